@@ -1,0 +1,1 @@
+//! Checkpoint and journal: every result on disk, at any moment.

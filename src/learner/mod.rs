@@ -1,0 +1,119 @@
+//! Learners decide which points to evaluate. They are pure and deterministic: no I/O, no clock, no threads.
+//!
+//! The verbs are those of Python adaptive's `BaseLearner`. Where its learners differ among each other
+//! (a second value for a known point, a point outside of the bounds), [`Learner`] settles it once for all.
+
+use crate::model::settings;
+use crate::model::{Sample, Signature, Value};
+
+/// Which loss is meant (upstream: `loss(real=True)` and `loss(real=False)`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// From the values told so far.
+    Real,
+    /// What it is expected to be when the pending points are told.
+    Expected,
+}
+
+/// A point to evaluate next.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Suggestion {
+    /// What to evaluate.
+    pub sample: Sample,
+    /// By how much the loss is expected to fall; infinite where nothing is known.
+    pub loss_improvement: f64,
+}
+
+/// Why a learner refuses a value.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TellError {
+    /// The value has another number of components than the ones before.
+    #[error("the function returned {got} numbers, but {expected} before")]
+    WrongShape {
+        /// Components of the values told before.
+        expected: usize,
+        /// Components of this value.
+        got: usize,
+    },
+    /// The sample can't belong to this learner (no such child, wrong number of coordinates).
+    #[error("the point does not belong to this learner: {0}")]
+    Foreign(String),
+}
+
+/// Decides which points of a function to evaluate.
+///
+/// Settled for all learners:
+/// - a second value for a known sample is ignored;
+/// - a value outside of the bounds is kept ([`Learner::npoints`] counts it) and otherwise without effect;
+/// - a value for a point that was never asked is welcome;
+/// - `ask` never returns a point that is told or pending;
+/// - the order of tells and asks is the only state: the same calls give the same points.
+pub trait Learner: Send {
+    /// The name in the registry, as in the study file: `1d`, `sequence`, ….
+    fn kind(&self) -> &'static str;
+
+    /// How samples look to a function.
+    fn signature(&self) -> Signature;
+
+    /// Appends the next `n` points to `out`, best first, and marks them pending. Fewer only where there are
+    /// no more.
+    fn ask_into(&mut self, n: usize, out: &mut Vec<Suggestion>);
+
+    /// The next `n` points; they become pending (upstream: `ask(n)`).
+    fn ask(&mut self, n: usize) -> Vec<Suggestion> {
+        let mut out = Vec::with_capacity(n);
+        self.ask_into(n, &mut out);
+        out
+    }
+
+    /// The next `n` points without any change of state (upstream: `ask(n, tell_pending=False)`).
+    fn suggest(&mut self, n: usize) -> Vec<Suggestion>;
+
+    /// Takes the value of a sample.
+    fn tell(&mut self, sample: &Sample, value: &Value) -> Result<(), TellError>;
+
+    /// Takes many values; may be faster than telling them one by one, with the same final data.
+    fn tell_many(&mut self, told: &[(Sample, Value)]) -> Result<(), TellError> {
+        told.iter().try_for_each(|(sample, value)| self.tell(sample, value))
+    }
+
+    /// Marks a sample as being evaluated elsewhere: it is not suggested again.
+    fn tell_pending(&mut self, sample: &Sample);
+
+    /// Forgets all pending points: they may be asked again.
+    fn remove_unfinished(&mut self);
+
+    /// The current loss: infinite until it can be estimated.
+    fn loss(&mut self, which: Loss) -> f64;
+
+    /// Number of values told.
+    fn npoints(&self) -> usize;
+
+    /// Number of pending samples.
+    fn npending(&self) -> usize;
+
+    /// Whether the learner has all that it wants by its own criterion; `None` if it has no such criterion.
+    fn done(&self) -> Option<bool> {
+        None
+    }
+
+    /// An empty learner with the same parameters (upstream: `new`).
+    fn new_empty(&self) -> Box<dyn Learner>;
+
+    /// The children of a learner made of learners, by index; `None` for any other learner.
+    fn children(&self) -> Option<&[Box<dyn Learner>]> {
+        None
+    }
+}
+
+/// One kind of learner: how a study file makes it.
+pub struct LearnerKind {
+    /// The `type` in the study file.
+    pub name: &'static str,
+    /// One line for `--help` and error messages.
+    pub about: &'static str,
+    /// Reads the keys of `[learner]` (all but `type`) and makes an empty learner. Does not call
+    /// [`settings::Table::finish`]: the caller does.
+    pub from_settings: fn(&settings::Table) -> settings::Result<Box<dyn Learner>>,
+}

@@ -1,0 +1,1 @@
+//! Losses: how much an interval or simplex still asks for refinement. Pure functions.

@@ -1,0 +1,19 @@
+//! Plain data that every layer shares: points, values, samples, outcomes, parameters, settings.
+//!
+//! One concrete model serves every learner, so that learners can be `Box<dyn Learner>`, one wire message and
+//! one HDF5 layout serve all, and a balancing learner can mix kinds. Nothing here does I/O or reads a clock.
+
+mod outcome;
+mod parameters;
+mod point;
+mod sample;
+pub mod settings;
+mod signature;
+mod value;
+
+pub use outcome::{Failure, FailureKind, Outcome};
+pub use parameters::{Parameter, Parameters};
+pub use point::Point;
+pub use sample::Sample;
+pub use signature::Signature;
+pub use value::{Detail, Value};

@@ -1,0 +1,86 @@
+use super::Value;
+use serde::{Deserialize, Serialize};
+
+/// What one attempt at evaluating a sample led to.
+pub type Outcome = Result<Value, Failure>;
+
+/// An evaluation that gave no value. It travels back to rank 0 like a value does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{kind}: {message}")]
+pub struct Failure {
+    /// What kind of failure, for counting and for policies.
+    pub kind: FailureKind,
+    /// One line: what went wrong.
+    pub message: String,
+    /// More: a traceback, the last lines of standard error; may be empty.
+    pub detail: String,
+}
+
+impl Failure {
+    /// A failure without further detail.
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), detail: String::new() }
+    }
+
+    /// The same failure with a traceback or the like.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = detail.into();
+        self
+    }
+}
+
+/// Kinds of [`Failure`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// The function itself reported an error (an exception, a non-zero exit status).
+    Error,
+    /// The function panicked.
+    Panic,
+    /// The time limit of the point passed.
+    Timeout,
+    /// The process that ran the function died.
+    Crash,
+    /// What came back could not be read as a value.
+    BadOutput,
+    /// The number of components differs from earlier values.
+    WrongShape,
+    /// A component is NaN or infinite and the study forbids that.
+    NotFinite,
+    /// The worker was lost.
+    WorkerLost,
+    /// The function could not be started (missing file, wrong settings).
+    Setup,
+}
+
+impl FailureKind {
+    /// All kinds with their names, as written to files; the position is the number in HDF5.
+    pub const ALL: [(Self, &'static str); 9] = [
+        (Self::Error, "error"),
+        (Self::Panic, "panic"),
+        (Self::Timeout, "timeout"),
+        (Self::Crash, "crash"),
+        (Self::BadOutput, "bad output"),
+        (Self::WrongShape, "wrong shape"),
+        (Self::NotFinite, "not finite"),
+        (Self::WorkerLost, "worker lost"),
+        (Self::Setup, "setup"),
+    ];
+
+    /// The name, as written to files and messages.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(kind, _)| *kind == self).map_or("error", |(_, name)| name)
+    }
+
+    /// The kind of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, n)| *n == name).map(|(kind, _)| *kind)
+    }
+}
+
+impl std::fmt::Display for FailureKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}

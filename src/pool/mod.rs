@@ -1,0 +1,1 @@
+//! The pool: typed tasks on every worker, over MPI, threads or simulated time.

@@ -1,0 +1,1 @@
+//! The runner drives a learner on a pool until its goal.

@@ -1,0 +1,1 @@
+//! A study: what one TOML file describes.
