@@ -3,7 +3,18 @@
 //! The verbs are those of Python adaptive's `BaseLearner`. Where its learners differ among each other
 //! (a second value for a known point, a point outside of the bounds), [`Learner`] settles it once for all.
 
-use crate::model::settings;
+mod balancing;
+mod heap;
+mod learner1d;
+mod line;
+mod sequence;
+mod split;
+
+pub use balancing::{BalancingLearner, Strategy, UnknownStrategy};
+pub use learner1d::{BoundsError, Learner1D};
+pub use sequence::{SequenceError, SequenceLearner};
+
+use crate::model::settings::{self, Table};
 use crate::model::{Sample, Signature, Value};
 
 /// Which loss is meant (upstream: `loss(real=True)` and `loss(real=False)`).
@@ -68,7 +79,9 @@ pub trait Learner: Send {
     }
 
     /// The next `n` points without any change of state (upstream: `ask(n, tell_pending=False)`).
-    fn suggest(&mut self, n: usize) -> Vec<Suggestion>;
+    fn suggest(&mut self, n: usize) -> Vec<Suggestion> {
+        self.boxed_clone().ask(n)
+    }
 
     /// Takes the value of a sample.
     fn tell(&mut self, sample: &Sample, value: &Value) -> Result<(), TellError>;
@@ -101,6 +114,9 @@ pub trait Learner: Send {
     /// An empty learner with the same parameters (upstream: `new`).
     fn new_empty(&self) -> Box<dyn Learner>;
 
+    /// A copy of the learner in its present state.
+    fn boxed_clone(&self) -> Box<dyn Learner>;
+
     /// The children of a learner made of learners, by index; `None` for any other learner.
     fn children(&self) -> Option<&[Box<dyn Learner>]> {
         None
@@ -116,4 +132,25 @@ pub struct LearnerKind {
     /// Reads the keys of `[learner]` (all but `type`) and makes an empty learner. Does not call
     /// [`settings::Table::finish`]: the caller does.
     pub from_settings: fn(&settings::Table) -> settings::Result<Box<dyn Learner>>,
+}
+
+/// All kinds of learner that a study file can name as its `type`. A balancing learner is not among them: the
+/// study makes it from the combos of parameters.
+pub const LEARNERS: &[LearnerKind] = &[learner1d::KIND, sequence::KIND];
+
+/// Makes an empty learner from the `[learner]` table of a study: reads `type`, hands the other keys to that kind,
+/// and refuses keys that nobody read.
+pub fn from_settings(table: &Table) -> settings::Result<Box<dyn Learner>> {
+    let names = LEARNERS.iter().map(|kind| kind.name);
+    let Some(name) = table.text("type")? else {
+        let known = names.collect::<Vec<_>>().join(", ");
+        return Err(table.missing("type").help(format!("known: {known}")));
+    };
+    let Some(kind) = LEARNERS.iter().find(|kind| kind.name == name) else {
+        let span = table.get("type").map_or(&table.span, |setting| &setting.span);
+        return Err(settings::unknown(span, &format!("unknown learner type `{name}`"), name, names));
+    };
+    let learner = (kind.from_settings)(table)?;
+    table.finish()?;
+    Ok(learner)
 }

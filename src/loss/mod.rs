@@ -1,1 +1,189 @@
-//! Losses: how much an interval or simplex still asks for refinement. Pure functions.
+//! Losses: how much an interval still asks for refinement. Pure functions.
+//!
+//! A learner over the real line keeps one loss per interval and splits the interval with the largest. It shows
+//! an [`IntervalLoss`] the points around that interval as a [`Window`], scaled so that the domain and the range
+//! of the values seen so far are both one unit wide: a loss never depends on the units of a user.
+//!
+//! A study names a loss as `loss = "curvature"`, or with parameters as
+//! `loss = { name = "curvature", area_factor = 2.0 }`. A new loss is one file here and one line in
+//! [`INTERVAL_LOSSES`].
+
+mod curvature;
+mod distance;
+mod resolution;
+mod window;
+
+pub use curvature::{Curvature, Triangle};
+pub use distance::{AbsMinLog, Distance, Uniform};
+pub use resolution::Resolution;
+pub use window::Window;
+
+use crate::model::settings::{self, Setting, SettingValue, Table};
+use std::sync::Arc;
+
+/// How much an interval of the real line still asks for refinement.
+pub trait IntervalLoss: Send + Sync {
+    /// How many intervals to each side the loss looks at besides its own (upstream: `uses_nth_neighbors`).
+    /// A learner computes a loss again when a point arrives within this reach.
+    fn nth_neighbors(&self) -> usize {
+        0
+    }
+
+    /// The loss of the window's interval: zero or more; what is infinite or NaN is ranked by its length.
+    fn evaluate(&self, window: &Window<'_>) -> f64;
+}
+
+struct FromFn<F> {
+    nth_neighbors: usize,
+    function: F,
+}
+
+impl<F: Fn(&Window<'_>) -> f64 + Send + Sync> IntervalLoss for FromFn<F> {
+    fn nth_neighbors(&self) -> usize {
+        self.nth_neighbors
+    }
+
+    fn evaluate(&self, window: &Window<'_>) -> f64 {
+        (self.function)(window)
+    }
+}
+
+/// A loss of your own that looks at `nth_neighbors` intervals to each side.
+///
+/// ```
+/// use adaptive_mpi::loss;
+/// let steep = loss::from_fn(0, |window| {
+///     let (left, right) = window.ends();
+///     window.width() * (right[0] - left[0]).abs()
+/// });
+/// assert_eq!(steep.nth_neighbors(), 0);
+/// ```
+pub fn from_fn(
+    nth_neighbors: usize,
+    function: impl Fn(&Window<'_>) -> f64 + Send + Sync + 'static,
+) -> Arc<dyn IntervalLoss> {
+    Arc::new(FromFn { nth_neighbors, function })
+}
+
+/// One kind of loss: how a study file makes it.
+pub struct IntervalLossKind {
+    /// The name in the study file.
+    pub name: &'static str,
+    /// One line for `--help` and error messages.
+    pub about: &'static str,
+    /// Reads the parameters (all keys but `name`). The caller finishes the table.
+    pub from_settings: fn(&Table) -> settings::Result<Arc<dyn IntervalLoss>>,
+}
+
+/// All losses that a study file can name for a learner of type `1d`.
+pub const INTERVAL_LOSSES: &[IntervalLossKind] = &[
+    distance::DEFAULT,
+    distance::UNIFORM,
+    distance::ABS_MIN_LOG,
+    curvature::TRIANGLE,
+    resolution::KIND,
+    curvature::CURVATURE,
+];
+
+/// The loss that is used where a study names none: the length of the line between the ends.
+pub fn default_interval_loss() -> Arc<dyn IntervalLoss> {
+    Arc::new(Distance)
+}
+
+/// Reads `loss` of a learner's table: a name, or a table with a `name` and parameters; the default if absent.
+pub fn interval_loss_from_settings(learner: &Table) -> settings::Result<Arc<dyn IntervalLoss>> {
+    let Some(setting) = learner.get("loss") else {
+        return Ok(default_interval_loss());
+    };
+    match &setting.value {
+        SettingValue::Text(name) => {
+            let mut bare = Table::new(learner.path_of("loss"));
+            bare.span = setting.span.clone();
+            (kind(name, setting)?.from_settings)(&bare)
+        }
+        SettingValue::Table(table) => {
+            let Some(name) = table.text("name")? else { return Err(table.missing("name")) };
+            let at = table.get("name").unwrap_or(setting);
+            let loss = (kind(name, at)?.from_settings)(table)?;
+            table.finish()?;
+            Ok(loss)
+        }
+        _ => Err(learner
+            .error(
+                "loss",
+                format!(
+                    "`{}` should be a name or a table, but is {}",
+                    learner.path_of("loss"),
+                    setting.kind()
+                ),
+            )
+            .help("write it as \"curvature\", or as { name = \"curvature\", area_factor = 1.0 }")),
+    }
+}
+
+fn kind(name: &str, at: &Setting) -> settings::Result<&'static IntervalLossKind> {
+    INTERVAL_LOSSES.iter().find(|kind| kind.name == name).ok_or_else(|| {
+        let names = INTERVAL_LOSSES.iter().map(|kind| kind.name);
+        settings::unknown(&at.span, &format!("unknown loss `{name}`"), name, names)
+    })
+}
+
+/// A parameter that must be a finite number, zero or more.
+fn weight(table: &Table, key: &str, default: f64) -> settings::Result<f64> {
+    let value = table.float(key)?.unwrap_or(default);
+    if value.is_finite() && value >= 0.0 {
+        Ok(value)
+    } else {
+        Err(table.error(key, format!("`{}` should be a finite number, 0 or more", table.path_of(key))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(loss: SettingValue) -> settings::Result<Arc<dyn IntervalLoss>> {
+        interval_loss_from_settings(&Table::new("learner").with("loss", loss))
+    }
+
+    #[test]
+    fn every_registered_loss_can_be_made_by_its_bare_name() {
+        for kind in INTERVAL_LOSSES {
+            let loss = named(SettingValue::Text(kind.name.into())).unwrap();
+            let xs = [0.0, 0.25, 0.5, 1.0];
+            let ys = [0.1, 0.9, 0.4, 0.3];
+            let reach = loss.nth_neighbors();
+            let seen = 1 - reach..3 + reach;
+            let value = loss.evaluate(&Window::new(&xs[seen.clone()], &ys[seen], 1, reach));
+            assert!(value > 0.0 && value.is_finite(), "{}: {value}", kind.name);
+        }
+    }
+
+    #[test]
+    fn an_unknown_loss_names_the_nearest() {
+        let error = named(SettingValue::Text("curvture".into())).err().unwrap();
+        assert_eq!(error.message, "unknown loss `curvture`");
+        assert_eq!(error.help, "did you mean `curvature`?");
+    }
+
+    #[test]
+    fn parameters_are_read_and_checked() {
+        let table = |key: &str, x: f64| {
+            SettingValue::Table(
+                Table::new("learner.loss")
+                    .with("name", SettingValue::Text("curvature".into()))
+                    .with(key, SettingValue::Float(x)),
+            )
+        };
+        let window = Window::new(&[0.0, 0.5], &[0.0, 0.0], 1, 0);
+        let twice = named(table("euclid_factor", 0.04)).unwrap().evaluate(&window);
+        let once = named(SettingValue::Text("curvature".into())).unwrap().evaluate(&window);
+        assert!((twice - once - 0.01).abs() < 1e-15);
+        assert_eq!(
+            named(table("area_factor", -1.0)).err().unwrap().message,
+            "`learner.loss.area_factor` should be a finite number, 0 or more"
+        );
+        assert_eq!(named(table("area_facto", 1.0)).err().unwrap().help, "did you mean `area_factor`?");
+        assert!(named(SettingValue::Integer(1)).is_err());
+    }
+}

@@ -1,0 +1,331 @@
+//! `BalancingLearner`: many learners as one.
+
+use super::heap::{IndexedHeap, ordered_bits};
+use super::{Learner, Loss, Suggestion, TellError};
+use crate::model::{Sample, Signature, Value};
+use std::cmp::Reverse;
+use std::str::FromStr;
+
+/// Which child is asked next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strategy {
+    /// The one whose best point promises the largest improvement of its loss.
+    #[default]
+    LossImprovements,
+    /// The one with the largest expected loss.
+    Loss,
+    /// The one with the fewest points, told and pending.
+    Npoints,
+    /// Each in turn.
+    Cycle,
+}
+
+/// A name that is no strategy.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown strategy `{0}`; known: loss_improvements, loss, npoints, cycle")]
+pub struct UnknownStrategy(pub String);
+
+impl Strategy {
+    /// All strategies: the name in the study file, and one line for help.
+    pub const ALL: &[(Self, &'static str, &'static str)] = &[
+        (Self::LossImprovements, "loss_improvements", "the learner whose next point promises most"),
+        (Self::Loss, "loss", "the learner with the largest expected loss"),
+        (Self::Npoints, "npoints", "the learner with the fewest points"),
+        (Self::Cycle, "cycle", "each learner in turn"),
+    ];
+
+    /// The name in the study file.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(strategy, ..)| *strategy == self).map_or("", |(_, name, _)| name)
+    }
+}
+
+impl FromStr for Strategy {
+    type Err = UnknownStrategy;
+
+    fn from_str(name: &str) -> Result<Self, UnknownStrategy> {
+        let found = Self::ALL.iter().find(|(_, n, _)| *n == name);
+        found.map(|(strategy, ..)| *strategy).ok_or_else(|| UnknownStrategy(name.to_owned()))
+    }
+}
+
+/// Serves many learners of any mix of kinds as one (upstream: `BalancingLearner`).
+///
+/// A sample's `learner` is the index of the child; the child itself sees 0. (So children can't be balancing
+/// learners.) The children are ranked in a heap and only those that changed since are ranked anew: an `ask` or
+/// `tell` costs O(log children) besides the child's own work. Ties go to the child with fewer points, then to the
+/// lower index. A child that has nothing left to ask is passed over until it changes.
+///
+/// Unlike upstream, the strategy `loss` sees points as soon as they are asked, not only when they are told: many
+/// points asked at once are spread over the children. An undefined (NaN) loss or improvement ranks as infinite.
+pub struct BalancingLearner {
+    children: Vec<Box<dyn Learner>>,
+    strategy: Strategy,
+    /// By the strategy; not used by `cycle`.
+    choice: Ranking,
+    real: Ranking,
+    expected: Ranking,
+    /// The child whose turn is next, for `cycle`.
+    turn: usize,
+    npoints: usize,
+    npending: usize,
+}
+
+/// Larger measure first, then fewer points, then the lower index.
+type Rank = (u64, Reverse<u64>, Reverse<u32>);
+
+/// A heap of children that remembers which ones have to be looked at again.
+#[derive(Clone)]
+struct Ranking {
+    heap: IndexedHeap<Rank>,
+    changed: Vec<u32>,
+    is_changed: Vec<bool>,
+}
+
+impl Ranking {
+    fn new(children: usize) -> Self {
+        let changed = (0..children as u32).collect();
+        Self { heap: IndexedHeap::default(), changed, is_changed: vec![true; children] }
+    }
+
+    #[inline]
+    fn touch(&mut self, child: usize) {
+        if !std::mem::replace(&mut self.is_changed[child], true) {
+            self.changed.push(child as u32);
+        }
+    }
+
+    /// Takes a child out until it is touched again.
+    fn drop(&mut self, child: usize) {
+        self.heap.remove(child as u32);
+    }
+
+    /// The first child, after all changed ones are measured again: a measure and a number of points, or `None`
+    /// for a child that is out.
+    fn first(&mut self, mut measure: impl FnMut(usize) -> Option<(f64, u64)>) -> Option<usize> {
+        for child in self.changed.drain(..) {
+            self.is_changed[child as usize] = false;
+            match measure(child as usize) {
+                Some((measure, points)) => {
+                    let measure = if measure.is_nan() { f64::INFINITY } else { measure };
+                    self.heap.set(child, (ordered_bits(measure), Reverse(points), Reverse(child)));
+                }
+                None => self.heap.remove(child),
+            }
+        }
+        self.heap.top().map(|(_, child)| child as usize)
+    }
+}
+
+fn total(child: &dyn Learner) -> u64 {
+    (child.npoints() + child.npending()) as u64
+}
+
+impl BalancingLearner {
+    /// Serves these children. Points that they know or have pending count from the start.
+    pub fn new(children: Vec<Box<dyn Learner>>, strategy: Strategy) -> Self {
+        let ranking = Ranking::new(children.len());
+        Self {
+            strategy,
+            choice: ranking.clone(),
+            real: ranking.clone(),
+            expected: ranking,
+            turn: 0,
+            npoints: children.iter().map(|child| child.npoints()).sum(),
+            npending: children.iter().map(|child| child.npending()).sum(),
+            children,
+        }
+    }
+
+    /// Which child is asked next.
+    pub fn strategy(&self) -> Strategy {
+        self.strategy
+    }
+
+    /// Changes the strategy; `cycle` begins with the first child again.
+    pub fn set_strategy(&mut self, strategy: Strategy) {
+        self.strategy = strategy;
+        self.choice = Ranking::new(self.children.len());
+        self.turn = 0;
+    }
+
+    /// Does something with a child that may change it, and keeps the books. `None` if there is no such child.
+    /// Whatever changes a child changes how many points it has, told or pending.
+    #[inline]
+    fn with_child<T>(&mut self, index: usize, action: impl FnOnce(&mut dyn Learner) -> T) -> Option<T> {
+        let child = self.children.get_mut(index)?;
+        let (told, pending) = (child.npoints(), child.npending());
+        let result = action(child.as_mut());
+        let (told_now, pending_now) = (child.npoints(), child.npending());
+        if (told_now, pending_now) != (told, pending) {
+            self.npoints = self.npoints + told_now - told;
+            self.npending = self.npending + pending_now - pending;
+            self.choice.touch(index);
+            self.real.touch(index);
+            self.expected.touch(index);
+        }
+        Some(result)
+    }
+
+    /// The child whose turn it is by the ranking.
+    #[inline]
+    fn choose(&mut self) -> Option<usize> {
+        let (children, strategy) = (&mut self.children, self.strategy);
+        self.choice.first(|index| {
+            let child = children[index].as_mut();
+            let measure = match strategy {
+                Strategy::LossImprovements => child.suggest(1).first()?.loss_improvement,
+                Strategy::Loss => child.loss(Loss::Expected),
+                Strategy::Npoints | Strategy::Cycle => 0.0,
+            };
+            Some((measure, total(child)))
+        })
+    }
+
+    /// Asks one child for one point; false if it has none.
+    #[inline]
+    fn ask_child(&mut self, index: usize, out: &mut Vec<Suggestion>) -> bool {
+        let before = out.len();
+        self.with_child(index, |child| child.ask_into(1, out));
+        for suggestion in &mut out[before..] {
+            suggestion.sample.learner = index as u32;
+        }
+        out.len() > before
+    }
+
+    /// Asks the next child that has a point, in turn; false if none has.
+    fn ask_in_turn(&mut self, out: &mut Vec<Suggestion>) -> bool {
+        for _ in 0..self.children.len() {
+            let index = self.turn;
+            self.turn = (self.turn + 1) % self.children.len();
+            if self.ask_child(index, out) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Asks the first child by rank that has a point; false if none has.
+    fn ask_by_rank(&mut self, out: &mut Vec<Suggestion>) -> bool {
+        while let Some(index) = self.choose() {
+            if self.ask_child(index, out) {
+                return true;
+            }
+            // It has nothing left: out until it changes.
+            self.choice.drop(index);
+        }
+        false
+    }
+
+    fn foreign(&self, sample: &Sample) -> TellError {
+        TellError::Foreign(format!("learner {} of {}", sample.learner, self.children.len()))
+    }
+}
+
+impl Learner for BalancingLearner {
+    fn kind(&self) -> &'static str {
+        "balancing"
+    }
+
+    /// Of the first child; children of other kinds have their own.
+    fn signature(&self) -> Signature {
+        self.children.first().map_or_else(Signature::line, |child| child.signature())
+    }
+
+    fn ask_into(&mut self, n: usize, out: &mut Vec<Suggestion>) {
+        for _ in 0..n {
+            let found = match self.strategy {
+                Strategy::Cycle => self.ask_in_turn(out),
+                _ => self.ask_by_rank(out),
+            };
+            if !found {
+                return;
+            }
+        }
+    }
+
+    fn tell(&mut self, sample: &Sample, value: &Value) -> Result<(), TellError> {
+        let own = sample.clone().of_learner(0);
+        self.with_child(sample.learner as usize, |child| child.tell(&own, value))
+            .unwrap_or_else(|| Err(self.foreign(sample)))
+    }
+
+    /// Each child gets its own values at once, in the order in which they are told.
+    fn tell_many(&mut self, told: &[(Sample, Value)]) -> Result<(), TellError> {
+        if let Some((sample, _)) =
+            told.iter().find(|(sample, _)| sample.learner as usize >= self.children.len())
+        {
+            return Err(self.foreign(sample));
+        }
+        let mut order: Vec<u32> = (0..told.len() as u32).collect();
+        order.sort_by_key(|i| told[*i as usize].0.learner);
+        for group in order.chunk_by(|i, j| told[*i as usize].0.learner == told[*j as usize].0.learner) {
+            let own: Vec<_> = group
+                .iter()
+                .map(|i| &told[*i as usize])
+                .map(|(sample, value)| (sample.clone().of_learner(0), value.clone()))
+                .collect();
+            let index = told[group[0] as usize].0.learner as usize;
+            self.with_child(index, |child| child.tell_many(&own)).transpose()?;
+        }
+        Ok(())
+    }
+
+    fn tell_pending(&mut self, sample: &Sample) {
+        let own = sample.clone().of_learner(0);
+        self.with_child(sample.learner as usize, |child| child.tell_pending(&own));
+    }
+
+    fn remove_unfinished(&mut self) {
+        for index in 0..self.children.len() {
+            if self.children[index].npending() > 0 {
+                self.with_child(index, |child| child.remove_unfinished());
+            }
+        }
+    }
+
+    /// The largest loss of a child. O(log children) for each child that changed since the last call.
+    fn loss(&mut self, which: Loss) -> f64 {
+        let children = &mut self.children;
+        let ranking = match which {
+            Loss::Real => &mut self.real,
+            Loss::Expected => &mut self.expected,
+        };
+        let worst = ranking.first(|index| Some((children[index].loss(which), 0)));
+        worst.map_or(f64::INFINITY, |index| self.children[index].loss(which))
+    }
+
+    fn npoints(&self) -> usize {
+        self.npoints
+    }
+
+    fn npending(&self) -> usize {
+        self.npending
+    }
+
+    /// Whether all children are done, if each has a criterion.
+    fn done(&self) -> Option<bool> {
+        self.children.iter().try_fold(true, |all, child| child.done().map(|done| all && done))
+    }
+
+    fn new_empty(&self) -> Box<dyn Learner> {
+        Box::new(Self::new(self.children.iter().map(|child| child.new_empty()).collect(), self.strategy))
+    }
+
+    fn boxed_clone(&self) -> Box<dyn Learner> {
+        Box::new(Self {
+            children: self.children.iter().map(|child| child.boxed_clone()).collect(),
+            strategy: self.strategy,
+            choice: self.choice.clone(),
+            real: self.real.clone(),
+            expected: self.expected.clone(),
+            turn: self.turn,
+            npoints: self.npoints,
+            npending: self.npending,
+        })
+    }
+
+    fn children(&self) -> Option<&[Box<dyn Learner>]> {
+        Some(&self.children)
+    }
+}

@@ -1,0 +1,58 @@
+use super::{Distance, IntervalLoss, IntervalLossKind, Window, weight};
+use std::sync::Arc;
+
+/// [`Distance`] between a shortest and a longest length: shorter intervals are never split (loss 0), longer ones
+/// before all others (loss infinite). Lengths are fractions of the domain
+/// (upstream: `resolution_loss_function`).
+#[derive(Clone, Copy, Debug)]
+pub struct Resolution {
+    /// Intervals shorter than this are fine as they are.
+    pub min_length: f64,
+    /// Intervals longer than this come first.
+    pub max_length: f64,
+}
+
+pub(super) const KIND: IntervalLossKind = IntervalLossKind {
+    name: "resolution",
+    about: "as default, between a min_length and a max_length (fractions of the domain)",
+    from_settings: |table| {
+        let min_length = weight(table, "min_length", 0.0)?;
+        let max_length = weight(table, "max_length", 1.0)?;
+        if min_length >= max_length {
+            return Err(table.error("min_length", "`min_length` should be less than `max_length`"));
+        }
+        Ok(Arc::new(Resolution { min_length, max_length }))
+    },
+};
+
+impl IntervalLoss for Resolution {
+    fn evaluate(&self, window: &Window<'_>) -> f64 {
+        let dx = window.width();
+        if dx < self.min_length {
+            0.0
+        } else if dx > self.max_length {
+            f64::INFINITY
+        } else {
+            Distance.evaluate(window)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::settings::{SettingValue, Table};
+
+    #[test]
+    fn short_intervals_are_done_and_long_ones_urgent() {
+        let loss = Resolution { min_length: 0.1, max_length: 0.5 };
+        let of = |dx: f64| loss.evaluate(&Window::new(&[0.0, dx], &[0.0, 0.0], 1, 0));
+        assert_eq!((of(0.05), of(0.3), of(0.6)), (0.0, 0.3, f64::INFINITY));
+    }
+
+    #[test]
+    fn lengths_in_the_wrong_order_are_refused() {
+        let table = Table::new("learner.loss").with("min_length", SettingValue::Float(1.5));
+        assert!((KIND.from_settings)(&table).is_err());
+    }
+}
