@@ -1,7 +1,53 @@
 //! User functions of every kind behind one trait: builtin, expression, external command, co-process, Python,
 //! shared library, Rust.
+//!
+//! What it owns: everything between "evaluate this call" and the numbers that came back, with each way to fail
+//! turned into a [`Failure`]. It knows nothing of learners, ranks or files of results.
+//!
+//! ```text
+//! [function] of a study ──from_settings──▶ FunctionSpec ──start, once per worker──▶ Function
+//!                                          plain data, checked                      may hold a child process
+//! ```
+//!
+//! | key | evaluated by | cost of one call | page |
+//! |---|---|---|---|
+//! | `builtin` | this process | 10 ns | [`builtin`] |
+//! | `expression` | this process | 50 ns | [`expression`] |
+//! | `rust` | this process, your own binary | 10 ns | [`native`] |
+//! | `library` | this process, C ABI | 20 ns | [`library`] |
+//! | `program` | one child process per worker, JSON lines | 10 µs | [`program`] |
+//! | `python` | the same, with a driver of ours | 15 µs | [`python`] |
+//! | `command` | one process per point | 1 ms | [`command`] |
+//!
+//! The first four can crash their rank. With `isolate = true`, or any `timeout`, they run in a child process of
+//! their own by the protocol of [`program`] ([`isolated`]).
+//!
+//! A new kind is one file with a `from_settings`, and one line in [`FUNCTIONS`].
 
-use crate::model::{Failure, Outcome, Parameters, Point, Signature, Value};
+use crate::model::{Failure, Parameters, Point, Signature, Value};
+
+pub mod builtin;
+mod child;
+pub mod command;
+mod coprocess;
+mod environment;
+mod evaluator;
+pub mod expression;
+mod formula;
+pub mod isolated;
+mod json;
+pub mod library;
+pub mod native;
+mod output;
+mod placeholder;
+pub mod program;
+pub mod python;
+mod registry;
+
+pub use evaluator::Evaluator;
+pub use isolated::{serve, standard_output_for_replies};
+pub use native::{NativeFunction, Natives};
+pub use registry::{Context, FUNCTIONS, FunctionKind, Shared, from_settings};
 
 /// One call of a user's function.
 #[derive(Clone, Copy, Debug)]
@@ -16,11 +62,36 @@ pub struct Call<'a> {
     pub signature: &'a Signature,
 }
 
+impl Call<'_> {
+    /// The replica, where the signature says that functions see it.
+    pub fn seed(&self) -> Option<u64> {
+        self.signature.seeded.then_some(self.replica)
+    }
+}
+
 /// Something that can be evaluated. One instance serves one worker and may keep state (a child process).
 pub trait Function: Send {
     /// Evaluates one call. Must not hang: a time limit is part of the function's settings.
     fn evaluate(&mut self, call: &Call<'_>) -> Result<Value, Failure>;
 }
 
-/// What one attempt led to (an alias that reads well at call sites).
-pub type Evaluation = Outcome;
+/// A function as its settings describe it: plain data, shared by all workers of a process.
+pub trait FunctionSpec: Send + Sync + std::fmt::Debug {
+    /// The name in [`FUNCTIONS`].
+    fn kind(&self) -> &'static str;
+
+    /// One line for people: `python model.py:h, at most 10min a point`.
+    fn describe(&self) -> String;
+
+    /// Problems that can be found without evaluating anything, one sentence each: a missing file, a program that
+    /// is not in PATH, a module that can't be imported. Empty if all is well. May start processes; reads the disk.
+    fn check(&self) -> Vec<String>;
+
+    /// Whether evaluations happen in other processes: those must be made before MPI is initialised where possible,
+    /// and can't take a worker down with them.
+    fn outside(&self) -> bool;
+
+    /// Makes the instance for one worker. Starts its process, if there is one, but does not wait for it: what goes
+    /// wrong in there is the failure of the first evaluation.
+    fn start(&self) -> Result<Box<dyn Function>, Failure>;
+}

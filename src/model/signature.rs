@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// | average | `[]` | no | yes | `h(seed, a=…)` |
 /// | average1d | `["x"]` | yes | yes | `h((seed, 0.5), a=…)` |
 /// | sequence | `["x", …]` | as its elements | no | `h(element, a=…)` |
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signature {
     /// One name per coordinate.
     pub names: Vec<String>,

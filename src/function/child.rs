@@ -1,0 +1,408 @@
+//! Child processes: started in a group of their own, talked to without threads, and ended for certain.
+//!
+//! One loop around `poll` writes to the child, reads its output and error streams and watches the clock, so a
+//! child that fills one pipe while we wait at another can't lock us up. Nothing here interprets what is said.
+
+use super::environment;
+use crate::model::{Failure, FailureKind};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Read, Write};
+use std::ops::ControlFlow;
+use std::os::fd::AsFd;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// How long a group of processes may take to end after SIGTERM.
+const GRACE: Duration = Duration::from_secs(2);
+/// How long a co-process may take to end when its input ends, and a dying one until its status is known.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// The longest sleep in `poll`: a child may end while others hold its pipes open, and then no pipe tells.
+const LONGEST_POLL: Duration = Duration::from_millis(50);
+/// A pipe that `poll` calls writable takes this much without blocking (POSIX: PIPE_BUF).
+const ATOMIC_WRITE: usize = 4096;
+/// What is left in the pipes of a dead child: a few full pipes at most, and no more if others keep writing.
+const LEFTOVER: usize = 1 << 20;
+
+/// What to start and how.
+#[derive(Clone, Debug)]
+pub(super) struct Launch {
+    pub(super) program: OsString,
+    pub(super) arguments: Vec<OsString>,
+    pub(super) folder: PathBuf,
+    pub(super) environment: Vec<(String, String)>,
+}
+
+/// A running child process and its pipes. Dropping it ends its whole group.
+#[derive(Debug)]
+pub(super) struct Child {
+    process: std::process::Child,
+    stdin: Option<ChildStdin>,
+    stdout: Option<ChildStdout>,
+    stderr: Option<ChildStderr>,
+    errors: Tail,
+    status: Option<ExitStatus>,
+}
+
+/// When [`Child::talk`] shall end, and why it did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Until {
+    /// The reader has enough.
+    Enough,
+    /// The output has ended, though the process may still run.
+    Closed,
+    /// The process has ended.
+    Exit,
+    /// The deadline has passed.
+    Deadline,
+}
+
+impl Launch {
+    /// Starts the process, in its own process group and without the launcher's variables.
+    ///
+    /// Nothing is set up between fork and exec, so std may use `posix_spawn`: a rank that has initialised MPI
+    /// must not run code of its own in a forked child.
+    pub(super) fn spawn(&self, stdin: bool) -> Result<Child, Failure> {
+        let mut command = Command::new(located(&self.program, &self.folder));
+        command.args(&self.arguments).current_dir(&self.folder).process_group(0);
+        for name in environment::names_of_launcher() {
+            command.env_remove(name);
+        }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.stdin(if stdin { Stdio::piped() } else { Stdio::null() });
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().map_err(|error| self.not_started(&error))?;
+        let (stdin, stdout, stderr) = (process.stdin.take(), process.stdout.take(), process.stderr.take());
+        Ok(Child { process, stdin, stdout, stderr, errors: Tail::default(), status: None })
+    }
+
+    fn not_started(&self, error: &io::Error) -> Failure {
+        let problem = self.problems().into_iter().next();
+        let message = match problem {
+            Some(problem) => problem,
+            None => format!("can't start {}: {error}", self.program.display()),
+        };
+        Failure::new(FailureKind::Setup, message)
+    }
+
+    /// What will keep the process from being started, without starting it.
+    pub(super) fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if !self.folder.is_dir() {
+            problems.push(format!("the folder {} is missing", self.folder.display()));
+        }
+        let program = located(&self.program, &self.folder);
+        let path = Path::new(&program);
+        if has_slash(&program) {
+            if !path.exists() {
+                problems.push(format!("the program {} is missing", path.display()));
+            } else if !is_executable(path) {
+                let path = path.display();
+                problems.push(format!("the program {path} can't be executed: try chmod +x {path}"));
+            }
+        } else if !in_path(path) {
+            let beside = self.folder.join(path);
+            let advice = if is_executable(&beside) {
+                format!(": write ./{} for the one in the study's folder", path.display())
+            } else {
+                String::new()
+            };
+            problems.push(format!("the program {} is not in PATH{advice}", path.display()));
+        }
+        problems
+    }
+}
+
+/// A relative path with a slash means the study's folder, wherever the process is started.
+fn located(program: &OsStr, folder: &Path) -> OsString {
+    if has_slash(program) { folder.join(program).into_os_string() } else { program.to_owned() }
+}
+
+fn has_slash(program: &OsStr) -> bool {
+    program.as_encoded_bytes().contains(&b'/')
+}
+
+fn is_executable(path: &Path) -> bool {
+    path.is_file() && nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_ok()
+}
+
+fn in_path(program: &Path) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| is_executable(&folder.join(program)))
+}
+
+impl Child {
+    /// Writes `input`, and hands what the child prints to `take` piece by piece, until `until` or something before
+    /// it: [`Until::Enough`] when `take` breaks, or the deadline.
+    pub(super) fn talk(
+        &mut self,
+        mut input: &[u8],
+        until: Until,
+        deadline: Option<Instant>,
+        mut take: impl FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> io::Result<Until> {
+        let mut nap = Duration::from_micros(50);
+        loop {
+            if input.is_empty() && until == Until::Exit {
+                self.stdin = None;
+            }
+            if self.stdout.is_none() && until != Until::Exit {
+                return Ok(Until::Closed);
+            }
+            let left = deadline.map_or(LONGEST_POLL, |d| d.saturating_duration_since(Instant::now()));
+            let ready = self.wait_for_pipes(!input.is_empty(), left.min(LONGEST_POLL))?;
+            if ready.stdin {
+                input = self.write_some(input);
+            }
+            if ready.stderr {
+                self.read_errors()?;
+            }
+            if ready.stdout && self.read_some(&mut take)?.is_break() {
+                return Ok(Until::Enough);
+            }
+            let quiet = !(ready.stdin || ready.stdout || ready.stderr);
+            let pipes_ended = self.stdout.is_none() && self.stderr.is_none();
+            if (quiet || pipes_ended) && self.has_exited()? {
+                return Ok(if self.read_leftover(&mut take)?.is_break() {
+                    Until::Enough
+                } else {
+                    Until::Exit
+                });
+            }
+            if deadline.is_some_and(|d| Instant::now() >= d) {
+                return Ok(Until::Deadline);
+            }
+            if quiet && pipes_ended {
+                // Nothing left to poll, but the process has not ended yet.
+                sleep(nap.min(left));
+                nap = (nap * 2).min(LONGEST_POLL);
+            }
+        }
+    }
+
+    fn wait_for_pipes(&self, writing: bool, longest: Duration) -> io::Result<Ready> {
+        let stdin = self.stdin.as_ref().filter(|_| writing);
+        let mut fds = Vec::with_capacity(3);
+        fds.extend(stdin.map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLOUT)));
+        fds.extend(self.stdout.as_ref().map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN)));
+        fds.extend(self.stderr.as_ref().map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN)));
+        if fds.is_empty() {
+            return Ok(Ready::default());
+        }
+        // Rounded up: a wait of less than a millisecond must not become a busy loop.
+        let milliseconds = u16::try_from(longest.as_micros().div_ceil(1000)).unwrap_or(u16::MAX);
+        match poll(&mut fds, PollTimeout::from(milliseconds)) {
+            Ok(_) => {}
+            Err(Errno::EINTR) => return Ok(Ready::default()),
+            Err(error) => return Err(error.into()),
+        }
+        let mut ready = fds.iter().map(|fd| fd.any().unwrap_or(true));
+        let mut next = |is_there: bool| is_there && ready.next().unwrap_or(false);
+        Ok(Ready {
+            stdin: next(stdin.is_some()),
+            stdout: next(self.stdout.is_some()),
+            stderr: next(self.stderr.is_some()),
+        })
+    }
+
+    /// Writes what the pipe takes at once; gives back the rest. A child that does not read its input may answer
+    /// all the same, so a closed pipe is no error.
+    fn write_some<'a>(&mut self, input: &'a [u8]) -> &'a [u8] {
+        let Some(pipe) = &mut self.stdin else { return &[] };
+        match pipe.write(&input[..input.len().min(ATOMIC_WRITE)]) {
+            Ok(written) => &input[written..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => input,
+            Err(_) => {
+                self.stdin = None;
+                &[]
+            }
+        }
+    }
+
+    fn read_some(&mut self, take: &mut impl FnMut(&[u8]) -> ControlFlow<()>) -> io::Result<ControlFlow<()>> {
+        let mut buffer = [0; 65536];
+        let Some(pipe) = &mut self.stdout else { return Ok(ControlFlow::Continue(())) };
+        match read(pipe, &mut buffer)? {
+            0 => self.stdout = None,
+            n => return Ok(take(&buffer[..n])),
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn read_errors(&mut self) -> io::Result<()> {
+        let mut buffer = [0; 8192];
+        let Some(pipe) = &mut self.stderr else { return Ok(()) };
+        match read(pipe, &mut buffer)? {
+            0 => self.stderr = None,
+            n => self.errors.push(&buffer[..n]),
+        }
+        Ok(())
+    }
+
+    /// Reads what a dead process left in its pipes, without waiting for others that may hold them open.
+    fn read_leftover(
+        &mut self,
+        take: &mut impl FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> io::Result<ControlFlow<()>> {
+        for _ in 0..LEFTOVER / 8192 {
+            let ready = self.wait_for_pipes(false, Duration::ZERO)?;
+            if ready.stderr {
+                self.read_errors()?;
+            }
+            if ready.stdout && self.read_some(take)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            if !(ready.stdout || ready.stderr) {
+                break;
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn has_exited(&mut self) -> io::Result<bool> {
+        if self.status.is_none() {
+            self.status = self.process.try_wait()?;
+        }
+        Ok(self.status.is_some())
+    }
+
+    /// The status with which the process ended, if it has.
+    pub(super) fn status(&self) -> Option<ExitStatus> {
+        self.status
+    }
+
+    /// The last lines that the child wrote to its standard error.
+    pub(super) fn last_errors(&self) -> String {
+        self.errors.lines()
+    }
+
+    /// Gives a child that is about to end the time to do so, and reads its last words.
+    pub(super) fn linger(&mut self) {
+        self.stdin = None;
+        let deadline = Some(Instant::now() + FAREWELL);
+        // Whatever goes wrong here, `end` does the rest.
+        let _ = self.talk(&[], Until::Exit, deadline, |_| ControlFlow::Continue(()));
+    }
+
+    /// Ends the process and all that it started in its group: SIGTERM, then SIGKILL.
+    pub(super) fn end(&mut self) {
+        let Ok(id) = i32::try_from(self.process.id()) else { return };
+        let group = Pid::from_raw(id);
+        // ESRCH: nobody is left in the group.
+        let mut alive = killpg(group, Signal::SIGTERM).is_ok();
+        let deadline = Instant::now() + GRACE;
+        let mut nap = Duration::from_micros(100);
+        while alive && Instant::now() < deadline {
+            let _ = self.has_exited();
+            alive = killpg(group, None).is_ok();
+            if alive {
+                sleep(nap);
+                nap = (nap * 2).min(Duration::from_millis(20));
+            }
+        }
+        if alive {
+            let _ = killpg(group, Signal::SIGKILL);
+        }
+        if self.status.is_none() {
+            self.status = self.process.wait().ok();
+        }
+        let _ = self.read_leftover(&mut |_| ControlFlow::Continue(()));
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+#[derive(Default)]
+struct Ready {
+    stdin: bool,
+    stdout: bool,
+    stderr: bool,
+}
+
+fn read(pipe: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match pipe.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// How a process ended, for messages: `exit status 3`, `signal 11 (SIGSEGV)`.
+pub(super) fn how_it_ended(status: Option<ExitStatus>) -> String {
+    let Some(status) = status else { return "an unknown status".into() };
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit status {code}"),
+        (None, Some(signal)) => match Signal::try_from(signal) {
+            Ok(name) => format!("signal {signal} ({name})"),
+            Err(_) => format!("signal {signal}"),
+        },
+        (None, None) => status.to_string(),
+    }
+}
+
+/// The end of what a stream carried.
+#[derive(Debug, Default)]
+struct Tail {
+    kept: Vec<u8>,
+}
+
+impl Tail {
+    const BYTES: usize = 16 * 1024;
+    const LINES: usize = 20;
+
+    fn push(&mut self, bytes: &[u8]) {
+        // The only way for users to see what a child says while all goes well.
+        tracing::debug!(target: "adaptive_mpi::function", "{}", String::from_utf8_lossy(bytes).trim_end());
+        self.kept.extend_from_slice(bytes);
+        // Cut only now and then, so that the cost per byte stays constant.
+        if self.kept.len() > 2 * Self::BYTES {
+            self.kept.drain(..self.kept.len() - Self::BYTES);
+        }
+    }
+
+    fn lines(&self) -> String {
+        let text = String::from_utf8_lossy(&self.kept);
+        let lines: Vec<&str> = text.trim_end().lines().collect();
+        lines[lines.len().saturating_sub(Self::LINES)..].join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tail_keeps_the_last_lines_of_any_amount_of_text() {
+        let mut tail = Tail::default();
+        for i in 0..100_000 {
+            tail.push(format!("line {i}\n").as_bytes());
+        }
+        assert!(tail.kept.len() <= 2 * Tail::BYTES);
+        assert!(tail.lines().starts_with("line 99980\n") && tail.lines().ends_with("line 99999"));
+    }
+
+    #[test]
+    fn what_was_not_found_is_said_before_starting_it() {
+        let launch = |program: &str| Launch {
+            program: program.into(),
+            arguments: Vec::new(),
+            folder: "/".into(),
+            environment: Vec::new(),
+        };
+        assert_eq!(launch("no-such-program").problems(), ["the program no-such-program is not in PATH"]);
+        assert_eq!(launch("./no/program").problems(), ["the program /./no/program is missing"]);
+        assert_eq!(launch("sh").problems(), Vec::<String>::new());
+        assert_eq!(launch("no-such-program").spawn(false).unwrap_err().kind, FailureKind::Setup);
+    }
+}

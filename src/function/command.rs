@@ -1,0 +1,318 @@
+//! `command = ["./simulate", "--x={x}"]`: one process per point. There is no shell in between.
+//!
+//! | key | meaning | default |
+//! |---|---|---|
+//! | `command` | program and arguments; one text is split at spaces with the quotes of a shell | |
+//! | `stdin` | `"json"`: the call as JSON; any other text: that text, with placeholders | nothing |
+//! | `output` | `"stdout"`, or a table of `file`, and `pattern` or `row` and `column` | `"stdout"` |
+//! | `template` | input files: `{ "in.cir" = "filter.cir.in" }`, made in the scratch folder from files of the study | |
+//! | `cwd` | `"study"` or `"scratch"` | `"scratch"` if there is a `template` or an output file, else `"study"` |
+//! | `keep_scratch` | `"never"`, `"failed"`, `"always"` | `"never"` |
+//! | `scratch` | folder in which the scratch folders are made | the system's, by `TMPDIR` |
+//!
+//! **Placeholders** are the names of the coordinates (`{x}`), of the parameters (`{offset}`), `{seed}` where the learner
+//! has one, `{point}` (all coordinates with spaces in between), `{scratch}` (a folder for this evaluation alone) and
+//! `{study}` (the study's folder). In arguments, `{{` and `}}` are plain braces. In template files all braces that
+//! hold no name are plain, and `{{x}}` is a plain `{x}`. A program with a slash in its path is looked for
+//! in the study's folder, another one in PATH.
+//!
+//! **Input.** With `stdin = "json"` the program reads
+//! `{"point":0.25,"seed":3,"parameters":{"offset":0.1},"x":0.25}` (`point` is a list unless the learner is
+//! one-dimensional).
+//!
+//! **Output.** The last line that is not empty: numbers separated by spaces, commas or semicolons, or JSON (a
+//! number, a list, an object of named outputs, or `{"value": …, "extra": …}`). JSON over several lines is
+//! read as a whole. With `pattern`, the first number after the last place where that text stands; a list or table
+//! of patterns gives several numbers. With `row` and `column` (from 0, negative from the end), cells of a table.
+//! A file is looked for in the scratch folder. At most 64 MiB are read.
+//!
+//! **Failures.** An exit status other than 0 is an error with the last lines of standard error; a signal is a crash. At the
+//! time limit the process and all that it started get SIGTERM, and SIGKILL two seconds later. What a process
+//! leaves running in its group when it ends is ended too.
+
+use super::child::{Child, Launch, Until, how_it_ended};
+use super::output::Output;
+use super::placeholder::{Braces, Template};
+use super::{Call, Context, Function, FunctionSpec, Shared, json};
+use crate::model::settings::{self, Setting, SettingError, SettingValue, Table, unknown};
+use crate::model::{Failure, FailureKind, Value};
+use std::ffi::OsString;
+use std::io;
+use std::ops::ControlFlow;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+use tempfile::TempDir;
+
+/// The most that is read of a command's output.
+pub(super) const LONGEST_OUTPUT: usize = 64 << 20;
+
+#[derive(Clone, Debug)]
+struct Command {
+    program: Template,
+    arguments: Vec<Template>,
+    stdin: Stdin,
+    output: Output,
+    /// File in the scratch folder, and what it is made of.
+    templates: Vec<(String, Template)>,
+    in_scratch: bool,
+    keep: Keep,
+    scratch_parent: PathBuf,
+    study: PathBuf,
+    shared: Shared,
+}
+
+#[derive(Clone, Debug)]
+enum Stdin {
+    Nothing,
+    Json,
+    Text(Template),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keep {
+    Never,
+    Failed,
+    Always,
+}
+
+pub(super) fn from_settings(
+    table: &Table,
+    context: &Context,
+    shared: &Shared,
+) -> settings::Result<Arc<dyn FunctionSpec>> {
+    let setting = table.get("command").ok_or_else(|| table.missing("command"))?;
+    let mut words = words(setting, "function.command")?
+        .into_iter()
+        .map(|word| Template::parse(&word, Braces::Doubled, context).map_err(|error| error.at(setting)))
+        .collect::<settings::Result<Vec<_>>>()?
+        .into_iter();
+    let program = words.next().ok_or_else(|| table.missing("command"))?;
+    let output = Output::from_settings(table, context)?;
+    let templates = templates(table, context)?;
+    let needs_scratch = !templates.is_empty() || output.file.is_some();
+    let choices = [("study", false), ("scratch", true)];
+    let in_scratch = choice(table, "cwd", &choices)?.unwrap_or(needs_scratch);
+    let choices = [("never", Keep::Never), ("failed", Keep::Failed), ("always", Keep::Always)];
+    let keep = choice(table, "keep_scratch", &choices)?.unwrap_or(Keep::Never);
+    let scratch_parent =
+        table.text("scratch")?.map_or_else(std::env::temp_dir, |folder| context.folder.join(folder));
+    Ok(Arc::new(Command {
+        program,
+        arguments: words.collect(),
+        stdin: stdin(table, context)?,
+        output,
+        templates,
+        in_scratch,
+        keep,
+        scratch_parent,
+        study: context.folder.clone(),
+        shared: shared.clone(),
+    }))
+}
+
+/// Program and arguments: a list of texts, or one text with the quotes of a shell. Not empty.
+pub(super) fn words(setting: &Setting, path: &str) -> settings::Result<Vec<String>> {
+    let words: Vec<String> = match &setting.value {
+        SettingValue::Text(text) => shlex::split(text).ok_or_else(|| {
+            SettingError::new(&setting.span, format!("`{path}` has a quote that never ends"))
+        })?,
+        SettingValue::List(items) => {
+            items.iter().map(|item| item.text(path).map(str::to_owned)).collect::<settings::Result<_>>()?
+        }
+        _ => {
+            return Err(SettingError::new(
+                &setting.span,
+                format!("`{path}` is a list of texts, or one text"),
+            )
+            .help(format!("for example {path} = [\"./simulate\", \"--fast\"]")));
+        }
+    };
+    if words.first().is_none_or(String::is_empty) {
+        return Err(SettingError::new(&setting.span, format!("`{path}` names no program")));
+    }
+    Ok(words)
+}
+
+fn choice<T: Copy>(table: &Table, key: &str, choices: &[(&str, T)]) -> settings::Result<Option<T>> {
+    let Some(name) = table.text(key)? else { return Ok(None) };
+    if let Some((_, chosen)) = choices.iter().find(|(known, _)| *known == name) {
+        return Ok(Some(*chosen));
+    }
+    let span = table.error(key, "").span;
+    let known = choices.iter().map(|(known, _)| *known);
+    Err(unknown(&span, &format!("`function.{key}` can't be \"{name}\""), name, known))
+}
+
+fn stdin(table: &Table, context: &Context) -> settings::Result<Stdin> {
+    let Some(setting) = table.get("stdin") else { return Ok(Stdin::Nothing) };
+    match setting.text("function.stdin")? {
+        "json" => Ok(Stdin::Json),
+        text => {
+            Template::parse(text, Braces::Own, context).map(Stdin::Text).map_err(|error| error.at(setting))
+        }
+    }
+}
+
+fn templates(table: &Table, context: &Context) -> settings::Result<Vec<(String, Template)>> {
+    let Some(files) = table.table("template")? else { return Ok(Vec::new()) };
+    let read = |(target, span, source): &(String, settings::Span, Setting)| {
+        if Path::new(target).is_absolute() || target.split('/').any(|part| part == "..") {
+            return Err(SettingError::new(span, format!("`{target}` lies outside of the scratch folder")));
+        }
+        let path = context.folder.join(source.text("function.template")?);
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            SettingError::new(&source.span, format!("can't read the template {}: {error}", path.display()))
+        })?;
+        let template = Template::parse(&text, Braces::Own, context).map_err(|mut error| {
+            error.message = format!("in {}: {}", path.display(), error.message);
+            error.at(source)
+        })?;
+        Ok((target.clone(), template))
+    };
+    files.entries().iter().map(read).collect()
+}
+
+impl Command {
+    fn wants_scratch(&self) -> bool {
+        let stdin = matches!(&self.stdin, Stdin::Text(text) if text.wants_scratch());
+        let arguments = self.arguments.iter().chain([&self.program]).any(Template::wants_scratch);
+        self.in_scratch || stdin || arguments || !self.templates.is_empty() || self.output.file.is_some()
+    }
+
+    fn make_scratch(&self, call: &Call<'_>) -> io::Result<Option<TempDir>> {
+        if !self.wants_scratch() {
+            return Ok(None);
+        }
+        let scratch = tempfile::Builder::new().prefix("adaptive-mpi-").tempdir_in(&self.scratch_parent)?;
+        for (name, template) in &self.templates {
+            let file = scratch.path().join(name);
+            if let Some(folder) = file.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
+            std::fs::write(file, template.fill(call, scratch.path(), &self.study))?;
+        }
+        Ok(Some(scratch))
+    }
+
+    fn run(&self, call: &Call<'_>, scratch: &Path) -> Result<Value, Failure> {
+        let fill = |template: &Template| template.fill(call, scratch, &self.study);
+        let program = fill(&self.program);
+        let launch = Launch {
+            program: if program.contains('/') { self.study.join(program).into() } else { program.into() },
+            arguments: self.arguments.iter().map(|argument| OsString::from(fill(argument))).collect(),
+            folder: if self.in_scratch { scratch.to_owned() } else { self.study.clone() },
+            environment: self.shared.environment.clone(),
+        };
+        let input = match &self.stdin {
+            Stdin::Nothing => None,
+            Stdin::Json => Some(json::call(call) + "\n"),
+            Stdin::Text(text) => Some(fill(text)),
+        };
+        // From before the start: a slow file system counts too.
+        let deadline = self.shared.timeout.map(|limit| Instant::now() + limit);
+        let mut child = launch.spawn(input.is_some())?;
+        let mut printed = Vec::new();
+        let ended = child.talk(input.unwrap_or_default().as_bytes(), Until::Exit, deadline, |bytes| {
+            printed.extend_from_slice(bytes);
+            if printed.len() > LONGEST_OUTPUT { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        let ended =
+            ended.map_err(|error| Failure::new(FailureKind::Crash, format!("lost the process: {error}")))?;
+        self.judge(ended, &mut child)?;
+        self.output.read(&printed, call, scratch, &self.study).map_err(|failure| {
+            let errors = child.last_errors();
+            if failure.detail.is_empty() { failure.with_detail(errors) } else { failure }
+        })
+    }
+
+    fn judge(&self, ended: Until, child: &mut Child) -> Result<(), Failure> {
+        let failure = match ended {
+            Until::Exit | Until::Closed => match child.status() {
+                Some(status) if status.success() => return Ok(()),
+                status => {
+                    let killed = status.is_some_and(|status| status.signal().is_some());
+                    let kind = if killed { FailureKind::Crash } else { FailureKind::Error };
+                    let errors = child.last_errors();
+                    let last =
+                        errors.lines().next_back().map_or_else(String::new, |line| format!(": {line}"));
+                    Failure::new(kind, format!("the command ended with {}{last}", how_it_ended(status)))
+                }
+            },
+            Until::Enough => {
+                child.end();
+                let message = format!("the command printed more than {} MiB", LONGEST_OUTPUT >> 20);
+                Failure::new(FailureKind::BadOutput, message)
+            }
+            Until::Deadline => {
+                child.end();
+                let limit = self.shared.timeout.unwrap_or_default();
+                Failure::new(FailureKind::Timeout, format!("the command took longer than {limit:?}"))
+            }
+        };
+        Err(failure.with_detail(child.last_errors()))
+    }
+}
+
+impl FunctionSpec for Command {
+    fn kind(&self) -> &'static str {
+        "command"
+    }
+
+    fn describe(&self) -> String {
+        let program = self.program.fixed().unwrap_or("…");
+        format!("command {program} ({} arguments){}", self.arguments.len(), self.shared.limit())
+    }
+
+    fn check(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if let Some(program) = self.program.fixed() {
+            let launch = Launch {
+                program: program.into(),
+                arguments: Vec::new(),
+                folder: self.study.clone(),
+                environment: Vec::new(),
+            };
+            problems = launch.problems();
+        }
+        if self.wants_scratch() && !self.scratch_parent.is_dir() {
+            problems.push(format!("the scratch folder {} is missing", self.scratch_parent.display()));
+        }
+        problems
+    }
+
+    fn outside(&self) -> bool {
+        true
+    }
+
+    fn start(&self) -> Result<Box<dyn Function>, Failure> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl Function for Command {
+    fn evaluate(&mut self, call: &Call<'_>) -> Result<Value, Failure> {
+        let scratch = self.make_scratch(call).map_err(|error| {
+            let parent = self.scratch_parent.display();
+            Failure::new(FailureKind::Setup, format!("can't make a scratch folder in {parent}: {error}"))
+        })?;
+        let outcome = self.run(call, scratch.as_ref().map_or(Path::new(""), TempDir::path));
+        let keep = match self.keep {
+            Keep::Never => false,
+            Keep::Failed => outcome.is_err(),
+            Keep::Always => true,
+        };
+        match scratch {
+            Some(scratch) if keep => {
+                let path = scratch.keep();
+                outcome.map_err(|mut failure| {
+                    failure.detail =
+                        format!("{}\nkept: {}", failure.detail, path.display()).trim_start().to_owned();
+                    failure
+                })
+            }
+            _ => outcome,
+        }
+    }
+}

@@ -1,0 +1,234 @@
+use super::child::{Child, Launch, Until, how_it_ended};
+use super::json::{self, Reply};
+use super::{Call, Function, Shared};
+use crate::model::{Failure, FailureKind, Value};
+use std::io;
+use std::ops::ControlFlow;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// The longest line that is taken as a reply.
+const LONGEST_LINE: usize = 256 << 20;
+/// From this many deaths in a row without a single answer on, the program itself is taken to be the reason.
+const HOPELESS: u32 = 3;
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// The client's side of the protocol of [`program`](super::program): one child process that answers calls, replaced
+/// when it dies, is too late, or talks nonsense.
+#[derive(Debug)]
+pub(super) struct Coprocess {
+    what: &'static str,
+    launch: Launch,
+    shared: Shared,
+    /// Whether the program says when it has loaded; loading then has a time limit of its own.
+    announces: bool,
+    running: Option<Running>,
+    next_id: u64,
+    /// Processes in a row that ended before they answered anything.
+    early_deaths: u32,
+}
+
+#[derive(Debug)]
+struct Running {
+    child: Child,
+    /// Read, but not yet handed on.
+    unread: Vec<u8>,
+    ready: bool,
+    answered: bool,
+}
+
+impl Coprocess {
+    /// Starts the process without waiting for it.
+    pub(super) fn start(
+        what: &'static str,
+        launch: Launch,
+        shared: &Shared,
+        announces: bool,
+    ) -> Result<Self, Failure> {
+        let running = Some(Running::start(&launch, announces)?);
+        let shared = shared.clone();
+        Ok(Self { what, launch, shared, announces, running, next_id: 1, early_deaths: 0 })
+    }
+
+    /// Waits until the process has loaded. Only for those that say so.
+    pub(super) fn wait_until_ready(&mut self) -> Result<(), Failure> {
+        if self.running.is_none() {
+            // A program that can't live must not be started as fast as the machine can.
+            let pause = match self.early_deaths {
+                0 | 1 => Duration::ZERO,
+                deaths => FIRST_PAUSE.saturating_mul(1 << (deaths - 2).min(16)).min(LONGEST_PAUSE),
+            };
+            sleep(pause);
+            self.running = Some(Running::start(&self.launch, self.announces)?);
+        }
+        let Some(running) = self.running.as_mut().filter(|running| !running.ready) else { return Ok(()) };
+        let deadline = Instant::now().checked_add(self.shared.start_timeout);
+        match running.line(&[], deadline) {
+            Ok(Line::Text(line)) => match json::reply(&line) {
+                Ok(Reply { ready: true, .. }) => {
+                    running.ready = true;
+                    Ok(())
+                }
+                Ok(Reply { outcome: Err(failure), .. }) => {
+                    let errors = self.give_up();
+                    let detail = if failure.detail.is_empty() { errors } else { failure.detail };
+                    Err(Failure::new(FailureKind::Setup, failure.message).with_detail(detail))
+                }
+                Ok(_) => Err(self.nonsense("an answer before the line that says that it is ready")),
+                Err(why) => Err(self.nonsense(&why)),
+            },
+            Ok(Line::TooLong) => Err(self.nonsense("a line without an end")),
+            Ok(Line::TooLate) => {
+                let limit = self.shared.start_timeout;
+                let message =
+                    format!("the {} did not load within {limit:?} (function.start_timeout)", self.what);
+                Err(Failure::new(FailureKind::Setup, message).with_detail(self.give_up()))
+            }
+            Ok(Line::End) => Err(self.died("while it was loading")),
+            Err(error) => Err(self.lost(&error)),
+        }
+    }
+
+    fn ask(&mut self, call: &Call<'_>) -> Result<Value, Failure> {
+        self.wait_until_ready()?;
+        let Some(running) = self.running.as_mut() else {
+            return Err(Failure::new(FailureKind::Crash, format!("the {} is not running", self.what)));
+        };
+        let id = self.next_id;
+        self.next_id += 1;
+        let mut request = json::request(id, call);
+        request.push('\n');
+        let deadline = self.shared.timeout.map(|limit| Instant::now() + limit);
+        let mut line = running.line(request.as_bytes(), deadline);
+        if let Ok(Line::Text(text)) = &line
+            && json::reply(text).is_ok_and(|reply| reply.ready)
+        {
+            // A program may say that it is ready without being asked to.
+            line = running.line(&[], deadline);
+        }
+        match line {
+            Ok(Line::Text(text)) => {
+                running.answered = true;
+                match json::reply(&text) {
+                    Ok(reply) if reply.id.is_some_and(|got| got != id) => {
+                        let got = reply.id.unwrap_or_default();
+                        Err(self.nonsense(&format!("an answer to request {got} instead of {id}")))
+                    }
+                    Ok(reply) => {
+                        self.early_deaths = 0;
+                        reply.outcome
+                    }
+                    Err(why) => Err(self.nonsense(&why)),
+                }
+            }
+            Ok(Line::TooLong) => Err(self.nonsense("a line without an end")),
+            Ok(Line::TooLate) => {
+                let limit = self.shared.timeout.unwrap_or_default();
+                let message = format!("the {} took longer than {limit:?} and was ended", self.what);
+                Err(Failure::new(FailureKind::Timeout, message).with_detail(self.give_up()))
+            }
+            Ok(Line::End) => Err(self.died("during the evaluation")),
+            Err(error) => Err(self.lost(&error)),
+        }
+    }
+
+    /// Ends the process group; gives its last error lines.
+    fn give_up(&mut self) -> String {
+        let Some(mut running) = self.running.take() else { return String::new() };
+        running.child.end();
+        running.child.last_errors()
+    }
+
+    fn died(&mut self, when: &str) -> Failure {
+        let Some(mut running) = self.running.take() else {
+            return Failure::new(FailureKind::Crash, format!("the {} is not running", self.what));
+        };
+        running.child.linger();
+        running.child.end();
+        if running.answered {
+            self.early_deaths = 0;
+        } else {
+            self.early_deaths += 1;
+        }
+        let how = how_it_ended(running.child.status());
+        let (kind, again) = if self.early_deaths >= HOPELESS {
+            (FailureKind::Setup, format!(", for the {}th time in a row without an answer", self.early_deaths))
+        } else {
+            (FailureKind::Crash, String::new())
+        };
+        Failure::new(kind, format!("the {} ended with {how} {when}{again}", self.what))
+            .with_detail(running.child.last_errors())
+    }
+
+    /// After a line that can't be understood nobody knows which request the next line answers.
+    fn nonsense(&mut self, why: &str) -> Failure {
+        let message =
+            format!("bad reply of the {} (its standard output is for replies alone): {why}", self.what);
+        Failure::new(FailureKind::BadOutput, message).with_detail(self.give_up())
+    }
+
+    fn lost(&mut self, error: &io::Error) -> Failure {
+        Failure::new(FailureKind::Crash, format!("lost the {}: {error}", self.what))
+            .with_detail(self.give_up())
+    }
+}
+
+impl Function for Coprocess {
+    fn evaluate(&mut self, call: &Call<'_>) -> Result<Value, Failure> {
+        self.ask(call)
+    }
+}
+
+impl Drop for Coprocess {
+    fn drop(&mut self) {
+        if let Some(running) = &mut self.running {
+            // The end of its input asks it to leave; dropping the child insists.
+            running.child.linger();
+        }
+    }
+}
+
+enum Line {
+    Text(String),
+    TooLong,
+    TooLate,
+    End,
+}
+
+impl Running {
+    fn start(launch: &Launch, announces: bool) -> Result<Self, Failure> {
+        Ok(Self { child: launch.spawn(true)?, unread: Vec::new(), ready: !announces, answered: false })
+    }
+
+    /// Writes `input` and reads the next line that is not blank.
+    fn line(&mut self, input: &[u8], deadline: Option<Instant>) -> io::Result<Line> {
+        let mut input = input;
+        loop {
+            if let Some(end) = self.unread.iter().position(|&b| b == b'\n') {
+                let rest = self.unread.split_off(end + 1);
+                let line = std::mem::replace(&mut self.unread, rest);
+                let text = String::from_utf8_lossy(&line).trim().to_owned();
+                if text.is_empty() {
+                    continue;
+                }
+                return Ok(Line::Text(text));
+            }
+            if self.unread.len() > LONGEST_LINE {
+                return Ok(Line::TooLong);
+            }
+            let unread = &mut self.unread;
+            let ended = self.child.talk(input, Until::Closed, deadline, |bytes| {
+                unread.extend_from_slice(bytes);
+                let full = bytes.contains(&b'\n') || unread.len() > LONGEST_LINE;
+                if full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })?;
+            input = &[];
+            match ended {
+                Until::Enough => {}
+                Until::Deadline => return Ok(Line::TooLate),
+                Until::Closed | Until::Exit => return Ok(Line::End),
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+"""Evaluates one Python function on request: JSON lines on standard input and output.
+
+Started by adaptive-mpi as `python3 -c <this text> file|module WHERE NAME`. The protocol is described on the
+page of adaptive_mpi::function::program.
+"""
+
+import difflib
+import importlib
+import importlib.util
+import json
+import os
+import sys
+import traceback
+
+# User code may print and read as it likes: the protocol has channels of its own.
+requests = os.fdopen(os.dup(0), "r", encoding="utf-8")
+replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+os.dup2(2, 1)
+
+
+def send(reply):
+    replies.write(json.dumps(reply) + "\n")
+    replies.flush()
+
+
+def report(error, skip, **reply):
+    """Sends an exception; the first `skip` frames of its traceback are ours."""
+    trace = error.__traceback__
+    for _ in range(skip):
+        trace = trace.tb_next if trace is not None and trace.tb_next is not None else trace
+    lines = traceback.format_exception(type(error), error, trace)
+    text = " ".join(str(error).split())
+    name = type(error).__name__
+    reply["error"] = f"{name}: {text}" if text else name
+    reply["traceback"] = "".join(lines).rstrip()
+    send(reply)
+
+
+def load(how, where, name):
+    sys.path[:0] = [os.getcwd()]
+    if how == "file":
+        folder = os.path.dirname(os.path.abspath(where))
+        if folder != sys.path[0]:
+            sys.path[:0] = [folder]
+        stem = os.path.splitext(os.path.basename(where))[0]
+        spec = importlib.util.spec_from_file_location(stem, where)
+        if spec is None:
+            raise ImportError(f"{where} is not a Python file")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[stem] = module
+        spec.loader.exec_module(module)
+    else:
+        module = importlib.import_module(where)
+    found = module
+    for part in name.split("."):
+        if not hasattr(found, part):
+            near = difflib.get_close_matches(part, [n for n in dir(found) if n[0] != "_"], 1)
+            advice = f", did you mean {near[0]!r}?" if near else ""
+            raise AttributeError(f"{where} has no {part!r}{advice}")
+        found = getattr(found, part)
+    if not callable(found):
+        raise TypeError(f"{name!r} in {where} is not a function")
+    return found
+
+
+def argument(request):
+    point = request["point"]
+    if "seed" not in request:
+        return tuple(point) if isinstance(point, list) else point
+    seed = request["seed"]
+    rest = tuple(point) if isinstance(point, list) else (point,)
+    return (seed, *rest) if rest else seed
+
+
+def numbers(value):
+    """Numbers, or nested lists of them, that json can write."""
+    if isinstance(value, bool) or value is None:
+        if value is None:
+            raise TypeError("the function returned None: is a `return` missing?")
+        return float(value)
+    if isinstance(value, (float, int)):
+        return float(value)
+    if isinstance(value, complex):
+        raise TypeError("the function returned a complex number: return its parts, as (z.real, z.imag)")
+    if isinstance(value, (list, tuple)):
+        return [numbers(item) for item in value]
+    if hasattr(value, "tolist"):  # arrays and scalars of numpy and its likes
+        return numbers(value.tolist())
+    if hasattr(value, "__float__"):
+        return float(value)
+    raise TypeError(f"the function returned {type(value).__name__} {value!r:.80}: not a number")
+
+
+def reply_to(value):
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        value = value._asdict()
+    if not isinstance(value, dict):
+        return {"value": numbers(value)}
+    named = dict(value)
+    reply = {"extra": named.pop("extra")} if "extra" in named else {}
+    reply["value"] = {str(name): numbers(item) for name, item in named.items()}
+    return reply
+
+
+def parameter(value):
+    return float(value) if value in ("nan", "inf", "-inf") else value
+
+
+def main():
+    how, where, name = sys.argv[1:4]
+    del sys.argv[1:]
+    try:
+        function = load(how, where, name)
+    except BaseException as error:  # also sys.exit() at import
+        # Ours are this frame and `load`; those of importlib are part of the story.
+        report(error, 2)
+        return
+    send({"ready": True})
+    for line in requests:
+        request = json.loads(line)
+        ours = {"id": request["id"]}
+        parameters = {key: parameter(value) for key, value in request["parameters"].items()}
+        try:
+            value = function(argument(request), **parameters)
+        except BaseException as error:  # sys.exit() and KeyboardInterrupt are failures of one point, too
+            report(error, 1, **ours)
+            continue
+        try:
+            reply = {**ours, **reply_to(value)}
+            line = json.dumps(reply)
+        except BaseException as error:
+            ours["kind"] = "bad output"
+            report(error, 99, **ours)
+            continue
+        replies.write(line + "\n")
+        replies.flush()
+
+
+main()

@@ -1,0 +1,162 @@
+//! `isolate = true`: a function of this process in a child process of its own, by the protocol of
+//! [`program`](super::program).
+//!
+//! The child is this same executable with a hidden command, which reads the same study, starts the function, and
+//! calls [`serve`]. A crash or an endless loop then costs one evaluation and not the rank.
+
+use super::child::Launch;
+use super::coprocess::Coprocess;
+use super::evaluator::guarded;
+use super::{Call, Context, Function, FunctionSpec, Shared, json};
+use crate::model::{Failure, FailureKind, Signature};
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, BufRead, Write};
+use std::sync::Arc;
+
+/// A function that is evaluated in a child process.
+#[derive(Debug)]
+pub(super) struct Isolated {
+    inner: Arc<dyn FunctionSpec>,
+    launch: Launch,
+    shared: Shared,
+}
+
+impl Isolated {
+    pub(super) fn new(
+        inner: Arc<dyn FunctionSpec>,
+        command: &[OsString],
+        context: &Context,
+        shared: &Shared,
+    ) -> Self {
+        let mut words = command.iter().cloned();
+        let launch = Launch {
+            program: words.next().unwrap_or_default(),
+            arguments: words.collect(),
+            folder: context.folder.clone(),
+            environment: shared.environment.clone(),
+        };
+        Self { inner, launch, shared: shared.clone() }
+    }
+}
+
+impl FunctionSpec for Isolated {
+    fn kind(&self) -> &'static str {
+        self.inner.kind()
+    }
+
+    fn describe(&self) -> String {
+        format!("{}, isolated{}", self.inner.describe(), self.shared.limit())
+    }
+
+    fn check(&self) -> Vec<String> {
+        let mut problems = self.inner.check();
+        problems.extend(self.launch.problems());
+        problems
+    }
+
+    fn outside(&self) -> bool {
+        true
+    }
+
+    fn start(&self) -> Result<Box<dyn Function>, Failure> {
+        Ok(Box::new(Coprocess::start("isolated process", self.launch.clone(), &self.shared, true)?))
+    }
+}
+
+/// Answers requests with a function until the input ends: the server's side of the protocol of
+/// [`program`](super::program). Starts with the line `{"ready":true}`, or with the error that kept `function` from
+/// being started. Panics are replies too.
+///
+/// Fails if the streams do. For a process of its own, take `output` from [`standard_output_for_replies`].
+pub fn serve(
+    function: Result<Box<dyn Function>, Failure>,
+    signature: &Signature,
+    input: impl BufRead,
+    mut output: impl Write,
+) -> io::Result<()> {
+    let mut say = |line: &str| writeln!(output, "{line}").and_then(|()| output.flush());
+    let mut function = match function {
+        Ok(function) => function,
+        Err(failure) => return say(&json::answer(0, &Err(failure))),
+    };
+    say("{\"ready\":true}")?;
+    for line in input.lines() {
+        let line = line?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let answer = match json::read_request(&line) {
+            Ok(request) => {
+                let call = Call {
+                    point: &request.point,
+                    replica: request.seed.unwrap_or(0),
+                    parameters: &request.parameters,
+                    signature,
+                };
+                json::answer(request.id, &guarded(function.as_mut(), &call))
+            }
+            Err(why) => {
+                let message = format!("not a request: {why}");
+                json::answer(0, &Err(Failure::new(FailureKind::BadOutput, message)))
+            }
+        };
+        say(&answer)?;
+    }
+    Ok(())
+}
+
+/// The standard output of this process for replies alone. From now on whatever else writes to standard output,
+/// as compiled code may, writes to standard error.
+pub fn standard_output_for_replies() -> io::Result<File> {
+    let replies = nix::unistd::dup(io::stdout())?;
+    nix::unistd::dup2_stdout(io::stderr())?;
+    Ok(File::from(replies))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Value;
+
+    struct Odd;
+
+    impl Function for Odd {
+        fn evaluate(&mut self, call: &Call<'_>) -> Result<Value, Failure> {
+            match call.point.x() {
+                x if x > 1.0 => panic!("too large"),
+                x if x < 0.0 => Err(Failure::new(FailureKind::NotFinite, "negative")),
+                x => Ok(Value::scalar(x + call.seed().unwrap_or(0) as f64)),
+            }
+        }
+    }
+
+    #[test]
+    fn a_server_answers_every_line_and_survives_panics_and_junk() {
+        let input = "{\"id\":1,\"point\":0.5,\"seed\":4}\n\n{\"id\":2,\"point\":2}\nhello\n{\"id\":4,\"point\":[-1]}\n";
+        let signature = Signature { seeded: true, ..Signature::line() };
+        let mut output = Vec::new();
+        serve(Ok(Box::new(Odd)), &signature, input.as_bytes(), &mut output).unwrap();
+        let output = String::from_utf8(output).unwrap();
+        let lines: Vec<&str> = output.lines().collect();
+        assert_eq!(lines[..2], ["{\"ready\":true}", "{\"id\":1,\"value\":4.5}"]);
+        assert!(
+            lines[2].starts_with("{\"id\":2,\"error\":\"too large (src/function/isolated.rs"),
+            "{}",
+            lines[2]
+        );
+        assert!(lines[3].contains("not a request: not JSON"));
+        assert_eq!(lines[4], "{\"id\":4,\"error\":\"negative\",\"kind\":\"not finite\"}");
+    }
+
+    #[test]
+    fn a_function_that_did_not_start_is_said_at_once() {
+        let mut output = Vec::new();
+        let failure = Failure::new(FailureKind::Setup, "no such file");
+        serve(Err(failure), &Signature::line(), io::empty(), &mut output).unwrap();
+        assert_eq!(
+            String::from_utf8(output).unwrap(),
+            "{\"id\":0,\"error\":\"no such file\",\"kind\":\"setup\"}\n"
+        );
+    }
+}

@@ -1,0 +1,397 @@
+//! The JSON that functions exchange with programs: requests, replies, values. The format's page is
+//! [`program`](super::program).
+
+use super::Call;
+use crate::model::{Detail, Failure, FailureKind, Parameter, Parameters, Point, Value};
+use serde_json::{Map, Value as Json, json};
+use std::borrow::Cow;
+
+/// What a program answered to one request.
+#[derive(Debug, PartialEq)]
+pub(super) struct Reply {
+    /// Which request; replies without one belong to the last.
+    pub(super) id: Option<u64>,
+    /// The first line of programs that say when they have loaded.
+    pub(super) ready: bool,
+    pub(super) outcome: Result<Value, Failure>,
+}
+
+/// A request as the server of the protocol reads it.
+pub(super) struct Request {
+    pub(super) id: u64,
+    pub(super) point: Point,
+    pub(super) seed: Option<u64>,
+    pub(super) parameters: Parameters,
+}
+
+/// One line: `{"id":1,"point":0.25,"parameters":{"offset":0.1}}`.
+pub(super) fn request(id: u64, call: &Call<'_>) -> String {
+    let mut object = Map::new();
+    object.insert("id".into(), id.into());
+    describe(call, &mut object);
+    Json::Object(object).to_string()
+}
+
+/// What a command gets on its standard input: the call, with every coordinate by its name too.
+pub(super) fn call(call: &Call<'_>) -> String {
+    let mut object = Map::new();
+    describe(call, &mut object);
+    for (name, &x) in call.signature.names.iter().zip(call.point.iter()) {
+        object.entry(name.clone()).or_insert_with(|| number(x));
+    }
+    Json::Object(object).to_string()
+}
+
+fn describe(call: &Call<'_>, object: &mut Map<String, Json>) {
+    let point = match &call.point[..] {
+        [x] if call.signature.scalar => number(*x),
+        all => all.iter().map(|&x| number(x)).collect(),
+    };
+    object.insert("point".into(), point);
+    if let Some(seed) = call.seed() {
+        object.insert("seed".into(), seed.into());
+    }
+    let parameters = call.parameters.0.iter().map(|(name, value)| {
+        let value = match value {
+            Parameter::Bool(b) => Json::Bool(*b),
+            Parameter::Integer(i) => json!(i),
+            Parameter::Float(x) => number(*x),
+            Parameter::Text(text) => Json::String(text.clone()),
+        };
+        (name.clone(), value)
+    });
+    object.insert("parameters".into(), parameters.collect::<Map<_, _>>().into());
+}
+
+/// JSON knows neither NaN nor infinity: they are texts.
+fn number(x: f64) -> Json {
+    match x {
+        x if x.is_finite() => json!(x),
+        x if x.is_nan() => "nan".into(),
+        x if x > 0.0 => "inf".into(),
+        _ => "-inf".into(),
+    }
+}
+
+/// Reads a request.
+pub(super) fn read_request(line: &str) -> Result<Request, String> {
+    let Json::Object(object) = read(line)? else { return Err("a request is a JSON object".into()) };
+    let float = |json: &Json| component(json).ok_or_else(|| format!("not a coordinate: {json}"));
+    let point = match object.get("point") {
+        Some(Json::Array(all)) => all.iter().map(float).collect::<Result<Point, String>>()?,
+        Some(one) => Point::scalar(float(one)?),
+        None => Point::default(),
+    };
+    let mut parameters = Parameters::default();
+    if let Some(Json::Object(given)) = object.get("parameters") {
+        for (name, value) in given {
+            let value = match value {
+                Json::Bool(b) => Parameter::Bool(*b),
+                Json::Number(n) => n
+                    .as_i64()
+                    .map_or_else(|| Parameter::Float(n.as_f64().unwrap_or(f64::NAN)), Parameter::Integer),
+                Json::String(text) => match text.as_str() {
+                    "nan" | "inf" | "-inf" => Parameter::Float(text.parse().unwrap_or(f64::NAN)),
+                    _ => Parameter::Text(text.clone()),
+                },
+                other => return Err(format!("parameter {name} can't be {other}")),
+            };
+            parameters.0.push((name.clone(), value));
+        }
+    }
+    let whole = |key: &str| object.get(key).and_then(Json::as_u64);
+    Ok(Request { id: whole("id").unwrap_or(0), point, seed: whole("seed"), parameters })
+}
+
+/// One line that answers a request, as [`reply`] reads it.
+pub(super) fn answer(id: u64, outcome: &Result<Value, Failure>) -> String {
+    let mut object = Map::new();
+    object.insert("id".into(), id.into());
+    match outcome {
+        Ok(value) => {
+            let names = value.detail.as_ref().map_or(&[][..], |detail| &detail.names[..]);
+            let numbers = value.components.iter().map(|&y| number(y));
+            let json = match (&value.components[..], names) {
+                (_, [_, ..]) => names.iter().cloned().zip(numbers).collect::<Map<_, _>>().into(),
+                ([y], []) => number(*y),
+                _ => numbers.collect(),
+            };
+            object.insert("value".into(), json);
+            if let Some(extra) = value.detail.as_ref().and_then(|detail| detail.extra.as_ref()) {
+                let extra = serde_json::from_str(extra).unwrap_or_else(|_| Json::String(extra.clone()));
+                object.insert("extra".into(), extra);
+            }
+        }
+        Err(failure) => {
+            object.insert("error".into(), failure.message.clone().into());
+            object.insert("kind".into(), failure.kind.name().into());
+            if !failure.detail.is_empty() {
+                object.insert("traceback".into(), failure.detail.clone().into());
+            }
+        }
+    }
+    Json::Object(object).to_string()
+}
+
+/// Reads one reply line. The error is a sentence for a person.
+pub(super) fn reply(line: &str) -> Result<Reply, String> {
+    let Json::Object(mut object) = read(line)? else {
+        return Err("a reply is a JSON object like {\"id\": 1, \"value\": 0.5}".into());
+    };
+    let id = object.get("id").and_then(Json::as_u64);
+    let ready = object.get("ready").and_then(Json::as_bool).unwrap_or(false);
+    let outcome = if let Some(error) = object.get("error") {
+        Err(failure(error, &object))
+    } else if let Some(value) = object.remove("value") {
+        Ok(with_extra(value_of(&value)?, object.remove("extra")))
+    } else if ready {
+        Ok(Value::default())
+    } else {
+        return Err("the reply has neither \"value\" nor \"error\"".into());
+    };
+    Ok(Reply { id, ready, outcome })
+}
+
+fn failure(error: &Json, object: &Map<String, Json>) -> Failure {
+    let text = |json: &Json| json.as_str().map_or_else(|| json.to_string(), str::to_owned);
+    let kind = object.get("kind").and_then(Json::as_str).and_then(FailureKind::from_name);
+    let detail = object.get("traceback").map_or_else(String::new, text);
+    Failure::new(kind.unwrap_or(FailureKind::Error), text(error)).with_detail(detail)
+}
+
+fn with_extra(mut value: Value, extra: Option<Json>) -> Value {
+    if let Some(extra) = extra.filter(|extra| !extra.is_null()) {
+        value.detail.get_or_insert_with(Box::<Detail>::default).extra = Some(extra.to_string());
+    }
+    value
+}
+
+/// Reads JSON that a command printed: a value, or an object with `value` or `error` like a reply.
+pub(super) fn output(text: &str) -> Result<Result<Value, Failure>, String> {
+    match read(text)? {
+        Json::Object(object) if object.contains_key("value") || object.contains_key("error") => {
+            reply(&Json::Object(object).to_string()).map(|reply| reply.outcome)
+        }
+        json => value_of(&json).map(Ok),
+    }
+}
+
+/// The numbers of a JSON value: a number, a list (lists inside are flattened) or an object of named ones.
+fn value_of(json: &Json) -> Result<Value, String> {
+    let mut value = Value::default();
+    match json {
+        Json::Object(named) => {
+            let mut names = Vec::with_capacity(named.len());
+            for (name, json) in named {
+                let before = value.components.len();
+                flatten(json, &mut value)?;
+                match value.components.len() - before {
+                    1 if !json.is_array() => names.push(name.clone()),
+                    n => names.extend((0..n).map(|i| format!("{name}[{i}]"))),
+                }
+            }
+            value.detail = Some(Box::new(Detail { names, extra: None }));
+        }
+        other => flatten(other, &mut value)?,
+    }
+    if value.components.is_empty() {
+        return Err("the value is empty: at least one number is needed".into());
+    }
+    Ok(value)
+}
+
+fn flatten(json: &Json, value: &mut Value) -> Result<(), String> {
+    if let Json::Array(items) = json {
+        return items.iter().try_for_each(|item| flatten(item, value));
+    }
+    value
+        .components
+        .push(component(json).ok_or_else(|| format!("not a number: {}", shortened(&json.to_string())))?);
+    Ok(())
+}
+
+/// A number, `true` and `false` as 1 and 0, or the texts of the numbers that JSON lacks.
+fn component(json: &Json) -> Option<f64> {
+    match json {
+        Json::Number(n) => n.as_f64(),
+        Json::Bool(b) => Some(f64::from(*b)),
+        Json::String(text) if not_finite(text.trim_start_matches(['+', '-'])) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+/// Parses JSON, also the bare `NaN`, `-Infinity`, `inf` that many languages write.
+fn read(text: &str) -> Result<Json, String> {
+    serde_json::from_str(text)
+        .or_else(|error| match quote_not_finite(text) {
+            Cow::Owned(quoted) => serde_json::from_str(&quoted),
+            Cow::Borrowed(_) => Err(error),
+        })
+        .map_err(|error| format!("not JSON ({error}): {}", shortened(text)))
+}
+
+fn not_finite(word: &str) -> bool {
+    ["nan", "inf", "infinity"].iter().any(|known| word.eq_ignore_ascii_case(known))
+}
+
+/// Puts quotes around bare words that stand for numbers that JSON lacks.
+fn quote_not_finite(text: &str) -> Cow<'_, str> {
+    let mut quoted = String::new();
+    let mut copied = 0;
+    let mut in_string = false;
+    let bytes = text.as_bytes();
+    let mut i = 0;
+    while i < bytes.len() {
+        match bytes[i] {
+            b'\\' if in_string => i += 1,
+            b'"' => in_string = !in_string,
+            b if !in_string && b.is_ascii_alphabetic() => {
+                let end = (i..bytes.len()).find(|&k| !bytes[k].is_ascii_alphabetic()).unwrap_or(bytes.len());
+                if not_finite(&text[i..end]) {
+                    let start = if i > 0 && matches!(bytes[i - 1], b'-' | b'+') { i - 1 } else { i };
+                    quoted.push_str(&text[copied..start]);
+                    quoted.push('"');
+                    quoted.push_str(&text[start..end]);
+                    quoted.push('"');
+                    copied = end;
+                }
+                i = end;
+                continue;
+            }
+            _ => {}
+        }
+        i += 1;
+    }
+    if copied == 0 {
+        return Cow::Borrowed(text);
+    }
+    quoted.push_str(&text[copied..]);
+    Cow::Owned(quoted)
+}
+
+/// The start of a text, for messages.
+pub(super) fn shortened(text: &str) -> String {
+    const LONGEST: usize = 200;
+    let text = text.trim();
+    match text.char_indices().nth(LONGEST) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Signature;
+    use proptest::prelude::*;
+
+    fn value(line: &str) -> Value {
+        reply(line).unwrap().outcome.unwrap()
+    }
+
+    #[test]
+    fn a_request_holds_the_point_as_the_signature_says() {
+        let parameters = Parameters(vec![("a".into(), Parameter::Float(1.0)), ("m".into(), "te".into())]);
+        let signature = Signature::line();
+        let point = Point::scalar(0.25);
+        let mut call = Call { point: &point, replica: 7, parameters: &parameters, signature: &signature };
+        assert_eq!(request(1, &call), r#"{"id":1,"point":0.25,"parameters":{"a":1.0,"m":"te"}}"#);
+        let seeded = Signature { seeded: true, scalar: false, ..signature.clone() };
+        call.signature = &seeded;
+        assert_eq!(
+            super::call(&call),
+            r#"{"point":[0.25],"seed":7,"parameters":{"a":1.0,"m":"te"},"x":0.25}"#
+        );
+    }
+
+    impl From<&str> for Parameter {
+        fn from(text: &str) -> Self {
+            Self::Text(text.to_owned())
+        }
+    }
+
+    #[test]
+    fn values_are_numbers_lists_or_named_outputs() {
+        assert_eq!(value(r#"{"id":1,"value":0.5}"#), Value::scalar(0.5));
+        assert_eq!(value(r#"{"value":[[1,2],[3,true]]}"#), Value::vector(&[1.0, 2.0, 3.0, 1.0]));
+        let named = value(r#"{"value":{"t":1,"r":[2,3]},"extra":{"n":1}}"#);
+        assert_eq!(named.components[..], [1.0, 2.0, 3.0]);
+        let detail = named.detail.unwrap();
+        assert_eq!(detail.names, ["t", "r[0]", "r[1]"]);
+        assert_eq!(detail.extra.as_deref(), Some(r#"{"n":1}"#));
+    }
+
+    #[test]
+    fn numbers_that_json_lacks_are_read_bare_and_quoted() {
+        let all = value(r#"{"value":[NaN,-Infinity,inf,"nan","-inf",-nan]}"#).components;
+        assert!(all[0].is_nan() && all[3].is_nan() && all[5].is_nan());
+        assert_eq!([all[1], all[2], all[4]], [f64::NEG_INFINITY, f64::INFINITY, f64::NEG_INFINITY]);
+        assert_eq!(quote_not_finite(r#"{"a":"NaN \" inf"}"#), r#"{"a":"NaN \" inf"}"#);
+    }
+
+    #[test]
+    fn what_is_no_value_is_refused_with_a_reason() {
+        for (line, reason) in [
+            ("hello", "not JSON"),
+            ("3", "a reply is a JSON object"),
+            (r#"{"id":1}"#, "neither"),
+            (r#"{"value":null}"#, "not a number: null"),
+            (r#"{"value":[]}"#, "empty"),
+            (r#"{"value":"fast"}"#, "not a number"),
+            (r#"{"value":{"a":{"b":1}}}"#, "not a number"),
+        ] {
+            let error = reply(line).unwrap_err();
+            assert!(error.contains(reason), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn errors_keep_their_kind_and_traceback() {
+        let failed = Err(Failure::new(FailureKind::Panic, "it \"broke\"").with_detail("line 1\nline 2"));
+        let read = reply(&answer(4, &failed)).unwrap();
+        assert_eq!((read.id, read.outcome), (Some(4), failed));
+    }
+
+    proptest! {
+        #[test]
+        fn outcomes_and_requests_survive_the_wire_bit_by_bit(
+            components in prop::collection::vec(any::<f64>(), 1..5),
+            named: bool,
+            seed: u64,
+        ) {
+            let mut value = Value::vector(&components);
+            if named {
+                let names = (0..components.len()).map(|i| format!("y{i}")).collect();
+                value.detail = Some(Box::new(Detail { names, extra: Some("[1]".into()) }));
+            }
+            let back = reply(&answer(seed, &Ok(value.clone()))).unwrap();
+            prop_assert_eq!(back.id, Some(seed));
+            let back = back.outcome.unwrap();
+            prop_assert_eq!(&back.detail, &value.detail);
+            let same = |a: &[f64], b: &[f64]| {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a == b || (a.is_nan() && b.is_nan()))
+            };
+            prop_assert!(same(&back.components, &components));
+
+            let signature = Signature { names: vec![], scalar: false, seeded: true };
+            let parameters = Parameters(vec![
+                ("a".into(), Parameter::Float(components[0])),
+                ("i".into(), Parameter::Integer(seed as i64)),
+                ("b".into(), Parameter::Bool(named)),
+            ]);
+            let point = Point::new(&components);
+            let call = Call { point: &point, replica: seed, parameters: &parameters, signature: &signature };
+            let read = read_request(&request(3, &call)).unwrap();
+            prop_assert!(same(&read.point, &point));
+            prop_assert_eq!((read.id, read.seed), (3, Some(seed)));
+            prop_assert_eq!(read.parameters.0[1..].to_vec(), parameters.0[1..].to_vec());
+        }
+
+        #[test]
+        fn no_line_makes_the_reader_panic(line in ".{0,80}") {
+            let _ = reply(&line);
+            let _ = read_request(&line);
+            let _ = output(&line);
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Texts with places for the values of a call: arguments of commands, input files.
+
+use super::{Call, Context};
+use crate::model::settings::{Setting, SettingError, nearest};
+use std::path::Path;
+
+/// A text cut at its placeholders.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Template {
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Part {
+    Text(String),
+    Coordinate(usize),
+    Parameter(String),
+    Seed,
+    Point,
+    Scratch,
+    Study,
+}
+
+/// How braces that hold no placeholder are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Braces {
+    /// In arguments: `{{` and `}}` stand for one brace, a single one that holds no name is an error.
+    Doubled,
+    /// In files, which have braces of their own (JSON, C, SPICE): only `{name}` is a placeholder, `{{name}}` stands
+    /// for `{name}`, and all other braces for themselves.
+    Own,
+}
+
+/// Why a text is no template.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct TemplateError {
+    pub(super) message: String,
+    pub(super) help: String,
+}
+
+impl TemplateError {
+    pub(super) fn at(self, setting: &Setting) -> SettingError {
+        SettingError::new(&setting.span, self.message).help(self.help)
+    }
+}
+
+impl Template {
+    /// Reads a text; its names are those of the coordinates, parameters, and of what every call has.
+    pub(super) fn parse(text: &str, braces: Braces, context: &Context) -> Result<Self, TemplateError> {
+        let mut parts = Vec::new();
+        let mut plain = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find(['{', '}']) {
+            plain.push_str(&rest[..at]);
+            rest = &rest[at..];
+            let doubled = ["{{", "}}"].into_iter().find(|d| rest.starts_with(d));
+            rest = match (braces, doubled, placeholder(rest)) {
+                (Braces::Doubled, Some(pair), _) => {
+                    plain.push_str(&pair[..1]);
+                    &rest[2..]
+                }
+                (Braces::Own, Some("{{"), _) if is_escaped(&rest[1..]) => {
+                    let name = placeholder(&rest[1..]).unwrap_or_default();
+                    plain.push_str(&rest[1..name.len() + 3]);
+                    &rest[name.len() + 4..]
+                }
+                (_, _, Some(name)) => {
+                    if !plain.is_empty() {
+                        parts.push(Part::Text(std::mem::take(&mut plain)));
+                    }
+                    parts.push(part(name, context)?);
+                    &rest[name.len() + 2..]
+                }
+                (Braces::Own, ..) => {
+                    plain.push_str(&rest[..1]);
+                    &rest[1..]
+                }
+                (Braces::Doubled, ..) => {
+                    return Err(TemplateError {
+                        message: format!("a single `{}` in `{text}`", &rest[..1]),
+                        help: "a brace of the text's own is written twice: `{{`, `}}`".into(),
+                    });
+                }
+            };
+        }
+        plain.push_str(rest);
+        if !plain.is_empty() || parts.is_empty() {
+            parts.push(Part::Text(plain));
+        }
+        Ok(Self { parts })
+    }
+
+    /// Whether the call needs a scratch folder for this text.
+    pub(super) fn wants_scratch(&self) -> bool {
+        self.parts.contains(&Part::Scratch)
+    }
+
+    /// The text, if it has no placeholder.
+    pub(super) fn fixed(&self) -> Option<&str> {
+        match &self.parts[..] {
+            [Part::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The text with the values of a call.
+    pub(super) fn fill(&self, call: &Call<'_>, scratch: &Path, study: &Path) -> String {
+        let mut text = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Text(plain) => text.push_str(plain),
+                Part::Coordinate(i) => {
+                    text.push_str(&number(call.point.get(*i).copied().unwrap_or(f64::NAN)))
+                }
+                Part::Parameter(name) => {
+                    if let Some(value) = call.parameters.get(name) {
+                        text.push_str(&value.to_string());
+                    }
+                }
+                Part::Seed => text.push_str(&call.replica.to_string()),
+                Part::Point => {
+                    text.push_str(&call.point.iter().map(|x| number(*x)).collect::<Vec<_>>().join(" "));
+                }
+                Part::Scratch => text.push_str(&scratch.to_string_lossy()),
+                Part::Study => text.push_str(&study.to_string_lossy()),
+            }
+        }
+        text
+    }
+}
+
+/// The shortest text that reads back to the same number.
+fn number(x: f64) -> String {
+    format!("{x:?}")
+}
+
+/// The name in `{name}…`.
+fn placeholder(rest: &str) -> Option<&str> {
+    let inside = rest.strip_prefix('{')?;
+    let end = inside.find(|c: char| !c.is_alphanumeric() && c != '_')?;
+    let starts_well = inside.starts_with(|c: char| c.is_alphabetic() || c == '_');
+    (starts_well && inside[end..].starts_with('}')).then(|| &inside[..end])
+}
+
+/// Whether `{name}}…`, after a first brace, ends an escaped placeholder.
+fn is_escaped(rest: &str) -> bool {
+    placeholder(rest).is_some_and(|name| rest[name.len() + 2..].starts_with('}'))
+}
+
+fn part(name: &str, context: &Context) -> Result<Part, TemplateError> {
+    let signature = &context.signature;
+    if let Some(i) = signature.names.iter().position(|known| known == name) {
+        return Ok(Part::Coordinate(i));
+    }
+    if context.parameter_names.iter().any(|known| known == name) {
+        return Ok(Part::Parameter(name.to_owned()));
+    }
+    match name {
+        "seed" if signature.seeded => Ok(Part::Seed),
+        "point" => Ok(Part::Point),
+        "scratch" => Ok(Part::Scratch),
+        "study" => Ok(Part::Study),
+        _ => {
+            let mut known: Vec<&str> = signature.names.iter().map(String::as_str).collect();
+            known.extend(context.parameter_names.iter().map(String::as_str));
+            known.extend(signature.seeded.then_some("seed"));
+            known.extend(["point", "scratch", "study"]);
+            let near = nearest(name, known.iter().copied());
+            let near = near.map_or_else(String::new, |near| format!("did you mean `{{{near}}}`? "));
+            Err(TemplateError {
+                message: format!("unknown placeholder `{{{name}}}`"),
+                help: format!("{near}known: {}; a brace of the text's own is doubled", known.join(", ")),
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Parameter, Parameters, Point, Signature};
+
+    fn filled(text: &str, braces: Braces) -> Result<String, TemplateError> {
+        let signature = Signature { names: vec!["x".into(), "y".into()], scalar: false, seeded: true };
+        let parameters = Parameters(vec![("offset".into(), Parameter::Float(1.0))]);
+        let context = Context {
+            signature: signature.clone(),
+            parameter_names: vec!["offset".into()],
+            ..Context::default()
+        };
+        let point = Point::new(&[0.1, 1e-30]);
+        let call = Call { point: &point, replica: 9, parameters: &parameters, signature: &signature };
+        let template = Template::parse(text, braces, &context)?;
+        Ok(template.fill(&call, Path::new("/tmp/s"), Path::new("/study")))
+    }
+
+    #[test]
+    fn placeholders_are_filled_with_values_that_read_back_exactly() {
+        assert_eq!(filled("-x={x},{y}", Braces::Doubled).unwrap(), "-x=0.1,1e-30");
+        assert_eq!(filled("{offset} {seed} [{point}]", Braces::Doubled).unwrap(), "1.0 9 [0.1 1e-30]");
+        assert_eq!(filled("{study}/sim {scratch}", Braces::Doubled).unwrap(), "/study/sim /tmp/s");
+        assert_eq!(filled("", Braces::Doubled).unwrap(), "");
+    }
+
+    #[test]
+    fn braces_of_arguments_are_doubled() {
+        assert_eq!(filled("{{print $1, {x}}}", Braces::Doubled).unwrap(), "{print $1, 0.1}");
+        assert_eq!(filled("{print}}", Braces::Doubled).unwrap_err().message, "unknown placeholder `{print}`");
+        for bad in ["{x", "x}", "{ x }", "{}"] {
+            assert!(filled(bad, Braces::Doubled).unwrap_err().message.starts_with("a single"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn braces_of_files_stand_for_themselves_unless_they_hold_a_name() {
+        assert_eq!(filled(r#"{"a":{"x":{x}}}"#, Braces::Own).unwrap(), r#"{"a":{"x":0.1}}"#);
+        assert_eq!(filled("{{x}} {r*2} {} {{ }}", Braces::Own).unwrap(), "{x} {r*2} {} {{ }}");
+        let error = filled("R1 1 2 {ofset}", Braces::Own).unwrap_err();
+        assert_eq!(error.message, "unknown placeholder `{ofset}`");
+        assert!(error.help.starts_with("did you mean `{offset}`?"));
+    }
+
+    #[test]
+    fn no_text_makes_the_reader_panic() {
+        for text in ["{{", "}}", "{{x", "{{x}", "é{é}é", "{{{x}}}", "{_}", "{{{{x}}}}"] {
+            let _ = filled(text, Braces::Doubled);
+            let _ = filled(text, Braces::Own);
+        }
+        assert_eq!(filled("{{{x}}}", Braces::Doubled).unwrap(), "{0.1}");
+    }
+}
