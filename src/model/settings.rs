@@ -154,7 +154,7 @@ impl Setting {
         self.list(path)?.iter().enumerate().map(|(i, item)| item.float(&format!("{path}[{i}]"))).collect()
     }
 
-    /// As a time span: `"90s"`, `"10min"`, `"1h 30m"`, or a number of seconds.
+    /// As a time span: `"90s"`, `"10min"`, `"1h 30m"`, `"2 days"` (of 24 hours), or a number of seconds.
     pub fn duration(&self, path: &str) -> Result<Duration> {
         let bad = || {
             SettingError::new(&self.span, format!("`{path}` should be a time span"))
@@ -164,8 +164,9 @@ impl Setting {
             SettingValue::Integer(i) => *i as f64,
             SettingValue::Float(x) => *x,
             SettingValue::Text(text) => {
-                let span: jiff::SignedDuration = text.parse().map_err(|_| bad())?;
-                span.as_secs_f64()
+                let span: jiff::Span = text.parse().map_err(|_| bad())?;
+                let whole_days = jiff::SpanRelativeTo::days_are_24_hours();
+                span.to_duration(whole_days).map_err(|_| bad())?.as_secs_f64()
             }
             _ => return Err(bad()),
         };
@@ -327,6 +328,8 @@ mod tests {
         assert_eq!(text("10min"), Ok(Duration::from_secs(600)));
         assert_eq!(text("1h 30m"), Ok(Duration::from_secs(5400)));
         assert_eq!(text("2h"), Ok(Duration::from_secs(7200)));
+        assert_eq!(text("1d 2h"), Ok(Duration::from_secs(26 * 3600)));
+        assert!(text("1 month").is_err());
         assert_eq!(value(SettingValue::Float(0.5)).duration("t"), Ok(Duration::from_millis(500)));
         assert!(text("soon").is_err());
         assert!(value(SettingValue::Integer(-1)).duration("t").is_err());
