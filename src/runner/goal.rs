@@ -100,7 +100,9 @@ impl Goal {
         zone: &TimeZone,
     ) -> std::result::Result<Self, Vec<SettingError>> {
         let no_criterion = |error: SettingError| {
-            error.help("only learners like `sequence` come to an end by themselves: give loss, npoints or duration")
+            error.help(
+                "only learners like `sequence` come to an end by themselves: give loss, npoints or duration",
+            )
         };
         match study.get("goal") {
             None if ends_by_itself => Ok(Self::new(Condition::Done)),
@@ -108,24 +110,29 @@ impl Goal {
             Some(Setting { value: SettingValue::Table(table), .. }) => {
                 let goal = Self::from_table(table, zone)?;
                 if goal.conditions().contains(&Condition::Done) && !ends_by_itself {
-                    return Err(vec![no_criterion(table.error("done", "`goal.done` never holds for this learner"))]);
+                    return Err(vec![no_criterion(
+                        table.error("done", "`goal.done` never holds for this learner"),
+                    )]);
                 }
                 Ok(goal)
             }
             Some(setting) => match &setting.value {
                 SettingValue::Text(text) if text == "forever" => Ok(Self::Forever),
-                SettingValue::Text(text) if text == "done" && ends_by_itself => Ok(Self::new(Condition::Done)),
-                SettingValue::Text(text) if text == "done" => {
-                    Err(vec![no_criterion(study.error("goal", "the goal `done` never holds for this learner"))])
+                SettingValue::Text(text) if text == "done" && ends_by_itself => {
+                    Ok(Self::new(Condition::Done))
                 }
+                SettingValue::Text(text) if text == "done" => Err(vec![no_criterion(
+                    study.error("goal", "the goal `done` never holds for this learner"),
+                )]),
                 SettingValue::Text(text) => {
-                    let message = format!("unknown goal `{text}`");
+                    let message = format!("unknown goal `{text}`").replace("``", "without text");
                     let mut error = unknown(&setting.span, &message, text, ["forever", "done"].into_iter());
                     error.help = format!("{}; or {EXAMPLE}", error.help);
                     Err(vec![error])
                 }
                 _ => Err(vec![
-                    SettingError::new(&setting.span, format!("`goal` can't be {}", setting.kind())).help(EXAMPLE),
+                    SettingError::new(&setting.span, format!("`goal` can't be {}", setting.kind()))
+                        .help(EXAMPLE),
                 ]),
             },
         }
@@ -148,13 +155,19 @@ impl Goal {
                 Err(error) => problems.push(error),
             }
         }
-        let mut flag = |key: &str| table.bool(key).unwrap_or_else(|error| {
-            problems.push(error);
-            None
-        });
+        let mut flag = |key: &str| {
+            table.bool(key).unwrap_or_else(|error| {
+                problems.push(error);
+                None
+            })
+        };
         let (all, any) = (flag("all"), flag("any"));
         if all == any && all.is_some() {
-            problems.push(table.error("any", "`goal.any` and `goal.all` contradict each other").help("keep one of them"));
+            problems.push(
+                table
+                    .error("any", "`goal.any` and `goal.all` contradict each other")
+                    .help("keep one of them"),
+            );
         }
         if let Err(error) = table.finish() {
             problems.push(error);
@@ -172,7 +185,8 @@ impl Goal {
 fn loss(table: &Table) -> settings::Result<Option<Condition>> {
     match table.float("loss")? {
         Some(loss) if loss >= 0.0 && loss.is_finite() => Ok(Some(Condition::Loss(loss))),
-        Some(_) => Err(table.error("loss", "`goal.loss` should be 0 or more, and finite")
+        Some(_) => Err(table
+            .error("loss", "`goal.loss` should be 0 or more, and finite")
             .help("the run stops when the loss of every learner is this or less, as in loss = 0.01")),
         None => Ok(None),
     }
@@ -180,7 +194,8 @@ fn loss(table: &Table) -> settings::Result<Option<Condition>> {
 
 fn npoints(table: &Table, key: &str) -> settings::Result<Option<u64>> {
     match table.count(key)? {
-        Some(0) => Err(table.error(key, format!("`goal.{key}` is 0: nothing would be evaluated"))
+        Some(0) => Err(table
+            .error(key, format!("`goal.{key}` is 0: nothing would be evaluated"))
             .help("use 1 or more")),
         n => Ok(n),
     }
@@ -188,7 +203,8 @@ fn npoints(table: &Table, key: &str) -> settings::Result<Option<u64>> {
 
 fn duration(table: &Table) -> settings::Result<Option<Condition>> {
     match table.duration("duration")? {
-        Some(Duration::ZERO) => Err(table.error("duration", "`goal.duration` is 0: nothing would be evaluated")
+        Some(Duration::ZERO) => Err(table
+            .error("duration", "`goal.duration` is 0: nothing would be evaluated")
             .help("write it as \"90s\", \"10min\", \"1h 30m\"")),
         duration => Ok(duration.map(Condition::Duration)),
     }
@@ -247,7 +263,8 @@ mod tests {
     use crate::model::settings::SettingValue as V;
 
     fn goal(entries: &[(&str, V)]) -> std::result::Result<Goal, Vec<SettingError>> {
-        let table = entries.iter().fold(Table::new("goal"), |table, (key, value)| table.with(key, value.clone()));
+        let table =
+            entries.iter().fold(Table::new("goal"), |table, (key, value)| table.with(key, value.clone()));
         Goal::from_settings(&Table::new("").with("goal", V::Table(table)), false, &TimeZone::UTC)
     }
 
@@ -284,7 +301,8 @@ mod tests {
 
     #[test]
     fn several_problems_of_a_goal_are_found_at_once() {
-        let problems = goal(&[("loss", V::Float(-1.0)), ("npoints", V::Integer(0)), ("lost", V::Integer(1))]).unwrap_err();
+        let problems = goal(&[("loss", V::Float(-1.0)), ("npoints", V::Integer(0)), ("lost", V::Integer(1))])
+            .unwrap_err();
         let messages: Vec<_> = problems.iter().map(|p| p.message.as_str()).collect();
         assert_eq!(
             messages,

@@ -43,7 +43,9 @@ impl Study {
         let function = (makers.function)(&self.function, &signature, &names);
         let (first, function) = match (first, function) {
             (Ok(first), Ok(function)) => (first, function),
-            (first, function) => return Err(invalid([first.err(), function.err()].into_iter().flatten().collect())),
+            (first, function) => {
+                return Err(invalid([first.err(), function.err()].into_iter().flatten().collect()));
+            }
         };
         self.check_names(&names, &signature).map_err(|problem| invalid(vec![problem]))?;
 
@@ -66,8 +68,11 @@ impl Study {
             Some(name) => {
                 let place = self.combos.place_of(name).unwrap_or(0..0);
                 let what = if seed.as_ref() == Some(name) { "the seed" } else { "a coordinate" };
-                Err(SettingError::new(&place, format!("the parameter `{name}` has the name of {what} of the learner"))
-                    .help("rename the parameter"))
+                Err(SettingError::new(
+                    &place,
+                    format!("the parameter `{name}` has the name of {what} of the learner"),
+                )
+                .help("rename the parameter"))
             }
         }
     }
@@ -135,7 +140,11 @@ mod tests {
             "[function]\n{function_keys}\n[parameters]\n{parameters}\n[learner]\ntype = '1d'\n{learner_keys}\n[goal]\nloss = 1\n"
         );
         let balance = |children, _: &str| -> Box<dyn Learner> { Box::new(Fake { children }) };
-        Study::parse(&text, "a.toml")?.build(&Makers { learner: &learner, balance: &balance, function: &function })
+        Study::parse(&text, "a.toml")?.build(&Makers {
+            learner: &learner,
+            balance: &balance,
+            function: &function,
+        })
     }
 
     #[test]
@@ -163,7 +172,10 @@ mod tests {
     #[test]
     fn a_parameter_with_the_name_of_a_coordinate_is_refused() {
         let error = build("a = 1\nx = 2", "bounds = [0, 1]", "builtin = 'peak'").err().unwrap();
-        assert_eq!(error.problems()[0].message, "the parameter `x` has the name of a coordinate of the learner");
+        assert_eq!(
+            error.problems()[0].message,
+            "the parameter `x` has the name of a coordinate of the learner"
+        );
         assert_eq!(error.problems()[0].line, 5);
     }
 }

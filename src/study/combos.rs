@@ -85,8 +85,11 @@ impl Combos {
             let path = parameters.path_of(key);
             let read = check_name(key, span).and_then(|()| {
                 if self.case_names.iter().any(|name| name.text == *key) {
-                    return Err(SettingError::new(span, format!("`{key}` is in [[cases]] and in [parameters]"))
-                        .help("keep it in one of them"));
+                    return Err(SettingError::new(
+                        span,
+                        format!("`{key}` is in [[cases]] and in [parameters]"),
+                    )
+                    .help("keep it in one of them"));
                 }
                 values(setting, &path)
             });
@@ -105,8 +108,11 @@ impl Combos {
         let mut seen = HashMap::new();
         for (i, item) in items.iter().enumerate() {
             let SettingValue::Table(case) = &item.value else {
-                return Err(SettingError::new(&item.span, format!("`cases[{i}]` should be a table, but is {}", item.kind()))
-                    .help(example));
+                return Err(SettingError::new(
+                    &item.span,
+                    format!("`cases[{i}]` should be a table, but is {}", item.kind()),
+                )
+                .help(example));
             };
             if i == 0 {
                 for (key, span, _) in case.entries() {
@@ -117,8 +123,11 @@ impl Combos {
             let row = self.case(case)?;
             let identity = row.iter().map(value_identity).collect::<Vec<_>>().join(", ");
             if let Some(first) = seen.insert(identity, i) {
-                return Err(SettingError::new(&case.span, format!("`cases[{i}]` is the same as `cases[{first}]`"))
-                    .help("remove one of them"));
+                return Err(SettingError::new(
+                    &case.span,
+                    format!("`cases[{i}]` is the same as `cases[{first}]`"),
+                )
+                .help("remove one of them"));
             }
             self.cases.push(row);
         }
@@ -133,7 +142,12 @@ impl Combos {
         let names = || self.case_names.iter().map(|name| name.text.as_str());
         for (key, span, _) in case.entries() {
             if !names().any(|name| name == key) {
-                return Err(unknown(span, &format!("`{key}` is not in the first of the [[cases]]"), key, names()));
+                return Err(unknown(
+                    span,
+                    &format!("`{key}` is not in the first of the [[cases]]"),
+                    key,
+                    names(),
+                ));
             }
         }
         self.case_names
@@ -166,7 +180,8 @@ impl Combos {
             return None;
         }
         let mut rest = index;
-        let mut values: Vec<(String, Parameter)> = Vec::with_capacity(self.axes.len() + self.case_names.len());
+        let mut values: Vec<(String, Parameter)> =
+            Vec::with_capacity(self.axes.len() + self.case_names.len());
         // The last name varies fastest.
         for axis in self.axes.iter().rev() {
             let value = axis.values[rest % axis.values.len()].clone();
@@ -204,7 +219,8 @@ impl Combos {
 /// A text that is the same for two combos exactly if they are the same: the order of the names does not matter,
 /// and `1` is the same number as `1.0`.
 pub fn identity(combo: &Parameters) -> String {
-    let mut parts: Vec<_> = combo.0.iter().map(|(name, value)| format!("{name}={}", value_identity(value))).collect();
+    let mut parts: Vec<_> =
+        combo.0.iter().map(|(name, value)| format!("{name}={}", value_identity(value))).collect();
     parts.sort();
     parts.join(", ")
 }
@@ -219,7 +235,8 @@ fn value_identity(value: &Parameter) -> String {
     }
 }
 
-const PARAMETERS_EXAMPLE: &str = "write\n[parameters]\na = [0.01, 0.1]\nb = { start = 0.0, stop = 1.0, num = 11 }";
+const PARAMETERS_EXAMPLE: &str =
+    "write\n[parameters]\na = [0.01, 0.1]\nb = { start = 0.0, stop = 1.0, num = 11 }";
 const VALUE_ADVICE: &str =
     "a parameter is a number, text, true or false, a list of them, or { start = 0.0, stop = 1.0, num = 11 }";
 
@@ -247,11 +264,14 @@ fn value(setting: &Setting, path: &str) -> Result<Parameter> {
     match &setting.value {
         SettingValue::Bool(b) => Ok(Parameter::Bool(*b)),
         SettingValue::Integer(i) => Ok(Parameter::Integer(*i)),
-        SettingValue::Float(x) if x.is_nan() => Err(SettingError::new(&setting.span, format!("`{path}` is nan"))
-            .help("combos are told apart by their values, and nan equals nothing")),
+        SettingValue::Float(x) if x.is_nan() => {
+            Err(SettingError::new(&setting.span, format!("`{path}` is nan"))
+                .help("combos are told apart by their values, and nan equals nothing"))
+        }
         SettingValue::Float(x) => Ok(Parameter::Float(*x)),
         SettingValue::Text(text) => Ok(Parameter::Text(text.clone())),
-        _ => Err(SettingError::new(&setting.span, format!("`{path}` can't be {}", setting.kind())).help(VALUE_ADVICE)),
+        _ => Err(SettingError::new(&setting.span, format!("`{path}` can't be {}", setting.kind()))
+            .help(VALUE_ADVICE)),
     }
 }
 
@@ -321,10 +341,13 @@ fn range(table: &Table) -> Result<Vec<Parameter>> {
         return Err(unknown(span, &format!("unknown spacing `{spacing}`"), spacing, SPACINGS.into_iter()));
     }
     match (num, step) {
-        (Some(_), Some(_)) => {
-            Err(table.error("step", format!("`{}` has both a num and a step", table.path)).help("remove one of them"))
+        (Some(_), Some(_)) => Err(table
+            .error("step", format!("`{}` has both a num and a step", table.path))
+            .help("remove one of them")),
+        (None, None) => {
+            Err(SettingError::new(&table.span, format!("`{}` needs a num or a step", table.path))
+                .help(example))
         }
-        (None, None) => Err(SettingError::new(&table.span, format!("`{}` needs a num or a step", table.path)).help(example)),
         (Some(num), None) => spaced(table, start, stop, num, spacing == "log"),
         (None, Some(_)) if spacing == "log" => {
             Err(table.error("step", "log spacing has no fixed step").help("give a num instead"))
@@ -341,7 +364,9 @@ fn spaced(table: &Table, start: f64, stop: f64, num: u64, log: bool) -> Result<V
     let num = match usize::try_from(num) {
         Ok(0) => return bad("is 0: there would be no combo", "use 1 or more"),
         Ok(num) if num <= MOST_COMBOS => num,
-        _ => return bad(&format!("is {num}, more than {MOST_COMBOS}"), "each combo gets a learner of its own"),
+        _ => {
+            return bad(&format!("is {num}, more than {MOST_COMBOS}"), "each combo gets a learner of its own");
+        }
     };
     if num > 1 && start == stop {
         return bad("is more than 1, but start and stop are equal", "combos must differ: use num = 1");
@@ -396,8 +421,11 @@ fn stepped(table: &Table, start: f64, stop: f64, step: f64) -> Result<Vec<Parame
 /// Values of a range may still coincide where they lie closer together than floating point numbers do.
 fn distinct(table: &Table, values: Vec<f64>) -> Result<Vec<Parameter>> {
     if let Some(pair) = values.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(SettingError::new(&table.span, format!("`{}` has the value {} twice", table.path, pair[0]))
-            .help("the values lie too close together for floating point numbers"));
+        return Err(SettingError::new(
+            &table.span,
+            format!("`{}` has the value {} twice", table.path, pair[0]),
+        )
+        .help("the values lie too close together for floating point numbers"));
     }
     Ok(values.into_iter().map(Parameter::Float).collect())
 }
@@ -465,13 +493,19 @@ mod tests {
     #[test]
     fn whole_numbers_beside_decimal_ones_become_decimal() {
         assert_eq!(shown("[parameters]\na = [1, 2.5]"), ["a=1.0", "a=2.5"]);
-        assert_eq!(read("[parameters]\na = [1, 'x']").unwrap_err().message, "`parameters.a[1]` is text, but `parameters.a[0]` is a number");
+        assert_eq!(
+            read("[parameters]\na = [1, 'x']").unwrap_err().message,
+            "`parameters.a[1]` is text, but `parameters.a[0]` is a number"
+        );
     }
 
     #[test]
     fn each_case_meets_each_combination() {
         let text = "[parameters]\nt = [0, 1]\n[[cases]]\nm = 'Si'\ng = 1.1\n[[cases]]\ng = 0.7\nm = 'Ge'\n";
-        assert_eq!(shown(text), ["m=Si, g=1.1, t=0", "m=Si, g=1.1, t=1", "m=Ge, g=0.7, t=0", "m=Ge, g=0.7, t=1"]);
+        assert_eq!(
+            shown(text),
+            ["m=Si, g=1.1, t=0", "m=Si, g=1.1, t=1", "m=Ge, g=0.7, t=0", "m=Ge, g=0.7, t=1"]
+        );
         assert!(read("cases = [{ a = 1 }, { a = 1.0 }]").unwrap_err().message.contains("the same as"));
     }
 
@@ -490,7 +524,10 @@ mod tests {
             identity(&Parameters(values.iter().map(|(n, v)| ((*n).to_owned(), v.clone())).collect()))
         };
         let (one, text) = (Parameter::Integer(1), Parameter::Text("1.0".into()));
-        assert_eq!(combo(&[("a", one.clone()), ("b", text.clone())]), combo(&[("b", text.clone()), ("a", Parameter::Float(1.0))]));
+        assert_eq!(
+            combo(&[("a", one.clone()), ("b", text.clone())]),
+            combo(&[("b", text.clone()), ("a", Parameter::Float(1.0))])
+        );
         assert_ne!(combo(&[("a", one)]), combo(&[("a", text)]));
         assert_eq!(combo(&[("a", Parameter::Float(-0.0))]), combo(&[("a", Parameter::Integer(0))]));
         let big = |i| combo(&[("a", Parameter::Integer(i))]);

@@ -33,7 +33,16 @@ pub enum Severity {
 
 /// Keys of `[function]` that say how a value is computed, not which value.
 const FREE_FUNCTION_KEYS: [&str; 10] = [
-    "timeout", "isolate", "ranks", "threads", "gpus", "env", "scratch", "keep_scratch", "cwd", "python_executable",
+    "timeout",
+    "isolate",
+    "ranks",
+    "threads",
+    "gpus",
+    "env",
+    "scratch",
+    "keep_scratch",
+    "cwd",
+    "python_executable",
 ];
 
 /// How many combos are named in a difference.
@@ -87,10 +96,9 @@ fn read(text: &str, path: &Path) -> Result<(Table, Combos), StudyError> {
 fn settings(path: &str, old: Option<&SettingValue>, new: Option<&SettingValue>, out: &mut Vec<Difference>) {
     match (old, new) {
         (Some(SettingValue::Table(old)), Some(SettingValue::Table(new))) => {
-            let find = |table: &'_ Table, key: &str| {
-                table.entries().iter().position(|(k, ..)| k == key)
-            };
-            let value = |table: &'_ Table, key: &str| find(table, key).map(|i| table.entries()[i].2.value.clone());
+            let find = |table: &'_ Table, key: &str| table.entries().iter().position(|(k, ..)| k == key);
+            let value =
+                |table: &'_ Table, key: &str| find(table, key).map(|i| table.entries()[i].2.value.clone());
             let added = new.entries().iter().filter(|(key, ..)| find(old, key).is_none());
             for (key, ..) in old.entries().iter().chain(added) {
                 if path == "function" && FREE_FUNCTION_KEYS.contains(&key.as_str()) {
@@ -115,9 +123,8 @@ fn same(old: Option<&SettingValue>, new: Option<&SettingValue>) -> bool {
         (None, None) => true,
         (Some(value), None) | (None, Some(value)) => is_default(value),
         (Some(old), Some(new)) => match (old, new) {
-            (SettingValue::Integer(i), SettingValue::Float(x)) | (SettingValue::Float(x), SettingValue::Integer(i)) => {
-                *i as f64 == *x
-            }
+            (SettingValue::Integer(i), SettingValue::Float(x))
+            | (SettingValue::Float(x), SettingValue::Integer(i)) => *i as f64 == *x,
             // The same bits, or else both NaN would be a difference; the same number, or else 0 and -0 would be.
             (SettingValue::Float(a), SettingValue::Float(b)) => a == b || a.to_bits() == b.to_bits(),
             (SettingValue::List(a), SettingValue::List(b)) => {
@@ -135,7 +142,9 @@ fn same(old: Option<&SettingValue>, new: Option<&SettingValue>) -> bool {
 
 /// The value as in a study file; long lists are cut.
 fn shown(value: &SettingValue) -> String {
-    let all = |items: &[Setting]| items.iter().take(8).map(|item| shown(&item.value)).collect::<Vec<_>>().join(", ");
+    let all = |items: &[Setting]| {
+        items.iter().take(8).map(|item| shown(&item.value)).collect::<Vec<_>>().join(", ")
+    };
     match value {
         SettingValue::Bool(b) => b.to_string(),
         SettingValue::Integer(i) => i.to_string(),
@@ -145,7 +154,8 @@ fn shown(value: &SettingValue) -> String {
         SettingValue::List(items) if items.len() > 8 => format!("[{}, … {} in all]", all(items), items.len()),
         SettingValue::List(items) => format!("[{}]", all(items)),
         SettingValue::Table(table) => {
-            let entries = table.entries().iter().map(|(key, _, item)| format!("{key} = {}", shown(&item.value)));
+            let entries =
+                table.entries().iter().map(|(key, _, item)| format!("{key} = {}", shown(&item.value)));
             format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
         }
     }
@@ -160,7 +170,12 @@ fn combos(old: &Combos, new: &Combos, out: &mut Vec<Difference>) {
     let (old_names, new_names) = (names(old), names(new));
     if old_names != new_names {
         // Another set of arguments is another function, even where all values agree.
-        out.push(Difference { key: "parameters".into(), before: old_names, after: new_names, severity: Severity::Refuse });
+        out.push(Difference {
+            key: "parameters".into(),
+            before: old_names,
+            after: new_names,
+            severity: Severity::Refuse,
+        });
         return;
     }
     let removed: Vec<usize> =
@@ -168,7 +183,8 @@ fn combos(old: &Combos, new: &Combos, out: &mut Vec<Difference>) {
     if removed.is_empty() {
         return;
     }
-    let named: Vec<_> = removed.iter().take(NAMED).filter_map(|&i| old.get(i)).map(|c| c.to_string()).collect();
+    let named: Vec<_> =
+        removed.iter().take(NAMED).filter_map(|&i| old.get(i)).map(|c| c.to_string()).collect();
     let more = if removed.len() > NAMED { format!("; … {} in all", removed.len()) } else { String::new() };
     out.push(Difference {
         key: "parameters".into(),

@@ -105,8 +105,8 @@ impl Study {
         let mut section = |key| note(optional(root, key), problems).flatten();
         let (run, checkpoint, scheduler) = (section("run"), section("checkpoint"), section("scheduler"));
         let run = run.map_or_else(RunOptions::default, |table| RunOptions::read(table, problems));
-        let checkpoint =
-            checkpoint.map_or_else(CheckpointOptions::default, |table| CheckpointOptions::read(table, problems));
+        let checkpoint = checkpoint
+            .map_or_else(CheckpointOptions::default, |table| CheckpointOptions::read(table, problems));
         unknown_sections(root, problems);
         Some(Self {
             name: name?,
@@ -130,13 +130,12 @@ fn note<T>(read: settings::Result<T>, problems: &mut Vec<SettingError>) -> Optio
 }
 
 fn optional<'a>(root: &'a Table, key: &str) -> settings::Result<Option<&'a Table>> {
-    root.table(key).map_err(|error| error.help(format!("write it as a section:\n[{key}]")))
+    root.table(key)
+        .map_err(|error| error.help(format!("write it as a section, with a line [{key}] above its keys")))
 }
 
 fn required<'a>(root: &'a Table, key: &str, example: &str) -> settings::Result<&'a Table> {
-    root.table(key)
-        .map_err(|error| error.help(example))?
-        .ok_or_else(|| root.missing(key).help(example))
+    root.table(key).map_err(|error| error.help(example))?.ok_or_else(|| root.missing(key).help(example))
 }
 
 fn ends_by_itself(learner: &Table) -> bool {
@@ -157,7 +156,10 @@ fn name(root: &Table, path: &Path) -> settings::Result<String> {
     }
     let whence = if written.is_some() { "" } else { " (from the name of the file)" };
     Err(root
-        .error("name", format!("`{name}`{whence} can't be the name of a study"))
+        .error(
+            "name",
+            format!("`{name}`{whence} can't be the name of a study").replace("``", "an empty text"),
+        )
         .help("files are named after it: use letters, digits, `_`, `-` and `.`, as in name = \"resonance\""))
 }
 
@@ -168,14 +170,28 @@ fn strategy(root: &Table) -> settings::Result<&'static str> {
         return Ok(STRATEGIES[0]);
     };
     let strategy = STRATEGIES.into_iter().find(|strategy| *strategy == name).ok_or_else(|| {
-        unknown(&table.error("strategy", "").span, &format!("unknown strategy `{name}`"), name, STRATEGIES.into_iter())
+        unknown(
+            &table.error("strategy", "").span,
+            &format!("unknown strategy `{name}`"),
+            name,
+            STRATEGIES.into_iter(),
+        )
     })?;
     table.finish()?;
     Ok(strategy)
 }
 
 const SECTIONS: [&str; 10] = [
-    "name", "function", "parameters", "cases", "learner", "goal", "balancing", "run", "checkpoint", "scheduler",
+    "name",
+    "function",
+    "parameters",
+    "cases",
+    "learner",
+    "goal",
+    "balancing",
+    "run",
+    "checkpoint",
+    "scheduler",
 ];
 
 /// Every top-level key that is none of ours. A section that is missing because its name is misspelt is one
@@ -190,7 +206,9 @@ fn unknown_sections(root: &Table, problems: &mut Vec<SettingError>) {
         let mut problem = unknown(span, &format!("unknown {what} `{key}`"), key, SECTIONS.into_iter());
         match (nearest(key, SECTIONS.into_iter()), home_of(key)) {
             (Some(meant), _) => problems.retain(|other| other.message != format!("`{meant}` is missing")),
-            (None, Some(home)) => problem.help = format!("write it below [{home}], not above the first section"),
+            (None, Some(home)) => {
+                problem.help = format!("write it below [{home}], not above the first section")
+            }
             (None, None) => {}
         }
         problems.push(problem);
@@ -202,7 +220,10 @@ fn home_of(key: &str) -> Option<&'static str> {
     let homes: [(&str, &[&str]); 5] = [
         ("goal", &["loss", "npoints", "total_npoints", "duration", "end_time"]),
         ("learner", &["type", "bounds"]),
-        ("function", &["python", "builtin", "expression", "command", "program", "library", "timeout", "isolate"]),
+        (
+            "function",
+            &["python", "builtin", "expression", "command", "program", "library", "timeout", "isolate"],
+        ),
         ("run", &["retries", "raise_if_retries_exceeded", "deterministic", "nan", "workers", "walltime"]),
         ("checkpoint", &["folder", "interval", "compress"]),
     ];
@@ -222,7 +243,8 @@ mod tests {
     use super::*;
     use crate::runner::goal::Condition;
 
-    const SMALL: &str = "[function]\nbuiltin = 'peak'\n[learner]\ntype = '1d'\nbounds = [-1, 1]\n[goal]\nloss = 0.01\n";
+    const SMALL: &str =
+        "[function]\nbuiltin = 'peak'\n[learner]\ntype = '1d'\nbounds = [-1, 1]\n[goal]\nloss = 0.01\n";
 
     fn problems(text: &str) -> Vec<(usize, String, String)> {
         let error = Study::parse(text, "dir/adaptive.toml").unwrap_err();

@@ -9,6 +9,7 @@ mod compare;
 mod config;
 mod error;
 mod options;
+pub mod template;
 mod tree;
 
 pub use build::{Built, Makers};

@@ -129,7 +129,10 @@ impl RunOptions {
         {
             problems.push(
                 table
-                    .error("walltime", format!("`run.walltime` is not longer than its margin of {:?}", run.walltime_margin))
+                    .error(
+                        "walltime",
+                        format!("`run.walltime` is not longer than its margin of {:?}", run.walltime_margin),
+                    )
                     .help("the run would stop at once: set a smaller `walltime_margin`"),
             );
         }
@@ -142,7 +145,9 @@ impl CheckpointOptions {
     pub fn read(table: &Table, problems: &mut Vec<SettingError>) -> Self {
         let mut checkpoint = Self::default();
         let folder = table.text("folder").and_then(|folder| match folder {
-            Some("") => Err(table.error("folder", "`checkpoint.folder` is empty").help("write \".\" for the current folder")),
+            Some("") => Err(table
+                .error("folder", "`checkpoint.folder` is empty")
+                .help("write \".\" for the current folder")),
             folder => Ok(folder.map(PathBuf::from)),
         });
         put(&mut checkpoint.folder, folder, problems);
@@ -159,7 +164,8 @@ impl CheckpointOptions {
 fn retries(table: &Table) -> settings::Result<Option<u32>> {
     let Some(retries) = table.count("retries")? else { return Ok(None) };
     u32::try_from(retries).map(Some).map_err(|_| {
-        table.error("retries", format!("`run.retries` is {retries}, more than {}", u32::MAX))
+        table
+            .error("retries", format!("`run.retries` is {retries}, more than {}", u32::MAX))
             .help("a point that fails ten times will hardly succeed: the default is 10")
     })
 }
@@ -184,7 +190,8 @@ fn log(table: &Table) -> settings::Result<Option<Log>> {
         SettingValue::Bool(true) => Ok(Some(Log::Default)),
         SettingValue::Bool(false) => Ok(Some(Log::Off)),
         SettingValue::Text(path) if !path.is_empty() => Ok(Some(Log::File(PathBuf::from(path)))),
-        _ => Err(table.error("log", "`run.log` should be true, false or the name of a file")
+        _ => Err(table
+            .error("log", "`run.log` should be true, false or the name of a file")
             .help("log = true writes every ask and tell to NAME.log beside the checkpoint")),
     }
 }
@@ -200,7 +207,8 @@ fn auto_or_count(table: &Table, key: &str) -> settings::Result<Option<Option<usi
             n @ 1..=1_000_000_000 => Ok(Some(Some(n as usize))),
             n => Err(table.error(key, format!("`{path}` can't be {n}")).help(COUNT_ADVICE)),
         },
-        _ => Err(table.error(key, format!("`{path}` should be a whole number, but is {}", setting.kind()))
+        _ => Err(table
+            .error(key, format!("`{path}` should be a whole number, but is {}", setting.kind()))
             .help(COUNT_ADVICE)),
     }
 }
@@ -209,7 +217,8 @@ const COUNT_ADVICE: &str = "write a whole number, 1 or more, or \"auto\"";
 
 fn positive(table: &Table, key: &str) -> settings::Result<Option<Duration>> {
     match table.duration(key)? {
-        Some(Duration::ZERO) => Err(table.error(key, format!("`{}` is 0", table.path_of(key)))
+        Some(Duration::ZERO) => Err(table
+            .error(key, format!("`{}` is 0", table.path_of(key)))
             .help("write it as \"90s\", \"10min\", \"1h 30m\"")),
         duration => Ok(duration),
     }
@@ -262,7 +271,8 @@ mod tests {
 
     #[test]
     fn each_bad_key_is_a_problem_of_its_own() {
-        let (_, problems) = run("retries = -1\nnan = 'acept'\nlog = 3\nworkers = 0\nin_flight = 'many'\nprogress = 0");
+        let (_, problems) =
+            run("retries = -1\nnan = 'acept'\nlog = 3\nworkers = 0\nin_flight = 'many'\nprogress = 0");
         assert_eq!(problems.len(), 6);
         assert_eq!(problems[1].help, "did you mean `accept`?");
     }

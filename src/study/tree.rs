@@ -13,8 +13,7 @@ pub(super) fn read(text: &str) -> Result<Table, SettingError> {
     // The parser goes on after an error to find more, but what it finds then is often a consequence of the
     // first one.
     if let Some(error) = errors.iter().min_by_key(|error| error.span().map_or(0, |span| span.start)) {
-        let span = error.span().unwrap_or(0..0);
-        return Err(SettingError::new(&span, error.message()).help(advice(error.message(), &text[span.start..])));
+        return Err(syntax_error(text, error.message(), error.span().unwrap_or(0..0)));
     }
     table(root.get_ref(), root.span(), String::new())
 }
@@ -42,8 +41,7 @@ fn setting(from: &DeValue<'_>, span: Span, path: String) -> Result<Setting, Sett
         DeValue::Datetime(t) => SettingValue::Datetime(t.to_string()),
         DeValue::Array(items) => {
             let items = items.iter().enumerate();
-            let items =
-                items.map(|(i, item)| setting(item.get_ref(), item.span(), format!("{path}[{i}]")));
+            let items = items.map(|(i, item)| setting(item.get_ref(), item.span(), format!("{path}[{i}]")));
             SettingValue::List(items.collect::<Result<_, _>>()?)
         }
         DeValue::Table(inner) => SettingValue::Table(table(inner, span.clone(), path)?),
@@ -66,25 +64,45 @@ fn float(from: &str, span: &Span, path: &str) -> Result<f64, SettingError> {
     }
 }
 
-/// What to do about a syntax error, from the parser's message and the text at its place.
-fn advice(message: &str, rest: &str) -> &'static str {
-    if message.contains("duplicate key") {
-        "each key and each [section] may be written once: remove one of them"
-    } else if message.contains("must be quoted") && rest.trim_start_matches([' ', '\t']).starts_with(['\n', '\r']) {
-        "there is no value after the `=`"
-    } else if message.contains("must be quoted") && rest.starts_with(['T', 'F']) {
-        "text is written in quotes; truth values are `true` and `false`"
-    } else if message.contains("must be quoted") {
-        "text is written in quotes: \"like this\", and time spans too: \"5min\""
-    } else if message.contains("unclosed") {
-        "something that was opened is not closed: a `[`, `{` or a quote; an inline table ends on its own line"
-    } else if message.contains("escape") {
-        "a backslash starts an escape in \"…\"; write '…' for text with backslashes"
-    } else if message.contains("basic string") || message.contains("literal string") {
-        "close the quote on the same line"
-    } else {
-        "a study consists of lines `key = value` under [section] headers"
+/// The parser's message and place with advice. What it could not read as a value at all it takes for text
+/// without quotes; there the words are ours.
+fn syntax_error(text: &str, message: &str, span: Span) -> SettingError {
+    if !message.contains("must be quoted") {
+        return SettingError::new(&span, message).help(syntax_advice(message));
     }
+    let what = text.get(span.clone()).unwrap_or_default().trim();
+    let help = match what.chars().next() {
+        None | Some('#') => return SettingError::new(&span, "there is no value after the `=`").help(VALUES),
+        Some(c) if c.is_ascii_digit() || "+-.".contains(c) => {
+            "numbers are written as 100, 10_000, 0.01 or 1e-3; text and time spans stand in quotes: \"5min\""
+        }
+        _ if ["yes", "no", "on", "off", "y", "n"].contains(&what.to_lowercase().as_str()) => {
+            "truth values are `true` and `false`; text stands in quotes"
+        }
+        _ => VALUES,
+    };
+    SettingError::new(&span, format!("`{what}` is not a value")).help(help)
+}
+
+const VALUES: &str = "a value is a number, true or false, \"text\", a [list] or a { table }";
+
+fn syntax_advice(message: &str) -> &'static str {
+    let advice: [(&str, &str); 9] = [
+        ("duplicate key", "each key and each [section] may be written once: remove one of them"),
+        (
+            "missing comma",
+            "put a comma; or, if a list or table should have ended before, close it with `]` or `}`",
+        ),
+        ("unclosed", "close it with the bracket that belongs to it"),
+        ("escape", "a backslash starts an escape in \"...\"; write '...' for text with backslashes"),
+        ("unicode", "a backslash starts an escape in \"...\"; write '...' for text with backslashes"),
+        ("multi-line", "close the text with three quotes, as it was opened"),
+        ("string", "close the quote on the same line"),
+        ("boolean", "truth values are `true` and `false`, in small letters"),
+        ("date", "write dates as 2026-11-20, times as 08:00:00, and both as 2026-11-20T08:00:00Z"),
+    ];
+    let found = advice.iter().find(|(part, _)| message.contains(part));
+    found.map_or("a study consists of lines `key = value` under [section] headers", |(_, advice)| advice)
 }
 
 #[cfg(test)]
@@ -119,6 +137,16 @@ mod tests {
         assert_eq!(read("a = 99999999999999999999").unwrap_err().span, 4..24);
         assert_eq!(read("a = [1e999]").unwrap_err().message, "`a[0]` is too large for a number");
         assert_eq!(read("a = -inf").unwrap().float("a"), Ok(Some(f64::NEG_INFINITY)));
+    }
+
+    #[test]
+    fn what_is_no_value_is_named_with_advice_that_fits() {
+        let error = |text: &str| read(text).map(|_| ()).unwrap_err();
+        assert_eq!(error("t = 5 min").message, "`5 min` is not a value");
+        assert!(error("t = 5min").help.contains("time spans"));
+        assert!(error("t = yes").help.contains("`true`"));
+        assert_eq!(error("t =").message, "there is no value after the `=`");
+        assert_eq!(error("t = # nothing\na = 1").message, "there is no value after the `=`");
     }
 
     #[test]

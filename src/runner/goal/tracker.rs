@@ -98,7 +98,8 @@ impl GoalTracker {
             after |= u8::from(holds) << i;
         }
         self.held[learner] = after;
-        self.finished = self.finished + usize::from(self.suffices(after)) - usize::from(self.suffices(before));
+        self.finished =
+            self.finished + usize::from(self.suffices(after)) - usize::from(self.suffices(before));
     }
 
     /// Whether a learner for which these conditions hold is finished.
@@ -213,7 +214,8 @@ mod tests {
     #[test]
     fn time_is_for_the_whole_run() {
         let end = at(50).now;
-        let tracker = tracker(&[Condition::Duration(Duration::from_secs(60)), Condition::EndTime(end)], false, 3);
+        let tracker =
+            tracker(&[Condition::Duration(Duration::from_secs(60)), Condition::EndTime(end)], false, 3);
         assert_eq!(tracker.reached(at(49)), None);
         assert_eq!(tracker.until_deadline(at(48)), Some(Duration::from_secs(2)));
         assert_eq!(tracker.reached(at(50)).unwrap().conditions, [Condition::EndTime(end)]);
@@ -221,7 +223,8 @@ mod tests {
 
     #[test]
     fn with_all_a_learner_and_the_run_need_every_condition() {
-        let conditions = [Condition::Loss(0.1), Condition::Npoints(10), Condition::Duration(Duration::from_secs(5))];
+        let conditions =
+            [Condition::Loss(0.1), Condition::Npoints(10), Condition::Duration(Duration::from_secs(5))];
         let mut tracker = tracker(&conditions, true, 1);
         tracker.update(0, &mut State(9, 0.0, false));
         assert_eq!(tracker.reached(at(9)), None);
@@ -266,19 +269,27 @@ mod tests {
             if all { parts.iter().all(|p| *p) } else { parts.iter().any(|p| *p) }
         };
         let of_learner = |State(npoints, loss, done): &State| {
-            join(conditions.iter().filter_map(|condition| match condition {
-                Condition::Loss(goal) => Some(loss <= goal),
-                Condition::Npoints(goal) => Some(npoints >= goal),
-                Condition::Done => Some(*done),
-                _ => None,
-            }).collect())
+            join(
+                conditions
+                    .iter()
+                    .filter_map(|condition| match condition {
+                        Condition::Loss(goal) => Some(loss <= goal),
+                        Condition::Npoints(goal) => Some(npoints >= goal),
+                        Condition::Done => Some(*done),
+                        _ => None,
+                    })
+                    .collect(),
+            )
         };
-        let mut parts: Vec<_> = conditions.iter().filter_map(|condition| match condition {
-            Condition::TotalNpoints(goal) => Some(states.iter().map(|s| s.0).sum::<u64>() >= *goal),
-            Condition::Duration(goal) => Some(moment.elapsed >= *goal),
-            Condition::EndTime(goal) => Some(moment.now >= *goal),
-            _ => None,
-        }).collect();
+        let mut parts: Vec<_> = conditions
+            .iter()
+            .filter_map(|condition| match condition {
+                Condition::TotalNpoints(goal) => Some(states.iter().map(|s| s.0).sum::<u64>() >= *goal),
+                Condition::Duration(goal) => Some(moment.elapsed >= *goal),
+                Condition::EndTime(goal) => Some(moment.now >= *goal),
+                _ => None,
+            })
+            .collect();
         if conditions.iter().any(Condition::is_per_learner) {
             parts.push(states.iter().all(of_learner));
         }
