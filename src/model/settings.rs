@@ -100,8 +100,19 @@ impl Setting {
         }
     }
 
-    fn expected(&self, path: &str, what: &str) -> SettingError {
-        SettingError::new(&self.span, format!("`{path}` should be {what}, but is {}", self.kind()))
+    fn expected(&self, path: &str, what: &str, example: &str) -> SettingError {
+        let message = format!("`{path}` should be {what}, but is {}", self.kind());
+        let key = path.rsplit('.').next().unwrap_or(path);
+        let help = match &self.value {
+            SettingValue::Text(text)
+                if ["true", "false"].contains(&text.as_str()) || text.parse::<f64>().is_ok() =>
+            {
+                format!("write it without quotes: {text}")
+            }
+            _ if key.contains('[') => format!("as in {example}"),
+            _ => format!("as in {key} = {example}"),
+        };
+        SettingError::new(&self.span, message).help(help)
     }
 
     /// As a number (whole numbers too).
@@ -109,7 +120,7 @@ impl Setting {
         match self.value {
             SettingValue::Float(x) => Ok(x),
             SettingValue::Integer(i) => Ok(i as f64),
-            _ => Err(self.expected(path, "a number")),
+            _ => Err(self.expected(path, "a number", "0.5")),
         }
     }
 
@@ -119,9 +130,10 @@ impl Setting {
             SettingValue::Integer(i) if i >= 0 => Ok(i as u64),
             SettingValue::Float(x) if x >= 0.0 && x.fract() == 0.0 && x < 9e15 => Ok(x as u64),
             SettingValue::Integer(_) | SettingValue::Float(_) => {
-                Err(SettingError::new(&self.span, format!("`{path}` should be a whole number, 0 or more")))
+                Err(SettingError::new(&self.span, format!("`{path}` should be a whole number, 0 or more"))
+                    .help("as in 100, 10_000 or 1e6"))
             }
-            _ => Err(self.expected(path, "a whole number")),
+            _ => Err(self.expected(path, "a whole number", "100")),
         }
     }
 
@@ -129,7 +141,7 @@ impl Setting {
     pub fn text(&self, path: &str) -> Result<&str> {
         match &self.value {
             SettingValue::Text(s) => Ok(s),
-            _ => Err(self.expected(path, "text in quotes")),
+            _ => Err(self.expected(path, "text in quotes", "\"text\"")),
         }
     }
 
@@ -137,7 +149,7 @@ impl Setting {
     pub fn bool(&self, path: &str) -> Result<bool> {
         match self.value {
             SettingValue::Bool(b) => Ok(b),
-            _ => Err(self.expected(path, "true or false")),
+            _ => Err(self.expected(path, "true or false", "true")),
         }
     }
 
@@ -145,7 +157,7 @@ impl Setting {
     pub fn list(&self, path: &str) -> Result<&[Setting]> {
         match &self.value {
             SettingValue::List(items) => Ok(items),
-            _ => Err(self.expected(path, "a list")),
+            _ => Err(self.expected(path, "a list", "[1, 2]")),
         }
     }
 
@@ -154,7 +166,7 @@ impl Setting {
         self.list(path)?.iter().enumerate().map(|(i, item)| item.float(&format!("{path}[{i}]"))).collect()
     }
 
-    /// As a time span: `"90s"`, `"10min"`, `"1h 30m"`, or a number of seconds.
+    /// As a time span: `"90s"`, `"10min"`, `"1h 30m"`, `"2 days"` (of 24 hours), or a number of seconds.
     pub fn duration(&self, path: &str) -> Result<Duration> {
         let bad = || {
             SettingError::new(&self.span, format!("`{path}` should be a time span"))
@@ -164,8 +176,9 @@ impl Setting {
             SettingValue::Integer(i) => *i as f64,
             SettingValue::Float(x) => *x,
             SettingValue::Text(text) => {
-                let span: jiff::SignedDuration = text.parse().map_err(|_| bad())?;
-                span.as_secs_f64()
+                let span: jiff::Span = text.parse().map_err(|_| bad())?;
+                let whole_days = jiff::SpanRelativeTo::days_are_24_hours();
+                span.to_duration(whole_days).map_err(|_| bad())?.as_secs_f64()
             }
             _ => return Err(bad()),
         };
@@ -257,7 +270,7 @@ impl Table {
     pub fn table(&self, key: &str) -> Result<Option<&Table>> {
         self.read(key, |setting, path| match &setting.value {
             SettingValue::Table(table) => Ok(table),
-            _ => Err(setting.expected(path, "a table")),
+            _ => Err(setting.expected(path, "a table", "{ key = 1 }")),
         })
     }
 
@@ -327,6 +340,8 @@ mod tests {
         assert_eq!(text("10min"), Ok(Duration::from_secs(600)));
         assert_eq!(text("1h 30m"), Ok(Duration::from_secs(5400)));
         assert_eq!(text("2h"), Ok(Duration::from_secs(7200)));
+        assert_eq!(text("1d 2h"), Ok(Duration::from_secs(26 * 3600)));
+        assert!(text("1 month").is_err());
         assert_eq!(value(SettingValue::Float(0.5)).duration("t"), Ok(Duration::from_millis(500)));
         assert!(text("soon").is_err());
         assert!(value(SettingValue::Integer(-1)).duration("t").is_err());
@@ -346,9 +361,10 @@ mod tests {
     #[test]
     fn a_wrong_type_names_the_key_by_its_path() {
         let table = Table::new("goal").with("npoints", SettingValue::Text("many".into()));
-        assert_eq!(
-            table.count("npoints").unwrap_err().message,
-            "`goal.npoints` should be a whole number, but is text"
-        );
+        let error = table.count("npoints").unwrap_err();
+        assert_eq!(error.message, "`goal.npoints` should be a whole number, but is text");
+        assert_eq!(error.help, "as in npoints = 100");
+        let table = Table::new("goal").with("loss", SettingValue::Text("0.1".into()));
+        assert_eq!(table.float("loss").unwrap_err().help, "write it without quotes: 0.1");
     }
 }

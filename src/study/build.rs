@@ -1,0 +1,181 @@
+//! From a checked study to learners and functions that can run.
+//!
+//! The study does not know the kinds of learners and functions: [`Makers`] says how their tables are read. This
+//! keeps the step testable without any user code.
+
+use super::{Study, StudyError};
+use crate::learner::Learner;
+use crate::model::settings::{self, SettingError, Table};
+use crate::model::{Parameters, Signature};
+
+/// How the parts of a study are made.
+pub struct Makers<'a, F> {
+    /// An empty learner from `[learner]`, whose keys it checks.
+    pub learner: &'a dyn Fn(&Table) -> settings::Result<Box<dyn Learner>>,
+    /// One learner of many, by the name of a strategy (one of [`super::STRATEGIES`]).
+    pub balance: &'a dyn Fn(Vec<Box<dyn Learner>>, &str) -> Box<dyn Learner>,
+    /// A function from `[function]`, for points of this signature and parameters of these names.
+    pub function: &'a dyn Fn(&Table, &Signature, &[String]) -> settings::Result<F>,
+}
+
+/// The parts of a study.
+pub struct Built<F> {
+    /// The learner of the one combo, or one that balances those of all combos; empty.
+    pub learner: Box<dyn Learner>,
+    /// What evaluates points.
+    pub function: F,
+    /// How points look to the function.
+    pub signature: Signature,
+    /// The parameter values of learner 0, 1, ….
+    pub combos: Vec<Parameters>,
+}
+
+impl Study {
+    /// Makes the learners and the function. Problems of both are reported together.
+    ///
+    /// `[learner]` is read once: the learners of the other combos are made by [`Learner::new_empty`].
+    pub fn build<F>(&self, makers: &Makers<'_, F>) -> Result<Built<F>, StudyError> {
+        let names: Vec<String> = self.combos.names().map(str::to_owned).collect();
+        let invalid = |problems: Vec<SettingError>| StudyError::invalid(&self.path, &self.text, problems);
+        let first = (makers.learner)(&self.learner);
+        // Without a learner a usual signature still finds most problems of the function, but not those of names.
+        let signature = first.as_ref().map_or_else(|_| Signature::line(), |learner| learner.signature());
+        let function = (makers.function)(&self.function, &signature, &names);
+        let (first, function) = match (first, function) {
+            (Ok(first), Ok(function)) => (first, function),
+            (first, function) => {
+                return Err(invalid([first.err(), function.err()].into_iter().flatten().collect()));
+            }
+        };
+        self.check_names(&names, &signature).map_err(|problem| invalid(vec![problem]))?;
+
+        let combos: Vec<Parameters> = self.combos.iter().collect();
+        let learner = if combos.len() == 1 {
+            first
+        } else {
+            let others: Vec<_> = (1..combos.len()).map(|_| first.new_empty()).collect();
+            (makers.balance)(std::iter::once(first).chain(others).collect(), self.strategy)
+        };
+        Ok(Built { learner, function, signature, combos })
+    }
+
+    /// A parameter and a coordinate of one name could not be told apart, by functions and in tables.
+    fn check_names(&self, names: &[String], signature: &Signature) -> settings::Result<()> {
+        let seed = signature.seeded.then(|| "seed".to_owned());
+        let taken: Vec<&String> = signature.names.iter().chain(&seed).collect();
+        match names.iter().find(|name| taken.contains(name)) {
+            None => Ok(()),
+            Some(name) => {
+                let place = self.combos.place_of(name).unwrap_or(0..0);
+                let what = if seed.as_ref() == Some(name) { "the seed" } else { "a coordinate" };
+                Err(SettingError::new(
+                    &place,
+                    format!("the parameter `{name}` has the name of {what} of the learner"),
+                )
+                .help("rename the parameter"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::learner::{Loss, Suggestion, TellError};
+    use crate::model::{Sample, Value};
+
+    /// Counts how learners are made and joined; never runs.
+    struct Fake {
+        children: Vec<Box<dyn Learner>>,
+    }
+
+    impl Learner for Fake {
+        fn kind(&self) -> &'static str {
+            "fake"
+        }
+        fn signature(&self) -> Signature {
+            Signature::line()
+        }
+        fn ask_into(&mut self, _: usize, _: &mut Vec<Suggestion>) {}
+        fn suggest(&mut self, _: usize) -> Vec<Suggestion> {
+            Vec::new()
+        }
+        fn tell(&mut self, _: &Sample, _: &Value) -> Result<(), TellError> {
+            Ok(())
+        }
+        fn tell_pending(&mut self, _: &Sample) {}
+        fn remove_unfinished(&mut self) {}
+        fn loss(&mut self, _: Loss) -> f64 {
+            f64::INFINITY
+        }
+        fn npoints(&self) -> usize {
+            0
+        }
+        fn npending(&self) -> usize {
+            0
+        }
+        fn new_empty(&self) -> Box<dyn Learner> {
+            Box::new(Self { children: Vec::new() })
+        }
+        fn children(&self) -> Option<&[Box<dyn Learner>]> {
+            Some(&self.children)
+        }
+    }
+
+    fn learner(table: &Table) -> settings::Result<Box<dyn Learner>> {
+        table.text("type")?;
+        table.floats("bounds")?.ok_or_else(|| table.missing("bounds"))?;
+        table.finish()?;
+        Ok(Box::new(Fake { children: Vec::new() }))
+    }
+
+    fn function(table: &Table, signature: &Signature, names: &[String]) -> settings::Result<String> {
+        let name = table.text("builtin")?.ok_or_else(|| table.missing("builtin"))?;
+        table.finish()?;
+        Ok(format!("{name}({}; {})", signature.names.join(", "), names.join(", ")))
+    }
+
+    fn build(parameters: &str, learner_keys: &str, function_keys: &str) -> Result<Built<String>, StudyError> {
+        let text = format!(
+            "[function]\n{function_keys}\n[parameters]\n{parameters}\n[learner]\ntype = '1d'\n{learner_keys}\n[goal]\nloss = 1\n"
+        );
+        let balance = |children, _: &str| -> Box<dyn Learner> { Box::new(Fake { children }) };
+        Study::parse(&text, "a.toml")?.build(&Makers {
+            learner: &learner,
+            balance: &balance,
+            function: &function,
+        })
+    }
+
+    #[test]
+    fn each_combo_gets_a_learner() {
+        let built = build("a = [1, 2, 3]\nb = 'u'", "bounds = [0, 1]", "builtin = 'peak'").unwrap();
+        assert_eq!(built.learner.children().map(<[_]>::len), Some(3));
+        assert_eq!(built.combos[2].to_string(), "a=3, b=u");
+        assert_eq!(built.function, "peak(x; a, b)");
+    }
+
+    #[test]
+    fn a_single_combo_needs_no_balancing() {
+        let built = build("a = 1", "bounds = [0, 1]", "builtin = 'peak'").unwrap();
+        assert_eq!(built.learner.children().map(<[_]>::len), Some(0));
+        assert_eq!(built.combos.len(), 1);
+    }
+
+    #[test]
+    fn problems_of_learner_and_function_are_shown_together() {
+        let error = build("", "bouds = [0, 1]", "biltin = 'peak'").err().unwrap();
+        let lines: Vec<_> = error.problems().iter().map(|p| p.line).collect();
+        assert_eq!(lines.len(), 2);
+    }
+
+    #[test]
+    fn a_parameter_with_the_name_of_a_coordinate_is_refused() {
+        let error = build("a = 1\nx = 2", "bounds = [0, 1]", "builtin = 'peak'").err().unwrap();
+        assert_eq!(
+            error.problems()[0].message,
+            "the parameter `x` has the name of a coordinate of the learner"
+        );
+        assert_eq!(error.problems()[0].line, 5);
+    }
+}

@@ -1,0 +1,311 @@
+//! The study file as a whole: its sections, its name, its defaults.
+
+use super::{CheckpointOptions, Combos, RunOptions, StudyError, tree};
+use crate::model::settings::{self, SettingError, SettingValue, Table, nearest, unknown};
+use crate::runner::goal::Goal;
+use jiff::tz::TimeZone;
+use std::path::{Path, PathBuf};
+
+/// What one study file describes. All of it is checked but for `[function]` and `[learner]`, which their own
+/// layers read when the parts are built, and `[scheduler]`, which only `adaptive-mpi jobs` reads.
+#[derive(Clone, Debug)]
+pub struct Study {
+    /// Name of the study and of its files; a safe file name.
+    pub name: String,
+    /// Where the text came from.
+    pub path: PathBuf,
+    /// The text as written. It is kept with the data, so that a restart can tell what has changed.
+    pub text: String,
+    /// `[function]`
+    pub function: Table,
+    /// `[parameters]` and `[[cases]]`
+    pub combos: Combos,
+    /// `[learner]`
+    pub learner: Table,
+    /// `[goal]`
+    pub goal: Goal,
+    /// `[balancing] strategy`: how points are shared among the learners; one of [`STRATEGIES`].
+    pub strategy: &'static str,
+    /// `[run]`
+    pub run: RunOptions,
+    /// `[checkpoint]`
+    pub checkpoint: CheckpointOptions,
+    /// `[scheduler]`, as written.
+    pub scheduler: Option<Table>,
+}
+
+/// Names of the strategies of a balancing learner; the first is the default (upstream: the same).
+pub const STRATEGIES: [&str; 4] = ["loss_improvements", "loss", "npoints", "cycle"];
+
+/// Types of learners that come to an end by themselves, so that a study needs no goal (upstream: `auto_goal`).
+const ENDING_LEARNERS: [&str; 2] = ["sequence", "integrator"];
+
+const FUNCTION_EXAMPLE: &str =
+    "write\n[function]\npython = \"model.py:h\"     # or builtin, expression, command, program, library";
+const LEARNER_EXAMPLE: &str = "write\n[learner]\ntype = \"1d\"\nbounds = [-1, 1]";
+
+impl Study {
+    /// Reads and checks the study in this file.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, StudyError> {
+        let path = path.as_ref();
+        let bytes =
+            std::fs::read(path).map_err(|source| StudyError::Read { path: path.to_owned(), source })?;
+        match String::from_utf8(bytes) {
+            Ok(text) => Self::parse(&text, path),
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to();
+                let text = String::from_utf8_lossy(error.as_bytes());
+                let problem = SettingError::new(&(at..at + 1), "the file is not text in UTF-8")
+                    .help("save it with the encoding UTF-8");
+                Err(StudyError::invalid(path, &text, [problem]))
+            }
+        }
+    }
+
+    /// Checks a study's text. `path` is where it came from: for messages, the default name, and relative paths;
+    /// nothing is read there.
+    ///
+    /// As many problems as possible are found at once; of the text's syntax, only the first.
+    pub fn parse(text: &str, path: impl AsRef<Path>) -> Result<Self, StudyError> {
+        let path = path.as_ref();
+        let root = tree::read(text).map_err(|error| StudyError::invalid(path, text, [error]))?;
+        let mut problems = Vec::new();
+        let study = Self::read(&root, text, path, &mut problems);
+        match study {
+            Some(study) if problems.is_empty() => Ok(study),
+            _ => {
+                place_at_end(&mut problems, text);
+                Err(StudyError::invalid(path, text, problems))
+            }
+        }
+    }
+
+    /// The problem of a part of this study (a learner's or a function's setting), shown like all others.
+    pub fn error(&self, problem: SettingError) -> StudyError {
+        StudyError::invalid(&self.path, &self.text, [problem])
+    }
+
+    /// The folder of the study file: relative paths of functions start there.
+    pub fn folder(&self) -> PathBuf {
+        match self.path.parent() {
+            Some(folder) if folder != Path::new("") => folder.to_owned(),
+            _ => PathBuf::from("."),
+        }
+    }
+
+    fn read(root: &Table, text: &str, path: &Path, problems: &mut Vec<SettingError>) -> Option<Self> {
+        let name = note(name(root, path), problems);
+        let function = note(required(root, "function", FUNCTION_EXAMPLE), problems);
+        let combos = Combos::read(root, problems);
+        let learner = note(required(root, "learner", LEARNER_EXAMPLE), problems);
+        let ends = learner.is_some_and(ends_by_itself);
+        let goal = Goal::from_settings(root, ends, &TimeZone::system());
+        let goal = goal.map_err(|found| problems.extend(found)).ok();
+        let strategy = note(strategy(root), problems);
+        let mut section = |key| note(optional(root, key), problems).flatten();
+        let (run, checkpoint, scheduler) = (section("run"), section("checkpoint"), section("scheduler"));
+        let run = run.map_or_else(RunOptions::default, |table| RunOptions::read(table, problems));
+        let checkpoint = checkpoint
+            .map_or_else(CheckpointOptions::default, |table| CheckpointOptions::read(table, problems));
+        unknown_sections(root, problems);
+        Some(Self {
+            name: name?,
+            path: path.to_owned(),
+            text: text.to_owned(),
+            function: function?.clone(),
+            combos,
+            learner: learner?.clone(),
+            goal: goal?,
+            strategy: strategy?,
+            run,
+            checkpoint,
+            scheduler: scheduler.cloned(),
+        })
+    }
+}
+
+/// The value, or `None` and a problem more.
+fn note<T>(read: settings::Result<T>, problems: &mut Vec<SettingError>) -> Option<T> {
+    read.map_err(|error| problems.push(error)).ok()
+}
+
+fn optional<'a>(root: &'a Table, key: &str) -> settings::Result<Option<&'a Table>> {
+    root.table(key)
+        .map_err(|error| error.help(format!("write it as a section, with a line [{key}] above its keys")))
+}
+
+fn required<'a>(root: &'a Table, key: &str, example: &str) -> settings::Result<&'a Table> {
+    root.table(key).map_err(|error| error.help(example))?.ok_or_else(|| root.missing(key).help(example))
+}
+
+fn ends_by_itself(learner: &Table) -> bool {
+    learner.text("type").is_ok_and(|kind| kind.is_some_and(|kind| ENDING_LEARNERS.contains(&kind)))
+}
+
+/// Longest name: files get suffixes, and most file systems end at 255 bytes.
+const LONGEST_NAME: usize = 200;
+
+fn name(root: &Table, path: &Path) -> settings::Result<String> {
+    let written = root.text("name")?;
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let name = written.map(str::to_owned).or(stem).unwrap_or_default();
+    let good = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '+' | '=' | ',');
+    let starts_well = name.chars().next().is_some_and(|c| c.is_alphanumeric() || c == '_');
+    if starts_well && name.chars().all(good) && name.len() <= LONGEST_NAME {
+        return Ok(name);
+    }
+    let whence = if written.is_some() { "" } else { " (from the name of the file)" };
+    Err(root
+        .error(
+            "name",
+            format!("`{name}`{whence} can't be the name of a study").replace("``", "an empty text"),
+        )
+        .help("files are named after it: use letters, digits, `_`, `-` and `.`, as in name = \"resonance\""))
+}
+
+fn strategy(root: &Table) -> settings::Result<&'static str> {
+    let Some(table) = optional(root, "balancing")? else { return Ok(STRATEGIES[0]) };
+    let Some(name) = table.text("strategy")? else {
+        table.finish()?;
+        return Ok(STRATEGIES[0]);
+    };
+    let strategy = STRATEGIES.into_iter().find(|strategy| *strategy == name).ok_or_else(|| {
+        unknown(
+            &table.error("strategy", "").span,
+            &format!("unknown strategy `{name}`"),
+            name,
+            STRATEGIES.into_iter(),
+        )
+    })?;
+    table.finish()?;
+    Ok(strategy)
+}
+
+const SECTIONS: [&str; 10] = [
+    "name",
+    "function",
+    "parameters",
+    "cases",
+    "learner",
+    "goal",
+    "balancing",
+    "run",
+    "checkpoint",
+    "scheduler",
+];
+
+/// Every top-level key that is none of ours. A section that is missing because its name is misspelt is one
+/// problem, not two.
+fn unknown_sections(root: &Table, problems: &mut Vec<SettingError>) {
+    for (key, span, setting) in root.entries() {
+        if SECTIONS.contains(&key.as_str()) {
+            continue;
+        }
+        let is_table = matches!(setting.value, SettingValue::Table(_) | SettingValue::List(_));
+        let what = if is_table { "section" } else { "key" };
+        let mut problem = unknown(span, &format!("unknown {what} `{key}`"), key, SECTIONS.into_iter());
+        match (nearest(key, SECTIONS.into_iter()), home_of(key)) {
+            (Some(meant), _) => problems.retain(|other| other.message != format!("`{meant}` is missing")),
+            (None, Some(home)) => {
+                problem.help = format!("write it below [{home}], not above the first section")
+            }
+            (None, None) => {}
+        }
+        problems.push(problem);
+    }
+}
+
+/// The section that a key belongs to, for keys that are often written above all sections.
+fn home_of(key: &str) -> Option<&'static str> {
+    let homes: [(&str, &[&str]); 5] = [
+        ("goal", &["loss", "npoints", "total_npoints", "duration", "end_time"]),
+        ("learner", &["type", "bounds"]),
+        (
+            "function",
+            &["python", "builtin", "expression", "command", "program", "library", "timeout", "isolate"],
+        ),
+        ("run", &["retries", "raise_if_retries_exceeded", "deterministic", "nan", "workers", "walltime"]),
+        ("checkpoint", &["folder", "interval", "compress"]),
+    ];
+    homes.iter().find(|(_, keys)| keys.contains(&key)).map(|(home, _)| *home)
+}
+
+/// What is missing from the whole file has no place there: it is shown where it could be added, at the end.
+fn place_at_end(problems: &mut [SettingError], text: &str) {
+    let end = text.trim_end().len();
+    for problem in problems.iter_mut().filter(|problem| problem.span == (0..0)) {
+        problem.span = end..end;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runner::goal::Condition;
+
+    const SMALL: &str =
+        "[function]\nbuiltin = 'peak'\n[learner]\ntype = '1d'\nbounds = [-1, 1]\n[goal]\nloss = 0.01\n";
+
+    fn problems(text: &str) -> Vec<(usize, String, String)> {
+        let error = Study::parse(text, "dir/adaptive.toml").unwrap_err();
+        error.problems().iter().map(|p| (p.line, p.message.clone(), p.help.clone())).collect()
+    }
+
+    #[test]
+    fn a_small_study_has_defaults_for_the_rest() {
+        let study = Study::parse(SMALL, "dir/resonance.toml").unwrap();
+        assert_eq!(study.name, "resonance");
+        assert_eq!(study.folder(), Path::new("dir"));
+        assert_eq!(study.goal, Goal::new(Condition::Loss(0.01)));
+        assert_eq!(study.strategy, "loss_improvements");
+        assert_eq!(study.combos.len(), 1);
+        assert_eq!((study.run, study.checkpoint), (RunOptions::default(), CheckpointOptions::default()));
+        assert_eq!(study.learner.floats("bounds"), Ok(Some(vec![-1.0, 1.0])));
+    }
+
+    #[test]
+    fn an_empty_file_is_told_all_that_is_missing_with_examples() {
+        let found = problems("# nothing\n");
+        let messages: Vec<_> = found.iter().map(|(_, message, _)| message.as_str()).collect();
+        assert_eq!(messages, ["`function` is missing", "`learner` is missing", "`goal` is missing"]);
+        assert!(found.iter().all(|(line, _, help)| *line == 1 && help.starts_with("write\n[")));
+    }
+
+    #[test]
+    fn a_misspelt_section_is_one_problem() {
+        let found = problems(&SMALL.replace("[goal]", "[goals]"));
+        assert_eq!(found, [(6, "unknown section `goals`".into(), "did you mean `goal`?".into())]);
+    }
+
+    #[test]
+    fn a_key_above_all_sections_is_sent_home() {
+        let found = problems(&format!("npoints = 3\n{SMALL}"));
+        assert_eq!(found[0].2, "write it below [goal], not above the first section");
+    }
+
+    #[test]
+    fn a_learner_with_an_end_needs_no_goal() {
+        let text = "[function]\nbuiltin = 'peak'\n[learner]\ntype = 'sequence'\nsequence = [1, 2]\n";
+        assert_eq!(Study::parse(text, "a.toml").unwrap().goal, Goal::new(Condition::Done));
+    }
+
+    #[test]
+    fn a_name_must_be_fit_for_a_file() {
+        for name in ["a/b", "..", "", ".hidden", "-x", "a b", "x\\u0000"] {
+            assert!(Study::parse(&format!("name = \"{name}\"\n{SMALL}"), "a.toml").is_err(), "{name}");
+        }
+        assert_eq!(Study::parse(&format!("name = 'run-3.1'\n{SMALL}"), "a.toml").unwrap().name, "run-3.1");
+        assert!(Study::parse(SMALL, "my study.toml").is_err());
+    }
+
+    #[test]
+    fn a_file_that_is_no_text_names_the_first_bad_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.toml");
+        std::fs::write(&path, b"name = 'x'\n\xff\n").unwrap();
+        let error = Study::load(&path).unwrap_err();
+        assert_eq!(error.problems()[0].line, 2);
+        let missing = Study::load(folder.path().join("b.toml")).unwrap_err().to_string();
+        assert!(missing.contains("b.toml") && missing.contains("adaptive-mpi new"), "{missing}");
+    }
+}

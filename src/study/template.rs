@@ -1,0 +1,266 @@
+//! Study files to start from (`adaptive-mpi new`): every key with a line on what it does.
+//!
+//! A template is made of a part for the function, one for the learner, and one that all share. What most studies
+//! don't need is commented out, with its default.
+
+use crate::model::settings::nearest;
+
+/// A part of a template: one kind of function or learner.
+#[derive(Clone, Copy, Debug)]
+pub struct Part {
+    /// The name, as in `adaptive-mpi new --function NAME`.
+    pub name: &'static str,
+    /// One line for `--help`.
+    pub about: &'static str,
+    text: &'static str,
+}
+
+/// A name that no part of a template has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no template for the {what} `{name}`\nhelp: {help}")]
+pub struct UnknownPart {
+    /// "function" or "learner".
+    pub what: &'static str,
+    /// The name asked for.
+    pub name: String,
+    /// The nearest name, or all.
+    pub help: String,
+}
+
+/// Kinds of functions with a template.
+pub const FUNCTION_PARTS: &[Part] = &[
+    Part {
+        name: "python",
+        about: "a function in a Python file or package",
+        text: r#"# A Python function: file:function, or package.module:function. Points come first, parameters by name:
+#     def h(x, offset, a): return x + a**2 / (a**2 + (x - offset)**2)
+python = "model.py:h"
+# The interpreter (default: the variable PYTHON, else python3).
+# python_executable = "python3"
+"#,
+    },
+    Part {
+        name: "expression",
+        about: "a formula, right here",
+        text: r#"# A formula of the coordinates and parameters; a list of formulas gives several values.
+expression = "x + a^2 / (a^2 + (x - offset)^2)"
+"#,
+    },
+    Part {
+        name: "builtin",
+        about: "a test function of this program",
+        text: r#"# A test function of this program, to try things out.
+builtin = "peak"
+"#,
+    },
+    Part {
+        name: "command",
+        about: "a program that is started for each point",
+        text: r#"# A program that is started for each point, without a shell. {x} and the names of parameters in braces are
+# replaced. It prints its value to standard output.
+command = ["./simulate", "--x={x}", "--offset={offset}", "--a={a}"]
+"#,
+    },
+    Part {
+        name: "program",
+        about: "a program that is started once per worker and serves points",
+        text: r#"# A program that is started once per worker. It reads one line of JSON per point from standard input,
+#     {"id": 1, "point": 0.25, "parameters": {"offset": 0.1, "a": 0.01}}
+# and answers with a line on standard output: {"id": 1, "value": 0.5}
+program = ["./simulator", "--serve"]
+"#,
+    },
+    Part {
+        name: "library",
+        about: "a function in a shared library (C, C++, Fortran, …)",
+        text: r#"# A shared library and the name of the function in it.
+library = "libmodel.so:model"
+"#,
+    },
+    Part {
+        name: "rust",
+        about: "a function that your own binary registered",
+        text: r#"# The name under which your binary registered the function.
+rust = "h"
+"#,
+    },
+];
+
+/// Types of learners with a template.
+pub const LEARNER_PARTS: &[Part] = &[
+    Part {
+        name: "1d",
+        about: "a function of one variable, densely where it changes",
+        text: r#"# A function of one variable x: many points where it changes, few where it does not.
+type = "1d"
+# The first and the last point.
+bounds = [-1, 1]
+# What makes an interval worth refining. A loss with settings is a table: { name = "curvature", … }
+# loss = "default"
+"#,
+    },
+    Part {
+        name: "sequence",
+        about: "a given list of points, in order",
+        text: r#"# Each point of a list, in order. The study ends when all are evaluated.
+type = "sequence"
+# A list, or { start = 0.0, stop = 1.0, num = 101 }.
+sequence = [0.0, 0.1, 0.25, 0.5, 1.0]
+"#,
+    },
+];
+
+const HEAD: &str = r#"# A study for adaptive-mpi. Check it: adaptive-mpi check FILE. Run it: mpiexec -n 16 adaptive-mpi run FILE
+# Lines that start with `# key = …` show a default: remove the `#` to change it.
+
+# Files of results are named after it (default: the name of this file, without its ending).
+# name = "resonance"
+"#;
+
+const FUNCTION_TAIL: &str = r#"# A point that takes longer has failed, and is tried again (default: no limit).
+# timeout = "10min"
+# Evaluate in a child process: a crash then costs one attempt, not the worker.
+# isolate = false
+# Threads that the function may use (sets OMP_NUM_THREADS and the like).
+# threads = 1
+"#;
+
+const PARAMETERS: &str = r#"# Each combination of these values gets a learner of its own. The first name varies slowest.
+# A value, a list, { start, stop, num } for even spacing with both ends, or { start, stop, step }.
+# Evenly spaced logarithms: { start = 1e-3, stop = 1.0, num = 4, spacing = "log" }
+offset = { start = -0.5, stop = 0.5, num = 3 }
+a = [0.01, 0.1]
+"#;
+
+const GOAL: &str = r#"# The run ends when the first of these holds. Each learner must have:
+loss = 0.01                   # a loss of at most this,
+npoints = 1000                # or this many points
+# All learners together:
+# total_npoints = 100_000
+# The run as a whole; a time without an offset is local time:
+# duration = "2h"
+# end_time = 2030-01-01T08:00:00
+# All of them must hold, not just one:
+# all = false
+# To run until stopped, write `goal = "forever"` above the first [section] instead.
+"#;
+
+const ENDING_GOAL: &str = r#"# The run ends when every learner has all its points, or when the first of these holds:
+done = true
+# duration = "2h"
+# end_time = 2030-01-01T08:00:00
+"#;
+
+const TAIL: &str = r#"
+[balancing]
+# Which learner gets the next point: loss_improvements, loss, npoints, cycle.
+# strategy = "loss_improvements"
+
+[run]
+# How often a failed point is tried again.
+# retries = 10
+# End the run when a point has failed once more than that. Else it is listed under failures.
+# raise_if_retries_exceeded = false
+# Whether NaN and infinite values are values ("accept") or failures ("fail").
+# nan = "accept"
+# Give the same results with any number of workers, at some cost in speed.
+# deterministic = false
+# Write every ask and tell to a file: true, false, or its name.
+# log = false
+# Threads of a run without MPI; "auto" is one per core.
+# workers = "auto"
+# Points in flight; "auto" suits the measured duration of points.
+# in_flight = "auto"
+# When the run stops: how long to wait for points in flight.
+# grace = "30s"
+# The time limit of the job (default: as the batch system says); the run stops this margin before.
+# walltime = "24h"
+# walltime_margin = "1min"
+# Time between two lines of progress where there is no terminal; false for none.
+# progress = "30s"
+
+[checkpoint]
+# Where results are kept, and how often the file is written. A crash loses nothing in between.
+# folder = "data"
+# interval = "5min"
+# compress = false
+# How often results are forced to the disk, against a loss of power.
+# sync_interval = "10s"
+
+# For `adaptive-mpi jobs`: the batch system and what to ask of it.
+# [scheduler]
+# system = "slurm"
+# ntasks = 16
+"#;
+
+/// The study file for this kind of function and type of learner.
+pub fn template(function: &str, learner: &str) -> Result<String, UnknownPart> {
+    let function = find(FUNCTION_PARTS, "function", function)?;
+    let learner = find(LEARNER_PARTS, "learner", learner)?;
+    let goal = if learner.name == "sequence" { ENDING_GOAL } else { GOAL };
+    Ok(format!(
+        "{HEAD}\n[function]\n{}{FUNCTION_TAIL}\n[parameters]\n{PARAMETERS}\n[learner]\n{}\n[goal]\n{goal}{TAIL}",
+        function.text, learner.text
+    ))
+}
+
+fn find(parts: &'static [Part], what: &'static str, name: &str) -> Result<&'static Part, UnknownPart> {
+    parts.iter().find(|part| part.name == name).ok_or_else(|| {
+        let names = || parts.iter().map(|part| part.name);
+        let help = match nearest(name, names()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known: {}", names().collect::<Vec<_>>().join(", ")),
+        };
+        UnknownPart { what, name: name.to_owned(), help }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::study::{CheckpointOptions, RunOptions, Study};
+
+    fn all() -> impl Iterator<Item = String> {
+        let pairs = FUNCTION_PARTS.iter().flat_map(|f| LEARNER_PARTS.iter().map(move |l| (f.name, l.name)));
+        pairs.map(|(f, l)| template(f, l).unwrap())
+    }
+
+    #[test]
+    fn every_template_is_a_valid_study() {
+        for text in all() {
+            let study = Study::parse(&text, "adaptive.toml").unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(study.combos.len(), 6);
+        }
+    }
+
+    #[test]
+    fn the_keys_that_are_commented_out_show_the_defaults() {
+        let text = template("python", "1d").unwrap();
+        let is_key = |line: &str| {
+            let key = line.strip_prefix("# ").and_then(|rest| rest.split_once(" = "));
+            key.is_some_and(|(key, _)| key.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+        };
+        let keys: Vec<&str> = text.lines().filter(|line| is_key(line)).collect();
+        assert!(keys.len() > 25, "{keys:?}");
+        for key in &keys {
+            let with = text.replacen(key, &key[2..], 1).replace("# [scheduler]", "[scheduler]");
+            let study = Study::parse(&with, "adaptive.toml").unwrap_or_else(|error| panic!("{key}: {error}"));
+            let no_default = key.starts_with("# walltime =");
+            assert!(no_default || study.run == RunOptions::default(), "{key}");
+            assert_eq!(study.checkpoint, CheckpointOptions::default(), "{key}");
+        }
+    }
+
+    #[test]
+    fn every_line_fits_a_terminal() {
+        for text in all() {
+            assert_eq!(text.lines().find(|line| line.chars().count() > 110), None);
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_advised() {
+        assert_eq!(template("pyton", "1d").unwrap_err().help, "did you mean `python`?");
+        assert_eq!(template("python", "zzz").unwrap_err().help, "known: 1d, sequence");
+    }
+}
