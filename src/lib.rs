@@ -10,7 +10,8 @@
 //! cli                                      commands, output, exit codes
 //! study                                    TOML -> functions, learners, goals
 //! runner                                   goal, retries, logging: a state machine and a thin loop around it
-//! pool  checkpoint  function  report       the outside world: MPI, HDF5, user code, terminal
+//! report                                   status lines, tables, exports of what a checkpoint holds
+//! pool  checkpoint  function               the outside world: MPI, HDF5, user code
 //! learner                                  pure and deterministic
 //! loss                                     pure
 //! model                                    Point, Value, Sample, Outcome, Settings: plain data

@@ -98,7 +98,7 @@ pub trait Learner: Send {
     fn remove_unfinished(&mut self);
 
     /// The current loss: infinite until it can be estimated.
-    fn loss(&mut self, which: Loss) -> f64;
+    fn loss(&self, which: Loss) -> f64;
 
     /// Number of values told.
     fn npoints(&self) -> usize;

@@ -3,6 +3,7 @@
 //! One concrete model serves every learner, so that learners can be `Box<dyn Learner>`, one wire message and
 //! one HDF5 layout serve all, and a balancing learner can mix kinds. Nothing here does I/O or reads a clock.
 
+pub mod json;
 mod outcome;
 mod parameters;
 mod point;
