@@ -3,6 +3,7 @@
 use super::heap::{IndexedHeap, ordered_bits};
 use super::{Learner, Loss, Suggestion, TellError};
 use crate::model::{Sample, Signature, Value};
+use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::str::FromStr;
 
@@ -63,8 +64,9 @@ pub struct BalancingLearner {
     strategy: Strategy,
     /// By the strategy; not used by `cycle`.
     choice: Ranking,
-    real: Ranking,
-    expected: Ranking,
+    /// By loss; ranked when a loss is asked for.
+    real: RefCell<Ranking>,
+    expected: RefCell<Ranking>,
     /// The child whose turn is next, for `cycle`.
     turn: usize,
     npoints: usize,
@@ -128,8 +130,8 @@ impl BalancingLearner {
         Self {
             strategy,
             choice: ranking.clone(),
-            real: ranking.clone(),
-            expected: ranking,
+            real: RefCell::new(ranking.clone()),
+            expected: RefCell::new(ranking),
             turn: 0,
             npoints: children.iter().map(|child| child.npoints()).sum(),
             npending: children.iter().map(|child| child.npending()).sum(),
@@ -161,8 +163,8 @@ impl BalancingLearner {
             self.npoints = self.npoints + told_now - told;
             self.npending = self.npending + pending_now - pending;
             self.choice.touch(index);
-            self.real.touch(index);
-            self.expected.touch(index);
+            self.real.get_mut().touch(index);
+            self.expected.get_mut().touch(index);
         }
         Some(result)
     }
@@ -285,13 +287,13 @@ impl Learner for BalancingLearner {
     }
 
     /// The largest loss of a child. O(log children) for each child that changed since the last call.
-    fn loss(&mut self, which: Loss) -> f64 {
-        let children = &mut self.children;
+    fn loss(&self, which: Loss) -> f64 {
+        let children = &self.children;
         let ranking = match which {
-            Loss::Real => &mut self.real,
-            Loss::Expected => &mut self.expected,
+            Loss::Real => &self.real,
+            Loss::Expected => &self.expected,
         };
-        let worst = ranking.first(|index| Some((children[index].loss(which), 0)));
+        let worst = ranking.borrow_mut().first(|index| Some((children[index].loss(which), 0)));
         worst.map_or(f64::INFINITY, |index| self.children[index].loss(which))
     }
 

@@ -565,7 +565,7 @@ impl Learner for Learner1D {
         self.expected = self.real.clone();
     }
 
-    fn loss(&mut self, which: Loss) -> f64 {
+    fn loss(&self, which: Loss) -> f64 {
         if !self.has_bounds() {
             return f64::INFINITY;
         }

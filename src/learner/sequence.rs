@@ -249,7 +249,7 @@ impl Learner for SequenceLearner {
     }
 
     /// The part of the elements that is not told ([`Loss::Real`]), or neither told nor pending.
-    fn loss(&mut self, which: Loss) -> f64 {
+    fn loss(&self, which: Loss) -> f64 {
         let left = match which {
             Loss::Real => self.len() - self.ntold,
             Loss::Expected => self.len() - self.ntold - self.npending,

@@ -1,3 +1,27 @@
 //! The runner drives a learner on a pool until its goal.
+//!
+//! [`Engine`] decides (what to evaluate next, what a result means, when to try again) and is pure: no clock, no
+//! files, no messages. [`drive`] is the thin loop that lets it meet the pool, the checkpoint and the terminal.
+//!
+//! ```text
+//!   pool ── results ──▶ Engine ── facts ──▶ checkpoint
+//!    ▲                    │
+//!    └────── work ────────┘        goal, signals, walltime ──▶ stop
+//! ```
 
+mod accounting;
+mod drive;
+mod engine;
+#[cfg(test)]
+mod engine_tests;
 pub mod goal;
+mod log;
+mod restore;
+mod stop;
+
+pub use accounting::{Accounting, Phase};
+pub use drive::{Drive, Ended, Finished, Observer, Outlook, drive, look_at_all};
+pub use engine::{Engine, NanPolicy, Order, Policy, Work};
+pub use log::{Log, LogError, replay};
+pub use restore::{Restored, restore};
+pub use stop::{StopReason, StopSignals, Walltime};

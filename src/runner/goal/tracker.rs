@@ -132,6 +132,18 @@ impl GoalTracker {
         })
     }
 
+    /// The most values that can still be of use to the goal, where that is certain: asking for more would only
+    /// waste evaluations. `None`: no such limit.
+    pub fn points_left(&self) -> Option<u64> {
+        let Goal::When { conditions, all: false } = &self.goal else { return None };
+        let left = |condition: &Condition| match (condition, self.npoints.as_slice()) {
+            (Condition::TotalNpoints(goal), _) => Some(goal.saturating_sub(self.total_npoints)),
+            (Condition::Npoints(goal), [told]) => Some(goal.saturating_sub(*told)),
+            _ => None,
+        };
+        conditions.iter().filter_map(left).min()
+    }
+
     /// How long from now until time alone may reach the goal; `None` if it can't.
     ///
     /// A runner that waits for results must look again after this time at the latest.

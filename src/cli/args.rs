@@ -1,0 +1,181 @@
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Samples expensive functions where sampling pays, on every MPI rank you have.
+#[derive(Debug, Parser)]
+#[command(name = "adaptive-mpi", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 goal reached, 1 a fault of ours, 2 usage or study file, 3 launch, \
+    4 evaluations failed, 5 checkpoint unreadable, 6 not saved, 7 locked, 75 stopped early (run again to go on).")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a study until its goal; goes on from its checkpoint. Start it with mpiexec or srun for many ranks
+    Run(RunArgs),
+    /// Validate a study without running it
+    Check(CheckArgs),
+    /// Write a commented study file to start from
+    New(NewArgs),
+    /// Show how a running, stopped or killed study stands
+    Status(StatusArgs),
+    /// Write the results as a table
+    Export(ExportArgs),
+    /// List the builtin functions
+    Functions(ReportArgs),
+    /// Show what this program runs on: MPI world, hosts, libraries, round-trip times, Python
+    Doctor(ReportArgs),
+    /// Measure the pool and the main job on the ranks at hand, beside a bare MPI loop
+    Bench(BenchArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Evaluate points over stdin and stdout (how isolated functions run)
+    #[command(name = "__evaluate", hide = true)]
+    Evaluate {
+        /// The study file
+        study: PathBuf,
+    },
+}
+
+/// The study that most commands take.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct StudyArg {
+    /// The study file
+    #[arg(default_value = "adaptive.toml")]
+    pub(crate) study: PathBuf,
+}
+
+/// For commands that only report.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) study: StudyArg,
+    /// Worker threads when there is no launcher [default: the cores of this machine]
+    #[arg(long, value_name = "N")]
+    pub(crate) workers: Option<usize>,
+    /// Stop in good order before this much time has passed, as 2h or 90min [default: the limit of the SLURM job]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) walltime: Option<Duration>,
+    /// Go on although the function, bounds or loss in the study file changed since the last run
+    #[arg(long)]
+    pub(crate) accept_changes: bool,
+    /// Go on although some stored results can't be read any more
+    #[arg(long)]
+    pub(crate) accept_losses: bool,
+    /// Take over a checkpoint whose lock was left by a run on another machine
+    #[arg(long)]
+    pub(crate) break_lock: bool,
+    /// Evaluate points again that earlier runs gave up
+    #[arg(long)]
+    pub(crate) retry_failed: bool,
+    /// Print a JSON summary at the end
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print no progress
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) study: StudyArg,
+    /// Evaluate the function at the first points, too
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1")]
+    pub(crate) evaluate: Option<usize>,
+    /// Check that this log of asks and tells (`run.log`) gives the same points again
+    #[arg(long, value_name = "LOG")]
+    pub(crate) replay: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct NewArgs {
+    /// Where to write it
+    #[arg(default_value = "adaptive.toml")]
+    pub(crate) path: PathBuf,
+    /// The kind of function: builtin, expression, command, program, python, library, rust
+    #[arg(long, default_value = "expression")]
+    pub(crate) function: String,
+    /// The type of learner
+    #[arg(long, default_value = "1d")]
+    pub(crate) learner: String,
+    /// Replace the file if it is there
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) study: StudyArg,
+    /// List the failed points too
+    #[arg(long)]
+    pub(crate) failures: bool,
+    /// One line per learner
+    #[arg(long)]
+    pub(crate) learners: bool,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ExportArgs {
+    #[command(flatten)]
+    pub(crate) study: StudyArg,
+    /// The format: csv, json [default: by the file's ending, else csv]
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<String>,
+    /// Where to write it [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// What to measure
+    #[arg(value_enum, default_value = "all")]
+    pub(crate) what: BenchKind,
+    /// Repetitions of each measurement; medians are printed
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    pub(crate) repeat: usize,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BenchKind {
+    /// Everything below
+    All,
+    /// Empty tasks: the pool beside a bare MPI loop with as many in flight
+    Pool,
+    /// Tasks of 1 ms and 10 ms beside a bare loop with one task in reserve
+    Sleep,
+    /// The whole main job with an empty function: learner, journal, pool
+    Run,
+    /// Round trips and idle workers
+    Latency,
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let parsed: Result<jiff::SignedDuration, _> = text.parse();
+    parsed
+        .ok()
+        .and_then(|span| Duration::try_from(span).ok())
+        .or_else(|| text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()))
+        .ok_or_else(|| "write it as 90s, 10min, 1h30m, or as a number of seconds".to_owned())
+}

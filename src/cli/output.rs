@@ -1,0 +1,47 @@
+//! The one place that prints. Only rank 0 speaks: many ranks may run the same command.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what this module is for")]
+
+use super::exit::CommandError;
+use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static SILENT: AtomicBool = AtomicBool::new(false);
+
+/// From now on nothing is printed: another rank speaks for all.
+pub(super) fn be_silent() {
+    SILENT.store(true, Ordering::Relaxed);
+}
+
+fn speaks() -> bool {
+    !SILENT.load(Ordering::Relaxed)
+}
+
+/// One piece of output, in a single write: launchers mix the writes of ranks.
+pub(super) fn print(text: impl std::fmt::Display) {
+    if speaks() {
+        let text = format!("{text}\n");
+        // A closed pipe (`| head`) is no fault of ours.
+        let _ = std::io::stdout().write_all(text.as_bytes());
+    }
+}
+
+/// A message to people, beside the output.
+pub(super) fn note(text: impl std::fmt::Display) {
+    if speaks() {
+        eprint!("{}", format!("{text}\n"));
+    }
+}
+
+/// An error with its advice.
+pub(super) fn error(error: &CommandError) {
+    // A study error comes fully rendered, with its own `error:` and `help:`.
+    let prefix = if error.message.starts_with("error") { "" } else { "error: " };
+    let help = if error.help.is_empty() { String::new() } else { format!("\nhelp: {}", error.help) };
+    note(format!("{prefix}{}{help}", error.message.trim_end()));
+}
+
+/// Whether someone watches standard error on a terminal.
+pub(super) fn on_terminal() -> bool {
+    std::io::stderr().is_terminal()
+}

@@ -1,0 +1,82 @@
+use super::exit::{CommandError, Exit};
+use crate::function::{Context, Evaluator, FunctionSpec, Natives};
+use crate::learner::{BalancingLearner, Learner, Strategy};
+use crate::model::{Failure, Parameters, Signature};
+use crate::study::{Makers, Study, StudyError};
+use std::ffi::OsString;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A study with everything that its file describes, ready to run.
+pub(super) struct Prepared {
+    pub(super) study: Study,
+    /// Empty: it knows no results yet.
+    pub(super) learner: Box<dyn Learner>,
+    pub(super) evaluators: Evaluators,
+}
+
+/// Makes one [`Evaluator`] per worker.
+#[derive(Clone)]
+pub(super) struct Evaluators {
+    pub(super) function: Arc<dyn FunctionSpec>,
+    pub(super) signature: Signature,
+    pub(super) combos: Arc<[Parameters]>,
+}
+
+impl Evaluators {
+    pub(super) fn start(&self) -> Result<Evaluator, Failure> {
+        Ok(Evaluator::new(self.function.start()?, Arc::clone(&self.combos), self.signature.clone()))
+    }
+}
+
+/// Whose process evaluates functions that ask for a process of their own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Isolation {
+    /// A child of this one.
+    AsAsked,
+    /// This is that child.
+    Inside,
+}
+
+/// Reads a study file and makes its learners and its function.
+pub(super) fn prepare(path: &Path, natives: &Natives, isolation: Isolation) -> Result<Prepared, StudyError> {
+    let study = Study::load(path)?;
+    let isolated_command = match isolation {
+        Isolation::Inside => None,
+        Isolation::AsAsked => std::env::current_exe().ok().map(|program| isolated(&program, path)),
+    };
+    let makers = Makers {
+        learner: &|table| crate::learner::from_settings(table),
+        balance: &|children, strategy| {
+            // The study has checked the name.
+            let strategy: Strategy = strategy.parse().unwrap_or_default();
+            Box::new(BalancingLearner::new(children, strategy))
+        },
+        function: &|table, signature, names| {
+            let context = Context {
+                folder: study.folder(),
+                signature: signature.clone(),
+                parameter_names: names.to_vec(),
+                natives: natives.clone(),
+                isolated_command: isolated_command.clone(),
+            };
+            crate::function::from_settings(table, &context)
+        },
+    };
+    let built = study.build(&makers)?;
+    let evaluators =
+        Evaluators { function: built.function, signature: built.signature, combos: built.combos.into() };
+    Ok(Prepared { study, learner: built.learner, evaluators })
+}
+
+fn isolated(program: &Path, study: &Path) -> Vec<OsString> {
+    // The child runs in the folder of the study.
+    let study = std::path::absolute(study).unwrap_or_else(|_| study.to_owned());
+    vec![program.into(), "__evaluate".into(), study.into()]
+}
+
+impl From<StudyError> for CommandError {
+    fn from(error: StudyError) -> Self {
+        Self::new(Exit::Usage, error)
+    }
+}

@@ -1,0 +1,400 @@
+use super::goal::{GoalTracker, Moment, Progress, Reached};
+use super::{Accounting, Engine, Phase, StopReason, StopSignals, Walltime, Work};
+use crate::checkpoint::{Checkpoint, CheckpointError, Ending, EndingKind, Fact, Meta};
+use crate::learner::{Learner, Loss};
+use crate::model::{Failure, FailureKind, Outcome, Sample};
+use crate::pool::{Completed, Queue, TaskError, TaskErrorKind};
+use jiff::Timestamp;
+use std::time::{Duration, Instant};
+
+/// Results taken from the pool before rank 0 looks at goals, signals and new points again.
+const RESULTS_A_ROUND: usize = 256;
+/// The longest that rank 0 looks away from signals, limits and status lines.
+const LONGEST_WAIT: Duration = Duration::from_millis(50);
+/// Between two looks at clocks, signals and status lines while results stream in.
+const CHORES_EVERY: Duration = Duration::from_millis(20);
+
+/// Everything that a run needs, ready to go.
+pub struct Drive<'a> {
+    /// Decides what to evaluate.
+    pub engine: Engine,
+    /// Evaluates.
+    pub queue: Queue<Sample, Outcome>,
+    /// Number of workers behind the queue.
+    pub workers: usize,
+    /// Remembers.
+    pub checkpoint: Checkpoint,
+    /// When the run is over.
+    pub goals: GoalTracker,
+    /// Signals that stop it.
+    pub signals: &'a StopSignals,
+    /// The end of the job, if it has one.
+    pub walltime: Option<Walltime>,
+    /// How long before that end the run stops asking.
+    pub walltime_margin: Duration,
+    /// How long results are waited for when the run stops.
+    pub grace: Duration,
+    /// A fixed number of evaluations in flight, instead of what the pool finds best.
+    pub in_flight: Option<usize>,
+    /// Stop when a sample failed more often than it may be tried.
+    pub raise_if_retries_exceeded: bool,
+    /// By learner of this run: its index in the checkpoint, where combos of the study file were added or moved.
+    pub stored_learner: Option<Vec<u32>>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ended {
+    /// The goal was reached.
+    Goal(Reached),
+    /// The learners have nothing left to ask, and the goal was not reached.
+    Exhausted,
+    /// It stopped before; the same command goes on.
+    Stopped(StopReason),
+}
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Goal(reached) => write!(f, "goal reached: {reached}"),
+            Self::Exhausted => f.write_str("nothing is left to ask, and the goal is not reached"),
+            Self::Stopped(reason) => write!(f, "stopped: {reason}"),
+        }
+    }
+}
+
+/// Who watches a run: status lines, status files.
+pub trait Observer {
+    /// Called some times a second; decides itself how often to show something.
+    fn progress(&mut self, outlook: &Outlook<'_>);
+    /// Something that the user should know, once.
+    fn note(&mut self, text: &str);
+}
+
+/// A run as it stands, for an [`Observer`]; what costs time is computed when it is asked for.
+pub struct Outlook<'a> {
+    /// The engine, for points, failures and loss.
+    pub engine: &'a Engine,
+    /// Where the time went.
+    pub accounting: &'a Accounting,
+    /// The goals.
+    pub goals: &'a GoalTracker,
+    /// Number of workers.
+    pub workers: usize,
+    /// Points told in this run.
+    pub told: u64,
+}
+
+impl Outlook<'_> {
+    /// The loss of the learner, over all children.
+    pub fn loss(&self) -> f64 {
+        self.engine.learner().loss(Loss::Real)
+    }
+
+    /// Workers that have something to do.
+    pub fn busy(&self) -> usize {
+        self.engine.in_flight().min(self.workers)
+    }
+
+    /// Points a second since the start of this run.
+    pub fn rate(&self) -> f64 {
+        let elapsed = self.accounting.elapsed().as_secs_f64();
+        if elapsed > 0.0 { self.told as f64 / elapsed } else { 0.0 }
+    }
+}
+
+/// What a run did.
+#[derive(Debug)]
+pub struct Finished {
+    /// How it ended.
+    pub ended: Ended,
+    /// Where the time went.
+    pub accounting: Accounting,
+    /// Points told in this run.
+    pub told: u64,
+    /// The engine with its learner, for a summary.
+    pub engine: Engine,
+    /// How far each learner came.
+    pub goals: GoalTracker,
+    /// Evaluations that were still with workers when the grace time was over.
+    pub left_behind: usize,
+    /// The last snapshot could not be written; the journal holds what it would hold.
+    pub snapshot_error: Option<CheckpointError>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("npoints", &self.learner().npoints()).finish_non_exhaustive()
+    }
+}
+
+/// Runs until the goal, a signal, the end of the job, or nothing is left to ask.
+///
+/// Every result is handed to the operating system as a journal record before the next points are sent.
+pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
+    let mut run = Loop {
+        accounting: Accounting::start(Instant::now()),
+        told: 0,
+        goal: None,
+        draining: false,
+        work: Vec::new(),
+        not_saved: None,
+        chores_due: Instant::now(),
+        moment: Moment { elapsed: Duration::ZERO, now: Timestamp::now() },
+    };
+    let ended = run.until_something_ends_it(&mut drive, observer);
+    run.drain(&mut drive, observer);
+    let ended = match run.not_saved.take() {
+        Some(why) => Ended::Stopped(StopReason::NotSaved(why)),
+        None => ended,
+    };
+    let Drive { mut engine, queue, checkpoint, goals, .. } = drive;
+    engine.stop_asking();
+    let unfinished = engine.unfinished();
+    let kind = match &ended {
+        Ended::Goal(_) => EndingKind::Goal,
+        Ended::Stopped(StopReason::Signal(_) | StopReason::Walltime) => EndingKind::Stopped,
+        Ended::Exhausted | Ended::Stopped(_) => EndingKind::Failed,
+    };
+    let snapshot_error = checkpoint.close(unfinished, Ending::new(kind, ended.to_string())).err();
+    run.accounting.book(Phase::Checkpoint, Instant::now());
+    let left_behind = queue.in_flight();
+    Finished { ended, accounting: run.accounting, told: run.told, engine, goals, left_behind, snapshot_error }
+}
+
+struct Loop {
+    accounting: Accounting,
+    told: u64,
+    goal: Option<Reached>,
+    /// The run is over and only takes what still comes back: goals no longer matter.
+    draining: bool,
+    work: Vec<Work>,
+    not_saved: Option<String>,
+    chores_due: Instant,
+    /// The time, as of the last chores: reading clocks for every result would cost more than the result.
+    moment: Moment,
+}
+
+/// One learner of possibly many, as a goal sees it.
+struct OneLearner<'a>(&'a dyn Learner, usize);
+
+impl OneLearner<'_> {
+    fn learner(&self) -> &dyn Learner {
+        self.0.children().map_or(self.0, |children| children[self.1].as_ref())
+    }
+}
+
+impl Progress for OneLearner<'_> {
+    fn npoints(&mut self) -> u64 {
+        self.learner().npoints() as u64
+    }
+    fn loss(&mut self) -> f64 {
+        self.learner().loss(Loss::Real)
+    }
+    fn done(&mut self) -> bool {
+        self.learner().done() == Some(true)
+    }
+}
+
+/// Shows the goals all learners as they are now, with what earlier runs told them.
+pub fn look_at_all(goals: &mut GoalTracker, learner: &dyn Learner) {
+    for index in 0..learner.children().map_or(1, <[_]>::len) {
+        goals.update(index, &mut OneLearner(learner, index));
+    }
+}
+
+impl Loop {
+    fn until_something_ends_it(&mut self, drive: &mut Drive<'_>, observer: &mut dyn Observer) -> Ended {
+        // A goal may hold before anything is asked: an old study started again.
+        self.goal = drive.goals.reached(self.moment);
+        loop {
+            if let Some(reached) = self.goal.take() {
+                return Ended::Goal(reached);
+            }
+            if let Some(reason) = self.stop_reason(drive) {
+                return Ended::Stopped(reason);
+            }
+            if drive.engine.is_exhausted() {
+                return Ended::Exhausted;
+            }
+            self.hand_out(drive);
+            self.take_results(drive, LONGEST_WAIT);
+            self.settle(drive);
+            self.chores(drive, observer);
+        }
+    }
+
+    /// As many new evaluations as the pool can use, and no more than the goal can.
+    fn hand_out(&mut self, drive: &mut Drive<'_>) {
+        let room = match drive.in_flight {
+            Some(fixed) => fixed.saturating_sub(drive.engine.in_flight()),
+            None => drive.queue.wanted(),
+        };
+        let useful = drive.goals.points_left().map_or(usize::MAX, |left| left as usize);
+        let room = room.min(useful.saturating_sub(drive.engine.in_flight()));
+        if room > 0 {
+            drive.engine.next(room, &mut self.work);
+            self.accounting.book(Phase::Ask, Instant::now());
+            for work in self.work.drain(..) {
+                drive.queue.submit(work.key, &work.sample);
+            }
+            drive.queue.flush();
+            self.accounting.book(Phase::Wire, Instant::now());
+        }
+    }
+
+    fn take_results(&mut self, drive: &mut Drive<'_>, longest: Duration) {
+        let mut next = drive.queue.next(Duration::ZERO);
+        if next.is_none() {
+            self.accounting.book(Phase::Wire, Instant::now());
+            next = drive.queue.next(longest);
+            self.accounting.book(Phase::Idle, Instant::now());
+        }
+        let mut taken = 0;
+        while let Some(completed) = next {
+            self.take(drive, completed);
+            taken += 1;
+            next = if taken < RESULTS_A_ROUND { drive.queue.next(Duration::ZERO) } else { None };
+        }
+        self.accounting.book(Phase::Wire, Instant::now());
+    }
+
+    fn take(&mut self, drive: &mut Drive<'_>, completed: Completed<Outcome>) {
+        let Completed { key, result, worker, started, duration } = completed;
+        let outcome = match result {
+            Ok(outcome) => outcome,
+            Err(TaskError { kind: TaskErrorKind::Cancelled, .. }) => return drive.engine.withdrawn(key),
+            Err(error) => Err(failure(error)),
+        };
+        self.accounting.evaluated(duration);
+        let meta = Meta { worker, attempt: 0, started, duration: duration.as_secs_f64() };
+        drive.engine.completed(key, outcome, meta);
+    }
+
+    fn settle(&mut self, drive: &mut Drive<'_>) {
+        let mut any = false;
+        // With a goal reached, results that wait for their turn stay unsettled: asks and tells end at the goal.
+        while self.goal.is_none()
+            && let Some(fact) = drive.engine.settle()
+        {
+            any = true;
+            self.record(drive, fact);
+        }
+        self.accounting.book(Phase::Tell, Instant::now());
+        if any {
+            self.commit(drive);
+        }
+    }
+
+    fn record(&mut self, drive: &mut Drive<'_>, mut fact: Fact) {
+        let learner = fact.sample().learner;
+        if let Some(stored) = &drive.stored_learner {
+            fact.sample_mut().learner = stored[learner as usize];
+        }
+        drive.checkpoint.append(&fact);
+        if matches!(fact, Fact::Told(_)) {
+            self.told += 1;
+            drive.goals.update(learner as usize, &mut OneLearner(drive.engine.learner(), learner as usize));
+            if !self.draining {
+                self.goal = drive.goals.reached(self.moment);
+            }
+        }
+    }
+
+    fn commit(&mut self, drive: &mut Drive<'_>) {
+        if let Err(error) = drive.checkpoint.commit() {
+            self.not_saved.get_or_insert_with(|| error.to_string());
+        }
+        self.accounting.book(Phase::Checkpoint, Instant::now());
+    }
+
+    /// What is to be done some times a second, not for each result.
+    fn chores(&mut self, drive: &mut Drive<'_>, observer: &mut dyn Observer) {
+        let now = Instant::now();
+        if now < self.chores_due {
+            return;
+        }
+        self.chores_due = now + CHORES_EVERY;
+        self.moment = Moment { elapsed: self.accounting.elapsed(), now: Timestamp::now() };
+        if self.goal.is_none() {
+            self.goal = drive.goals.reached(self.moment);
+        }
+        let engine = &drive.engine;
+        match drive.checkpoint.tick(now, &|| engine.unfinished()) {
+            Ok(()) => {}
+            Err(error @ CheckpointError::NotSaved { .. }) => {
+                self.not_saved.get_or_insert_with(|| error.to_string());
+            }
+            // The journal still holds everything: the next snapshot may succeed.
+            Err(error) => observer.note(&format!("{error}; results stay safe in the journal")),
+        }
+        self.accounting.book(Phase::Checkpoint, Instant::now());
+        observer.progress(&self.outlook(drive));
+        self.accounting.book(Phase::Other, Instant::now());
+    }
+
+    fn outlook<'a>(&'a self, drive: &'a Drive<'_>) -> Outlook<'a> {
+        Outlook {
+            engine: &drive.engine,
+            accounting: &self.accounting,
+            goals: &drive.goals,
+            workers: drive.workers,
+            told: self.told,
+        }
+    }
+
+    fn stop_reason(&self, drive: &Drive<'_>) -> Option<StopReason> {
+        if let Some(why) = &self.not_saved {
+            return Some(StopReason::NotSaved(why.clone()));
+        }
+        if let Some(signal) = drive.signals.received() {
+            return Some(signal);
+        }
+        if drive.raise_if_retries_exceeded && drive.engine.first_given_up().is_some() {
+            return Some(StopReason::RetriesExceeded);
+        }
+        drive.walltime.filter(|end| end.left() <= drive.walltime_margin).map(|_| StopReason::Walltime)
+    }
+
+    /// Nothing new is asked; what is running may finish within the grace time, and is kept.
+    fn drain(&mut self, drive: &mut Drive<'_>, observer: &mut dyn Observer) {
+        drive.engine.stop_asking();
+        self.draining = true;
+        self.goal = None;
+        for key in drive.queue.cancel_unsent() {
+            drive.engine.withdrawn(key);
+        }
+        let deadline = Instant::now() + drive.grace;
+        if drive.queue.in_flight() > 0 {
+            observer.note(&format!(
+                "stopping: waiting up to {:.0?} for {} evaluations in flight",
+                drive.grace,
+                drive.queue.in_flight()
+            ));
+        }
+        while drive.queue.in_flight() > 0 {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            self.take_results(drive, left.min(LONGEST_WAIT));
+            self.settle(drive);
+            observer.progress(&self.outlook(drive));
+        }
+        self.settle(drive);
+        while let Some(fact) = drive.engine.settle_early() {
+            self.record(drive, fact);
+        }
+        self.commit(drive);
+    }
+}
+
+fn failure(error: TaskError) -> Failure {
+    let kind = match error.kind {
+        TaskErrorKind::Panic => FailureKind::Panic,
+        TaskErrorKind::WorkerLost => FailureKind::WorkerLost,
+        TaskErrorKind::Malformed => FailureKind::BadOutput,
+        _ => FailureKind::Setup,
+    };
+    Failure::new(kind, error.message).with_detail(error.detail)
+}

@@ -1,0 +1,302 @@
+use crate::checkpoint::{Fact, Failed, Meta, Told};
+use crate::learner::{Learner, Suggestion};
+use crate::model::{Failure, FailureKind, Outcome, Sample};
+use std::collections::{BTreeMap, VecDeque};
+
+/// How failures and orders are handled; plain data from `[run]` of the study.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// How often a failed sample is tried again (upstream: `retries`).
+    pub retries: u32,
+    /// What a NaN or infinite value is.
+    pub nan: NanPolicy,
+    /// In which order results are told.
+    pub order: Order,
+}
+
+/// What a value with a NaN or infinite component is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NanPolicy {
+    /// A value like any other: learners sample such regions by their length.
+    #[default]
+    Accept,
+    /// A failure of the attempt, to be tried again.
+    Fail,
+}
+
+/// In which order results are told to the learner.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// As they arrive.
+    #[default]
+    Arrival,
+    /// As their points were asked, with always `window` points between ask and tell: the learner sees the same
+    /// calls on any number of workers.
+    Asked {
+        /// Points asked and not yet told.
+        window: usize,
+    },
+}
+
+/// One attempt at one sample, to be handed to a worker.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Work {
+    /// Names the attempt until it is completed.
+    pub key: u64,
+    /// What to evaluate.
+    pub sample: Sample,
+}
+
+struct Attempt {
+    sample: Sample,
+    /// Counted from 0, over all runs of the study.
+    number: u32,
+    /// The place of the sample in the order of asks.
+    turn: u64,
+}
+
+type Arrived = (Attempt, Outcome, Meta);
+
+/// The decisions of a run, as a state machine: [`Engine::next`] gives work, [`Engine::completed`] takes what
+/// became of it, [`Engine::settle`] tells it to the learner, one result a call, so that a goal can be looked at
+/// between any two. What has to be remembered comes out as [`Fact`]s.
+pub struct Engine {
+    learner: Box<dyn Learner>,
+    policy: Policy,
+    /// With the pool, by key; freed places are used again.
+    attempts: Vec<Option<Attempt>>,
+    free: Vec<usize>,
+    in_flight: usize,
+    /// To evaluate before anything else is asked: failed samples, and those that an earlier run left unfinished.
+    first: VecDeque<Attempt>,
+    /// Results to be settled as they arrived.
+    due: VecDeque<Arrived>,
+    /// Results that wait for their turn (only with [`Order::Asked`]).
+    early: BTreeMap<u64, Arrived>,
+    next_turn: u64,
+    turn_to_settle: u64,
+    asking: bool,
+    exhausted: bool,
+    given_up: u64,
+    failed_attempts: u64,
+    first_given_up: Option<Failed>,
+    suggestions: Vec<Suggestion>,
+}
+
+impl Engine {
+    /// An engine around a learner that already knows all earlier results.
+    pub fn new(learner: Box<dyn Learner>, policy: Policy) -> Self {
+        Self {
+            learner,
+            policy,
+            attempts: Vec::new(),
+            free: Vec::new(),
+            in_flight: 0,
+            first: VecDeque::new(),
+            due: VecDeque::new(),
+            early: BTreeMap::new(),
+            next_turn: 0,
+            turn_to_settle: 0,
+            asking: true,
+            exhausted: false,
+            given_up: 0,
+            failed_attempts: 0,
+            first_given_up: None,
+            suggestions: Vec::new(),
+        }
+    }
+
+    /// A sample of an earlier run that has no value yet: it is evaluated before any new one. `attempts` of it
+    /// have failed before.
+    pub fn resume(&mut self, sample: Sample, attempts: u32) {
+        self.learner.tell_pending(&sample);
+        let attempt = Attempt { sample, number: attempts, turn: self.take_turn() };
+        self.first.push_back(attempt);
+    }
+
+    /// A sample that earlier runs gave up: it stays pending in the learner, so that it is not asked again.
+    pub fn leave_out(&mut self, sample: &Sample) {
+        self.learner.tell_pending(sample);
+        self.given_up += 1;
+    }
+
+    fn take_turn(&mut self) -> u64 {
+        let turn = self.next_turn;
+        self.next_turn += 1;
+        turn
+    }
+
+    fn ask(&mut self, n: usize) {
+        if n == 0 || self.exhausted || !self.asking {
+            return;
+        }
+        let mut suggestions = std::mem::take(&mut self.suggestions);
+        self.learner.ask_into(n, &mut suggestions);
+        self.exhausted = suggestions.len() < n;
+        for suggestion in suggestions.drain(..) {
+            let turn = self.take_turn();
+            self.first.push_back(Attempt { sample: suggestion.sample, number: 0, turn });
+        }
+        self.suggestions = suggestions;
+    }
+
+    /// With [`Order::Asked`]: as many points as make the window full. Called before each tell, so that asks and
+    /// tells alternate in the same way however results arrive.
+    fn fill_window(&mut self) {
+        if let Order::Asked { window } = self.policy.order {
+            let open = (self.next_turn - self.turn_to_settle) as usize;
+            self.ask(window.saturating_sub(open));
+        }
+    }
+
+    /// Appends up to `room` attempts to `work`: failed and resumed samples first, then what the learner asks.
+    pub fn next(&mut self, room: usize, work: &mut Vec<Work>) {
+        if !self.asking {
+            return;
+        }
+        match self.policy.order {
+            Order::Arrival => self.ask(room.saturating_sub(self.first.len())),
+            Order::Asked { .. } => self.fill_window(),
+        }
+        for _ in 0..room {
+            let Some(attempt) = self.first.pop_front() else { break };
+            let sample = attempt.sample.clone();
+            self.in_flight += 1;
+            let place = self.free.pop().unwrap_or_else(|| {
+                self.attempts.push(None);
+                self.attempts.len() - 1
+            });
+            self.attempts[place] = Some(attempt);
+            work.push(Work { key: place as u64, sample });
+        }
+    }
+
+    fn end(&mut self, key: u64) -> Option<Attempt> {
+        let place = usize::try_from(key).ok()?;
+        let attempt = self.attempts.get_mut(place)?.take()?;
+        self.free.push(place);
+        self.in_flight -= 1;
+        Some(attempt)
+    }
+
+    /// Takes what became of an attempt; [`Engine::settle`] draws the consequences. A key that is not in flight
+    /// (a late answer) changes nothing. `meta.attempt` is filled in here.
+    pub fn completed(&mut self, key: u64, outcome: Outcome, meta: Meta) {
+        let Some(attempt) = self.end(key) else { return };
+        let meta = Meta { attempt: attempt.number, ..meta };
+        let outcome = self.checked(outcome);
+        // A failure that is tried again keeps its turn, but does not wait for it.
+        let again = outcome.is_err() && attempt.number < self.policy.retries;
+        if again || self.policy.order == Order::Arrival {
+            self.due.push_back((attempt, outcome, meta));
+        } else {
+            self.early.insert(attempt.turn, (attempt, outcome, meta));
+        }
+    }
+
+    /// Tells the next result to the learner, or decides about the next failure, and returns what is to be
+    /// remembered. `None`: nothing is due.
+    pub fn settle(&mut self) -> Option<Fact> {
+        if let Some(arrived) = self.due.pop_front() {
+            return Some(self.draw_consequences(arrived));
+        }
+        let turn = *self.early.first_key_value()?.0;
+        if turn > self.turn_to_settle {
+            return None;
+        }
+        self.fill_window();
+        self.settle_early()
+    }
+
+    /// At the end of a stopping run: settles results whose turn has not come, because a point before them did
+    /// not come back in this run, so that none is lost.
+    pub fn settle_early(&mut self) -> Option<Fact> {
+        let (turn, arrived) = self.early.pop_first()?;
+        // A value that the learner refused comes back after its turn, so the turn may be an old one.
+        self.turn_to_settle = self.turn_to_settle.max(turn + 1);
+        Some(self.draw_consequences(arrived))
+    }
+
+    fn checked(&self, outcome: Outcome) -> Outcome {
+        let value = outcome?;
+        if self.policy.nan == NanPolicy::Fail && !value.is_finite() {
+            let message = format!("the function returned {:?}", value.components.as_slice());
+            return Err(Failure::new(FailureKind::NotFinite, message));
+        }
+        Ok(value)
+    }
+
+    fn draw_consequences(&mut self, (attempt, outcome, meta): Arrived) -> Fact {
+        let failure = match outcome {
+            Ok(value) => match self.learner.tell(&attempt.sample, &value) {
+                Ok(()) => {
+                    self.exhausted = false;
+                    return Fact::Told(Told { sample: attempt.sample, value, meta });
+                }
+                Err(refused) => Failure::new(FailureKind::WrongShape, refused.to_string()),
+            },
+            Err(failure) => failure,
+        };
+        self.failed_attempts += 1;
+        let given_up = attempt.number >= self.policy.retries;
+        let failed = Failed { sample: attempt.sample.clone(), failure, meta, given_up };
+        if given_up {
+            self.given_up += 1;
+            self.first_given_up.get_or_insert_with(|| failed.clone());
+        } else {
+            self.first.push_back(Attempt { number: attempt.number + 1, ..attempt });
+        }
+        Fact::Failed(failed)
+    }
+
+    /// An attempt that never reached a worker: its sample goes back to the head of the line.
+    pub fn withdrawn(&mut self, key: u64) {
+        if let Some(attempt) = self.end(key) {
+            self.first.push_front(attempt);
+        }
+    }
+
+    /// From now on [`Engine::next`] gives nothing: the run is stopping. Results are still welcome.
+    pub fn stop_asking(&mut self) {
+        self.asking = false;
+    }
+
+    /// Nothing is in flight and nothing is left to ask.
+    pub fn is_exhausted(&self) -> bool {
+        self.exhausted && self.in_flight == 0 && self.first.is_empty() && self.due.is_empty() && self.early.is_empty()
+    }
+
+    /// Samples that are asked and have no value: in flight, waiting for another attempt or for their turn.
+    /// In the order in which they were asked.
+    pub fn unfinished(&self) -> Vec<Sample> {
+        let arrived = self.due.iter().chain(self.early.values()).map(|(attempt, ..)| attempt);
+        let mut open: Vec<&Attempt> = self.attempts.iter().flatten().chain(&self.first).chain(arrived).collect();
+        open.sort_by_key(|attempt| attempt.turn);
+        open.into_iter().map(|attempt| attempt.sample.clone()).collect()
+    }
+
+    /// The learner.
+    pub fn learner(&self) -> &dyn Learner {
+        self.learner.as_ref()
+    }
+
+    /// Attempts that are with the pool.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// Samples given up, over all runs.
+    pub fn given_up(&self) -> u64 {
+        self.given_up
+    }
+
+    /// Attempts that failed in this run.
+    pub fn failed_attempts(&self) -> u64 {
+        self.failed_attempts
+    }
+
+    /// The first sample that this run gave up (upstream: `raise_if_retries_exceeded` raises it).
+    pub fn first_given_up(&self) -> Option<&Failed> {
+        self.first_given_up.as_ref()
+    }
+}

@@ -1,0 +1,189 @@
+use crate::learner::{Learner, Loss, Suggestion, TellError};
+use crate::model::{Point, Sample, Signature, Value, json};
+use serde_json::{Value as Json, json as object};
+use std::io::{self, BufRead, Write};
+
+/// A learner that writes every call that changes it to a log, one JSON object a line, so that a run can be
+/// replayed exactly (upstream: `Runner(log=True)` and `replay_log`).
+///
+/// | line | call |
+/// |---|---|
+/// | `{"ask": 2, "points": [[0, 0, [0.5]], …]}` | `ask(2)` returned these samples: learner, replica, coordinates |
+/// | `{"tell": [0, 0, [0.5]], "value": [1.25]}` | `tell` |
+/// | `{"tell_pending": [0, 0, [0.5]]}` | `tell_pending` |
+/// | `{"remove_unfinished": true}` | `remove_unfinished` |
+pub struct Log {
+    inner: Box<dyn Learner>,
+    out: Box<dyn Write + Send>,
+    /// The first error of writing; a log that can't be written must not end a run.
+    failed: Option<io::Error>,
+}
+
+impl Log {
+    /// Logs the calls to `inner` from now on.
+    pub fn new(inner: Box<dyn Learner>, out: Box<dyn Write + Send>) -> Self {
+        Self { inner, out, failed: None }
+    }
+
+    fn write(&mut self, line: &Json) {
+        if self.failed.is_none()
+            && let Err(error) = writeln!(self.out, "{line}").and_then(|()| self.out.flush())
+        {
+            tracing::warn!("the log of asks and tells can't be written and ends here: {error}");
+            self.failed = Some(error);
+        }
+    }
+}
+
+fn sample_to_json(sample: &Sample) -> Json {
+    let coordinates: Vec<Json> = sample.point.iter().copied().map(json::from_number).collect();
+    object!([sample.learner, sample.replica, coordinates])
+}
+
+fn sample_from_json(json: &Json) -> Option<Sample> {
+    let [learner, replica, coordinates] = json.as_array()?.as_slice() else { return None };
+    Some(Sample {
+        learner: u32::try_from(learner.as_u64()?).ok()?,
+        replica: replica.as_u64()?,
+        point: coordinates.as_array()?.iter().map(json::to_number).collect::<Option<Point>>()?,
+    })
+}
+
+impl Learner for Log {
+    fn kind(&self) -> &'static str {
+        self.inner.kind()
+    }
+
+    fn signature(&self) -> Signature {
+        self.inner.signature()
+    }
+
+    fn ask_into(&mut self, n: usize, out: &mut Vec<Suggestion>) {
+        let before = out.len();
+        self.inner.ask_into(n, out);
+        let points: Vec<Json> = out[before..].iter().map(|s| sample_to_json(&s.sample)).collect();
+        self.write(&object!({"ask": n, "points": points}));
+    }
+
+    fn suggest(&mut self, n: usize) -> Vec<Suggestion> {
+        self.inner.suggest(n)
+    }
+
+    fn tell(&mut self, sample: &Sample, value: &Value) -> Result<(), TellError> {
+        let components: Vec<Json> = value.components.iter().copied().map(json::from_number).collect();
+        self.write(&object!({"tell": sample_to_json(sample), "value": components}));
+        self.inner.tell(sample, value)
+    }
+
+    fn tell_pending(&mut self, sample: &Sample) {
+        self.write(&object!({"tell_pending": sample_to_json(sample)}));
+        self.inner.tell_pending(sample);
+    }
+
+    fn remove_unfinished(&mut self) {
+        self.write(&object!({"remove_unfinished": true}));
+        self.inner.remove_unfinished();
+    }
+
+    fn loss(&self, which: Loss) -> f64 {
+        self.inner.loss(which)
+    }
+
+    fn npoints(&self) -> usize {
+        self.inner.npoints()
+    }
+
+    fn npending(&self) -> usize {
+        self.inner.npending()
+    }
+
+    fn done(&self) -> Option<bool> {
+        self.inner.done()
+    }
+
+    fn new_empty(&self) -> Box<dyn Learner> {
+        self.inner.new_empty()
+    }
+
+    fn children(&self) -> Option<&[Box<dyn Learner>]> {
+        self.inner.children()
+    }
+}
+
+/// A log that can't be replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The log can't be read.
+    #[error("line {line}: {source}")]
+    Io {
+        /// Counted from 1.
+        line: usize,
+        /// The reason.
+        source: io::Error,
+    },
+    /// A line is none of those of [`Log`].
+    #[error("line {line} is not a line of a log of asks and tells: {text}")]
+    Malformed {
+        /// Counted from 1.
+        line: usize,
+        /// The line.
+        text: String,
+    },
+    /// The learner asked other points than those in the log.
+    #[error("line {line}: the log says that {logged} was asked, but the learner now asks {asked}")]
+    Differs {
+        /// Counted from 1.
+        line: usize,
+        /// From the log.
+        logged: String,
+        /// From the learner.
+        asked: String,
+    },
+    /// The learner refuses a value of the log.
+    #[error("line {line}: {source}")]
+    Tell {
+        /// Counted from 1.
+        line: usize,
+        /// The reason.
+        source: TellError,
+    },
+}
+
+/// Makes the calls of a log on a learner and checks that it asks the same points. Returns the number of calls.
+pub fn replay(learner: &mut dyn Learner, log: impl BufRead) -> Result<usize, LogError> {
+    let mut calls = 0;
+    for (index, text) in log.lines().enumerate() {
+        let line = index + 1;
+        let text = text.map_err(|source| LogError::Io { line, source })?;
+        if text.trim().is_empty() {
+            continue;
+        }
+        let malformed = || LogError::Malformed { line, text: text.chars().take(120).collect() };
+        let call: Json = serde_json::from_str(&text).map_err(|_| malformed())?;
+        if let Some(n) = call.get("ask").and_then(Json::as_u64) {
+            let asked: Vec<Json> = learner.ask(n as usize).iter().map(|s| sample_to_json(&s.sample)).collect();
+            let (asked, logged) = (Json::from(asked), call.get("points").cloned().unwrap_or_default());
+            if asked != logged {
+                return Err(LogError::Differs { line, logged: logged.to_string(), asked: asked.to_string() });
+            }
+        } else if let Some(sample) = call.get("tell") {
+            let sample = sample_from_json(sample).ok_or_else(malformed)?;
+            let components = call.get("value").and_then(Json::as_array).ok_or_else(malformed)?;
+            let components: Option<Vec<f64>> = components.iter().map(json::to_number).collect();
+            let value = Value::vector(&components.ok_or_else(malformed)?);
+            // A refused value is part of the run as it was: the run went on after it.
+            match learner.tell(&sample, &value) {
+                Ok(()) | Err(TellError::WrongShape { .. }) => {}
+                Err(source) => return Err(LogError::Tell { line, source }),
+            }
+        } else if let Some(sample) = call.get("tell_pending") {
+            learner.tell_pending(&sample_from_json(sample).ok_or_else(malformed)?);
+        } else if call.get("remove_unfinished").is_some() {
+            learner.remove_unfinished();
+        } else {
+            return Err(malformed());
+        }
+        calls += 1;
+    }
+    Ok(calls)
+}

@@ -1,0 +1,124 @@
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Why a run stops before its goal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// A signal of this name arrived.
+    Signal(&'static str),
+    /// The time limit of the job or of `--walltime` is near.
+    Walltime,
+    /// A sample failed too often, and the study says to stop then.
+    RetriesExceeded,
+    /// Results can't be saved any more.
+    NotSaved(String),
+}
+
+impl std::fmt::Display for StopReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Signal(name) => write!(f, "{name} received"),
+            Self::Walltime => f.write_str("the time limit is near"),
+            Self::RetriesExceeded => f.write_str("a point failed more often than `run.retries` allows"),
+            Self::NotSaved(why) => write!(f, "results could not be saved: {why}"),
+        }
+    }
+}
+
+const SIGNALS: [(i32, &str); 3] = [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT"), (SIGUSR1, "SIGUSR1")];
+
+/// Watches for SIGTERM, SIGINT and SIGUSR1.
+///
+/// Launchers hand these signals to all ranks. Rank 0 then stops the run in good order; a worker has to live on
+/// until rank 0 lets it go, so it catches them too and ignores them.
+pub struct StopSignals {
+    received: Arc<AtomicUsize>,
+}
+
+impl StopSignals {
+    /// Catches the signals from now on.
+    pub fn catch() -> io::Result<Self> {
+        let received = Arc::new(AtomicUsize::new(0));
+        for (index, (signal, _)) in SIGNALS.iter().enumerate() {
+            signal_hook::flag::register_usize(*signal, Arc::clone(&received), index + 1)?;
+        }
+        Ok(Self { received })
+    }
+
+    /// The last signal that arrived, if any.
+    pub fn received(&self) -> Option<StopReason> {
+        let index = self.received.load(Ordering::Relaxed).checked_sub(1)?;
+        Some(StopReason::Signal(SIGNALS[index].1))
+    }
+}
+
+/// When the time of the job is over, as seconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Walltime {
+    end: f64,
+}
+
+impl Walltime {
+    /// A limit that starts to count now.
+    pub fn from_now(limit: Duration) -> Self {
+        Self { end: unix_now() + limit.as_secs_f64() }
+    }
+
+    /// A limit at a moment, in seconds since 1970.
+    pub fn at(end: f64) -> Self {
+        Self { end }
+    }
+
+    /// What the batch system says: `SLURM_JOB_END_TIME` where SLURM sets it, else what `squeue` answers for the
+    /// job. `None` outside of a job, or where the job has no limit.
+    pub fn from_batch_system() -> Option<Self> {
+        if let Ok(end) = std::env::var("SLURM_JOB_END_TIME") {
+            return end.trim().parse().ok().map(Self::at);
+        }
+        let job = std::env::var("SLURM_JOB_ID").ok()?;
+        let asked = std::process::Command::new("squeue").args(["-h", "-j", &job, "-o", "%L"]).output().ok()?;
+        let left = parse_time_left(std::str::from_utf8(&asked.stdout).ok()?.trim())?;
+        Some(Self::from_now(left))
+    }
+
+    /// The time that is left; zero after the end.
+    pub fn left(&self) -> Duration {
+        Duration::try_from_secs_f64(self.end - unix_now()).unwrap_or(Duration::ZERO)
+    }
+}
+
+/// SLURM's `[D-]HH:MM:SS`, `MM:SS` or `SS`; `UNLIMITED`, `INVALID` and `NOT_SET` are none.
+fn parse_time_left(text: &str) -> Option<Duration> {
+    let (days, clock) = match text.split_once('-') {
+        Some((days, clock)) => (days.parse::<u64>().ok()?, clock),
+        None => (0, text),
+    };
+    let mut seconds = 0;
+    for part in clock.split(':') {
+        seconds = seconds * 60 + part.parse::<u64>().ok()?;
+    }
+    Some(Duration::from_secs(days * 86_400 + seconds))
+}
+
+fn unix_now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slurms_time_left_is_read_in_all_its_forms() {
+        let seconds = |text| parse_time_left(text).map(|d| d.as_secs());
+        assert_eq!(seconds("59"), Some(59));
+        assert_eq!(seconds("1:05"), Some(65));
+        assert_eq!(seconds("2:00:00"), Some(7200));
+        assert_eq!(seconds("1-01:00:00"), Some(90_000));
+        assert_eq!(seconds("UNLIMITED"), None);
+        assert_eq!(seconds("INVALID"), None);
+    }
+}

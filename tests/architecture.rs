@@ -1,0 +1,113 @@
+//! Holds the layers of `src/lib.rs`: arrows point only down, and the pure layers stay pure.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Modules from bottom to top; those in one row stand beside each other and must not know each other.
+const LAYERS: [&[&str]; 8] = [
+    &["model"],
+    &["loss"],
+    &["learner"],
+    &["pool", "checkpoint", "function"],
+    &["report"],
+    &["runner"],
+    &["study"],
+    &["cli"],
+];
+
+/// Parts that do no I/O and read no clock.
+const PURE: [&str; 7] = [
+    "src/model",
+    "src/loss",
+    "src/learner",
+    "src/pool/scheduler.rs",
+    "src/pool/wire.rs",
+    "src/runner/engine.rs",
+    "src/runner/goal.rs",
+];
+
+const FORBIDDEN_IN_PURE: [&str; 8] =
+    ["std::fs", "std::net", "std::process", "std::thread", "Instant::now", "SystemTime::now", "std::env", "File::"];
+
+fn sources(under: &Path) -> Vec<PathBuf> {
+    if under.is_file() {
+        return vec![under.to_owned()];
+    }
+    let mut found = Vec::new();
+    for entry in fs::read_dir(under).unwrap_or_else(|error| panic!("{}: {error}", under.display())) {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The code without unit tests and comments.
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    let end = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
+    text[..end].lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+fn layer_of(module: &str) -> Option<usize> {
+    LAYERS.iter().position(|row| row.contains(&module))
+}
+
+#[test]
+fn every_module_has_its_layer() {
+    let lib = fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    for line in lib.lines() {
+        if let Some(module) = line.strip_prefix("pub mod ").and_then(|rest| rest.strip_suffix(';')) {
+            assert!(layer_of(module).is_some() || module == "prelude", "module `{module}` has no layer in {}", file!());
+        }
+    }
+}
+
+#[test]
+fn arrows_point_only_down() {
+    let mut upward = Vec::new();
+    for (layer, row) in LAYERS.iter().enumerate() {
+        for module in *row {
+            for path in sources(&root().join("src").join(module)) {
+                for (index, line) in code(&path).lines().enumerate() {
+                    for (_, used) in line.match_indices("crate::").map(|(at, _)| line.split_at(at + 7)) {
+                        let name: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                        if name != *module && layer_of(&name).is_some_and(|other| other >= layer) {
+                            upward.push(format!("{}:~{}: {module} uses {name}", path.display(), index + 1));
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(upward.is_empty(), "not downward:\n{}", upward.join("\n"));
+}
+
+#[test]
+fn the_pure_parts_do_no_io_and_read_no_clock() {
+    let mut impure = Vec::new();
+    for part in PURE {
+        for path in sources(&root().join(part)) {
+            let code = code(&path);
+            for word in FORBIDDEN_IN_PURE.iter().filter(|word| code.contains(**word)) {
+                impure.push(format!("{}: {word}", path.display()));
+            }
+        }
+    }
+    assert!(impure.is_empty(), "not pure:\n{}", impure.join("\n"));
+}
+
+#[test]
+fn no_file_is_too_long_to_read_in_one_go() {
+    for path in sources(&root().join("src")) {
+        let lines = fs::read_to_string(&path).unwrap().lines().count();
+        assert!(lines <= 700, "{} has {lines} lines", path.display());
+    }
+}
