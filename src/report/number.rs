@@ -84,7 +84,7 @@ fn significant(x: f64) -> String {
     match size {
         _ if !x.is_finite() => x.to_string(),
         0.0 => "0".to_owned(),
-        s if s < 0.999_5e-3 || s >= 999_500.0 => format!("{x:.2e}"),
+        s if !(0.999_5e-3..999_500.0).contains(&s) => format!("{x:.2e}"),
         s if s >= 99.95 => format!("{x:.0}"),
         s if s >= 9.995 => format!("{x:.1}"),
         s if s >= 0.999_5 => format!("{x:.2}"),

@@ -9,13 +9,23 @@ use crate::model::settings::{self, SettingError, Table};
 use crate::model::{Parameters, Signature};
 
 /// How the parts of a study are made.
-pub struct Makers<'a, F> {
-    /// An empty learner from `[learner]`, whose keys it checks.
-    pub learner: &'a dyn Fn(&Table) -> settings::Result<Box<dyn Learner>>,
+pub trait Makers {
+    /// What evaluates points.
+    type Function;
+
+    /// An empty learner from `[learner]`, all of whose keys are checked.
+    fn learner(&self, table: &Table) -> settings::Result<Box<dyn Learner>>;
+
     /// One learner of many, by the name of a strategy (one of [`super::STRATEGIES`]).
-    pub balance: &'a dyn Fn(Vec<Box<dyn Learner>>, &str) -> Box<dyn Learner>,
+    fn balance(&self, children: Vec<Box<dyn Learner>>, strategy: &str) -> Box<dyn Learner>;
+
     /// A function from `[function]`, for points of this signature and parameters of these names.
-    pub function: &'a dyn Fn(&Table, &Signature, &[String]) -> settings::Result<F>,
+    fn function(
+        &self,
+        table: &Table,
+        signature: &Signature,
+        parameters: &[String],
+    ) -> settings::Result<Self::Function>;
 }
 
 /// The parts of a study.
@@ -34,13 +44,13 @@ impl Study {
     /// Makes the learners and the function. Problems of both are reported together.
     ///
     /// `[learner]` is read once: the learners of the other combos are made by [`Learner::new_empty`].
-    pub fn build<F>(&self, makers: &Makers<'_, F>) -> Result<Built<F>, StudyError> {
+    pub fn build<M: Makers>(&self, makers: &M) -> Result<Built<M::Function>, StudyError> {
         let names: Vec<String> = self.combos.names().map(str::to_owned).collect();
         let invalid = |problems: Vec<SettingError>| StudyError::invalid(&self.path, &self.text, problems);
-        let first = (makers.learner)(&self.learner);
+        let first = makers.learner(&self.learner);
         // Without a learner a usual signature still finds most problems of the function, but not those of names.
         let signature = first.as_ref().map_or_else(|_| Signature::line(), |learner| learner.signature());
-        let function = (makers.function)(&self.function, &signature, &names);
+        let function = makers.function(&self.function, &signature, &names);
         let (first, function) = match (first, function) {
             (Ok(first), Ok(function)) => (first, function),
             (first, function) => {
@@ -54,7 +64,7 @@ impl Study {
             first
         } else {
             let others: Vec<_> = (1..combos.len()).map(|_| first.new_empty()).collect();
-            (makers.balance)(std::iter::once(first).chain(others).collect(), self.strategy)
+            makers.balance(std::iter::once(first).chain(others).collect(), self.strategy)
         };
         Ok(Built { learner, function, signature, combos })
     }
@@ -122,29 +132,40 @@ mod tests {
         }
     }
 
-    fn learner(table: &Table) -> settings::Result<Box<dyn Learner>> {
-        table.text("type")?;
-        table.floats("bounds")?.ok_or_else(|| table.missing("bounds"))?;
-        table.finish()?;
-        Ok(Box::new(Fake { children: Vec::new() }))
-    }
+    struct FakeMakers;
 
-    fn function(table: &Table, signature: &Signature, names: &[String]) -> settings::Result<String> {
-        let name = table.text("builtin")?.ok_or_else(|| table.missing("builtin"))?;
-        table.finish()?;
-        Ok(format!("{name}({}; {})", signature.names.join(", "), names.join(", ")))
+    impl Makers for FakeMakers {
+        type Function = String;
+
+        fn learner(&self, table: &Table) -> settings::Result<Box<dyn Learner>> {
+            table.text("type")?;
+            table.floats("bounds")?.ok_or_else(|| table.missing("bounds"))?;
+            table.finish()?;
+            Ok(Box::new(Fake { children: Vec::new() }))
+        }
+
+        fn balance(&self, children: Vec<Box<dyn Learner>>, strategy: &str) -> Box<dyn Learner> {
+            assert_eq!(strategy, "loss_improvements");
+            Box::new(Fake { children })
+        }
+
+        fn function(
+            &self,
+            table: &Table,
+            signature: &Signature,
+            parameters: &[String],
+        ) -> settings::Result<String> {
+            let name = table.text("builtin")?.ok_or_else(|| table.missing("builtin"))?;
+            table.finish()?;
+            Ok(format!("{name}({}; {})", signature.names.join(", "), parameters.join(", ")))
+        }
     }
 
     fn build(parameters: &str, learner_keys: &str, function_keys: &str) -> Result<Built<String>, StudyError> {
         let text = format!(
             "[function]\n{function_keys}\n[parameters]\n{parameters}\n[learner]\ntype = '1d'\n{learner_keys}\n[goal]\nloss = 1\n"
         );
-        let balance = |children, _: &str| -> Box<dyn Learner> { Box::new(Fake { children }) };
-        Study::parse(&text, "a.toml")?.build(&Makers {
-            learner: &learner,
-            balance: &balance,
-            function: &function,
-        })
+        Study::parse(&text, "a.toml")?.build(&FakeMakers)
     }
 
     #[test]

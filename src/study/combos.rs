@@ -365,7 +365,10 @@ fn spaced(table: &Table, start: f64, stop: f64, num: u64, log: bool) -> Result<V
         Ok(0) => return bad("is 0: there would be no combo", "use 1 or more"),
         Ok(num) if num <= MOST_COMBOS => num,
         _ => {
-            return bad(&format!("is {num}, more than {MOST_COMBOS}"), "each combo gets a learner of its own");
+            return bad(
+                &format!("is {num}, more than {MOST_COMBOS}"),
+                "each combo gets a learner of its own",
+            );
         }
     };
     if num > 1 && start == stop {
