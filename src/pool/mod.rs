@@ -1,1 +1,50 @@
 //! The pool: typed tasks on every worker, over MPI, threads or simulated time.
+//!
+//! A general executor in the style of `mpi4py.futures`. It knows nothing of learners. All ranks build the same
+//! [`Program`]; rank 0 gets a [`Pool`] to hand tasks to, the others serve.
+//!
+//! ```text
+//! Program ── run ──┬─ rank 0:  Pool, Future, Queue      what users hold
+//!                  │            └ dispatcher            encoded tasks, unread answers
+//!                  │               ├ scheduler          pure: who gets what, and when
+//!                  │               └ transport          mpi | threads | sim
+//!                  └─ others:  worker ── transport      runs tasks, answers
+//! ```
+//!
+//! What it promises:
+//!
+//! - Rank 0 never waits for a receiver. Messages move while a method of the pool is called, on one thread.
+//! - How many tasks a worker holds and how many share a message follows from measured durations: one at a
+//!   time when tasks are long, more when they are short.
+//! - An error, a panic or a malformed payload is the answer of one task and touches no other. A panic anywhere
+//!   else ends the job at once, on all ranks.
+//! - A lost worker's tasks are given to others, where the launcher lets the others live ([`World::survival`]);
+//!   late answers are told apart by attempt number and dropped.
+//! - Workers leave when rank 0 releases them, when its process ends, or when it is silent for
+//!   [`PoolOptions::manager_silence`].
+
+mod dispatcher;
+mod error;
+mod handle;
+pub mod launch;
+mod load;
+mod options;
+mod pace;
+mod panics;
+mod presence;
+mod program;
+mod scheduler;
+mod stats;
+mod transport;
+mod wire;
+mod worker;
+mod world;
+
+pub use error::{LaunchError, TaskError, TaskErrorKind, TransportError};
+pub use handle::{Completed, Future, Pool, Queue};
+pub use options::PoolOptions;
+pub use program::{Program, Task};
+pub use stats::{ManagerStats, Stats, WorkerStats};
+pub use transport::sim::{DurationModel, Fault, Sim};
+pub use worker::Worker;
+pub use world::{WorkerInfo, WorkerSummary, World};

@@ -1,0 +1,125 @@
+use std::time::Duration;
+
+/// Why a task gave no result. It is an answer like any other: the pool goes on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{kind} on rank {rank} ({host}): {message}")]
+pub struct TaskError {
+    /// What kind of failure, for policies.
+    pub kind: TaskErrorKind,
+    /// What went wrong, in the words of the task.
+    pub message: String,
+    /// Where: `file:line:column` of a panic and its backtrace if `RUST_BACKTRACE` asks for one; else empty.
+    pub location: String,
+    /// The rank that ran the task last; 0 if it never left rank 0.
+    pub rank: u32,
+    /// The host of that rank.
+    pub host: String,
+}
+
+/// Kinds of [`TaskError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TaskErrorKind {
+    /// The task (or the making of its state) returned an error.
+    Error,
+    /// The task panicked; its worker goes on.
+    Panic,
+    /// The worker died or fell silent, and no other could take the task over.
+    WorkerLost,
+    /// The task was dropped before a worker had it: cancelled, or the pool ended.
+    Cancelled,
+    /// The arguments or the result could not be encoded or decoded.
+    Malformed,
+}
+
+impl std::fmt::Display for TaskErrorKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Error => "task failed",
+            Self::Panic => "task panicked",
+            Self::WorkerLost => "worker lost",
+            Self::Cancelled => "task cancelled",
+            Self::Malformed => "malformed message",
+        })
+    }
+}
+
+/// A call of the transport that did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{call} failed{}: {message}", .peer.map(|rank| format!(" for rank {rank}")).unwrap_or_default())]
+pub struct TransportError {
+    /// The failed call, such as `MPI_Isend`.
+    pub call: &'static str,
+    /// The rank it concerned, where it concerned one.
+    pub peer: Option<u32>,
+    /// The reason, as the library words it.
+    pub message: String,
+}
+
+/// Why a program could not start, or had to leave.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LaunchError {
+    /// The launcher started several processes, but MPI joined none of them to this one.
+    #[error(
+        "{launcher} started {expected} processes, but each is alone in its MPI world\n\
+         library: {library}\nhelp: {advice}"
+    )]
+    Mismatch {
+        /// Who started the processes, by its environment variables.
+        launcher: &'static str,
+        /// How many it says it started.
+        expected: u32,
+        /// The MPI library of this binary.
+        library: String,
+        /// What to change.
+        advice: String,
+    },
+    /// A binary built without MPI was started as several processes.
+    #[error(
+        "{launcher} started {expected} processes, but this binary is built without MPI\n\
+         help: build it with the feature `mpi`, or start it without a launcher"
+    )]
+    WithoutMpi {
+        /// Who started the processes.
+        launcher: &'static str,
+        /// How many it says it started.
+        expected: u32,
+    },
+    /// A thread could not be started, or MPI not be initialised.
+    #[error("could not start: {0}")]
+    Start(String),
+    /// MPI reported an error that leaves nothing to go on with.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// Ranks that said nothing within the time given to start.
+    #[error(
+        "no word from ranks {ranks:?} within {limit:?}\nhelp: raise `start_limit`, or see what their hosts print"
+    )]
+    Missing {
+        /// The silent ranks.
+        ranks: Vec<u32>,
+        /// How long rank 0 waited.
+        limit: Duration,
+    },
+    /// A rank has registered other tasks than rank 0.
+    #[error(
+        "rank {rank} has other tasks than rank 0: {theirs} instead of {ours}\nhelp: start the same binary on every rank"
+    )]
+    DifferentPrograms {
+        /// The odd rank.
+        rank: u32,
+        /// Its tasks.
+        theirs: String,
+        /// Those of rank 0.
+        ours: String,
+    },
+    /// Seen by a worker: rank 0 is gone or silent, so the worker leaves.
+    #[error("worker {rank} leaves: {reason}")]
+    ManagerLost {
+        /// The rank that leaves.
+        rank: u32,
+        /// What it saw.
+        reason: String,
+    },
+}

@@ -1,0 +1,205 @@
+//! What the environment says about how this process was started. Pure: the variables come as a map.
+
+use std::collections::BTreeMap;
+
+/// Environment variables by name.
+pub type Variables = BTreeMap<String, String>;
+
+/// How this process was started, as far as its environment tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Launch {
+    /// Who started it; `None` without a launcher.
+    pub launcher: Option<&'static str>,
+    /// How many processes the launcher started together; 1 without one.
+    pub size: u32,
+    /// Which of them this is, where it says so.
+    pub rank: Option<u32>,
+    /// Which of those on the same host this is, where it says so.
+    pub local_rank: Option<u32>,
+    /// Whether the others live on when one dies.
+    pub survival: Survival,
+}
+
+/// Whether a job outlives one of its ranks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Survival {
+    /// Whether a lost worker only costs its tasks' time.
+    pub possible: bool,
+    /// Why, or what would change it; one line.
+    pub reason: String,
+}
+
+struct Launcher {
+    name: &'static str,
+    size: &'static str,
+    rank: &'static str,
+    local_rank: &'static str,
+}
+
+/// Most telling first: `srun` of an Open MPI program sets the last, `mpiexec` inside a SLURM job the first too.
+const LAUNCHERS: [Launcher; 5] = [
+    Launcher {
+        name: "Open MPI's mpiexec",
+        size: "OMPI_COMM_WORLD_SIZE",
+        rank: "OMPI_COMM_WORLD_RANK",
+        local_rank: "OMPI_COMM_WORLD_LOCAL_RANK",
+    },
+    Launcher {
+        name: "MVAPICH's mpiexec",
+        size: "MV2_COMM_WORLD_SIZE",
+        rank: "MV2_COMM_WORLD_RANK",
+        local_rank: "MV2_COMM_WORLD_LOCAL_RANK",
+    },
+    Launcher {
+        name: "a PMI launcher (MPICH's mpiexec, srun --mpi=pmi2)",
+        size: "PMI_SIZE",
+        rank: "PMI_RANK",
+        local_rank: "MPI_LOCALRANKID",
+    },
+    Launcher {
+        name: "flux",
+        size: "FLUX_JOB_SIZE",
+        rank: "FLUX_TASK_RANK",
+        local_rank: "FLUX_TASK_LOCAL_ID",
+    },
+    Launcher {
+        name: "srun",
+        size: "SLURM_STEP_NUM_TASKS",
+        rank: "SLURM_PROCID",
+        local_rank: "SLURM_LOCALID",
+    },
+];
+
+impl Launch {
+    /// Reads the environment of a process.
+    pub fn from_env(variables: &Variables) -> Self {
+        let number = |name: &str| variables.get(name)?.trim().parse::<u32>().ok();
+        // The largest size counts: `srun` without PMI says 4 while another variable may say 1.
+        let found = LAUNCHERS.iter().filter_map(|launcher| Some((launcher, number(launcher.size)?)));
+        let Some((launcher, size)) = found.fold(None, |best: Option<(&Launcher, u32)>, next| match best {
+            Some(best) if best.1 >= next.1 => Some(best),
+            _ => Some(next),
+        }) else {
+            return Self {
+                launcher: None,
+                size: 1,
+                rank: None,
+                local_rank: None,
+                survival: Survival { possible: false, reason: "one process".into() },
+            };
+        };
+        Self {
+            launcher: Some(launcher.name),
+            size,
+            rank: number(launcher.rank).or_else(|| number("PMIX_RANK")),
+            local_rank: number(launcher.local_rank).or_else(|| number("SLURM_LOCALID")),
+            survival: survival(launcher, variables),
+        }
+    }
+
+    /// What to change if MPI did not join the processes that the launcher started.
+    pub fn advice(&self, library: &str) -> String {
+        let open_mpi = library.contains("Open MPI");
+        let slurm = self.launcher == Some("srun");
+        let own = if open_mpi { "mpiexec.openmpi" } else { "mpiexec.mpich" };
+        match (slurm, open_mpi) {
+            (true, true) => "use `srun --mpi=pmix`, or `mpirun` inside of the job script".into(),
+            (true, false) => "use `srun --mpi=pmi2`".into(),
+            _ => format!(
+                "use the mpiexec of the library that the binary is linked to ({own} on Debian), \
+                 or build it with the launcher's mpicc (MPICC=…)"
+            ),
+        }
+    }
+}
+
+fn survival(launcher: &Launcher, variables: &Variables) -> Survival {
+    let is_on = |name: &str| {
+        variables.get(name).is_some_and(|v| matches!(v.trim(), "1" | "true" | "yes" | "t" | "enabled"))
+    };
+    let (possible, reason) = match launcher.size {
+        "OMPI_COMM_WORLD_SIZE" if is_on("OMPI_MCA_orte_enable_recovery") => {
+            (true, "Open MPI's recovery is on".to_owned())
+        }
+        "OMPI_COMM_WORLD_SIZE" if is_on("OMPI_MCA_mpi_ft_enable") || is_on("PRTE_MCA_prte_enable_ft") => {
+            (true, "Open MPI's ULFM is on".to_owned())
+        }
+        "OMPI_COMM_WORLD_SIZE" => (
+            false,
+            "Open MPI ends the whole job; start it with `mpiexec --enable-recovery` (version 4) or \
+             `--with-ft ulfm` (version 5)"
+                .to_owned(),
+        ),
+        // Under srun, PMI_SIZE comes from its pmi2 plugin, and a step outlives a rank unless -K was given.
+        "PMI_SIZE" if variables.contains_key("SLURM_STEP_NUM_TASKS") => {
+            if is_on("SLURM_KILL_BAD_EXIT") {
+                (false, "SLURM_KILL_BAD_EXIT is set; unset it, or use `srun -K0`".to_owned())
+            } else {
+                (true, "srun keeps a step going, unless it was started with -K".to_owned())
+            }
+        }
+        "SLURM_STEP_NUM_TASKS" => {
+            (false, "srun's pmix plugin ends the whole step; `--mpi=pmi2` with MPICH does not".to_owned())
+        }
+        _ => (false, "the launcher ends the whole job".to_owned()),
+    };
+    Survival { possible, reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn launch(variables: &[(&str, &str)]) -> Launch {
+        Launch::from_env(&variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
+    }
+
+    #[test]
+    fn no_variable_means_no_launcher() {
+        let alone =
+            launch(&[("PATH", "/bin"), ("SLURM_JOB_ID", "7"), ("SLURM_NTASKS", "16"), ("SLURM_PROCID", "0")]);
+        assert_eq!((alone.launcher, alone.size, alone.rank), (None, 1, None));
+    }
+
+    #[test]
+    fn every_launcher_is_known_by_its_variables() {
+        let open_mpi =
+            launch(&[("OMPI_COMM_WORLD_SIZE", "4"), ("OMPI_COMM_WORLD_RANK", "3"), ("PMIX_RANK", "3")]);
+        assert_eq!((open_mpi.size, open_mpi.rank), (4, Some(3)));
+        assert!(!open_mpi.survival.possible);
+        let mpich = launch(&[("PMI_SIZE", "8"), ("PMI_RANK", "0"), ("MPI_LOCALRANKID", "0")]);
+        assert_eq!((mpich.size, mpich.rank, mpich.local_rank), (8, Some(0), Some(0)));
+        let pmix = launch(&[("SLURM_STEP_NUM_TASKS", "2"), ("SLURM_PROCID", "1"), ("SLURM_LOCALID", "1")]);
+        assert_eq!((pmix.launcher, pmix.size, pmix.rank), (Some("srun"), 2, Some(1)));
+    }
+
+    #[test]
+    fn the_larger_size_counts_when_variables_disagree() {
+        let mixed = launch(&[("PMI_SIZE", "1"), ("SLURM_STEP_NUM_TASKS", "4"), ("SLURM_PROCID", "2")]);
+        assert_eq!((mixed.launcher, mixed.size, mixed.rank), (Some("srun"), 4, Some(2)));
+    }
+
+    #[test]
+    fn nonsense_in_a_variable_is_no_launcher() {
+        assert_eq!(launch(&[("PMI_SIZE", "many")]).launcher, None);
+    }
+
+    #[test]
+    fn survival_depends_on_the_launcher_and_its_flags() {
+        let size = ("OMPI_COMM_WORLD_SIZE", "4");
+        assert!(launch(&[size, ("OMPI_MCA_orte_enable_recovery", "1")]).survival.possible);
+        assert!(launch(&[size]).survival.reason.contains("--enable-recovery"));
+        let step = [("PMI_SIZE", "4"), ("SLURM_STEP_NUM_TASKS", "4")];
+        assert!(launch(&step).survival.possible);
+        assert!(!launch(&[step[0], step[1], ("SLURM_KILL_BAD_EXIT", "1")]).survival.possible);
+        assert!(!launch(&[("PMI_SIZE", "4")]).survival.possible);
+    }
+
+    #[test]
+    fn the_advice_names_the_flag_for_the_library() {
+        let step = launch(&[("SLURM_STEP_NUM_TASKS", "4")]);
+        assert!(step.advice("Open MPI v4.1.4").contains("--mpi=pmix"));
+        assert!(step.advice("MPICH Version: 4.0.2").contains("--mpi=pmi2"));
+        assert!(launch(&[("PMI_SIZE", "2")]).advice("Open MPI v4").contains("mpiexec.openmpi"));
+    }
+}

@@ -1,0 +1,125 @@
+//! How many tasks a worker should hold, and how many should share a message: from measured durations.
+//!
+//! A worker that holds one task waits for the next one while its answer travels, while rank 0 wakes up and
+//! while the learner thinks. With a task in reserve it never waits, but that point was chosen with less
+//! knowledge. So: no reserve where waiting costs less than a hundredth of a task, one spare for shorter tasks,
+//! and for tasks shorter than that delay as many as cover it, in bundles, because a message costs about a
+//! microsecond.
+
+use std::time::Duration;
+
+/// What passes between the end of a task and the next one at a worker without a reserve, when both sides sleep.
+const SLEEPY_DELAY: f64 = 1e-3;
+/// The same when there is traffic, so that both sides poll.
+const BUSY_DELAY: f64 = 250e-6;
+/// Below this share of a task, waiting is not worth a reserve.
+const WORTH: f64 = 0.01;
+/// What a bundle should take to compute: far more than a message costs.
+const BUNDLE_TIME: f64 = 10e-6;
+/// No bundle is larger, so that one message never holds much of the work.
+const MAX_BUNDLE: usize = 256;
+/// Bundles on their way to one worker: enough that one is computed while others travel.
+const BUNDLES: usize = 4;
+
+/// The measured duration of one kind of task.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pace {
+    mean: Option<f64>,
+    longest: f64,
+}
+
+impl Pace {
+    /// Takes in the duration of one task.
+    pub(super) fn note(&mut self, duration: Duration) {
+        let seconds = duration.as_secs_f64();
+        self.mean = Some(match self.mean {
+            Some(mean) => mean + (seconds - mean) / 16.0,
+            None => seconds,
+        });
+        self.longest = self.longest.max(seconds);
+    }
+
+    /// The longest task so far.
+    pub(super) fn longest(&self) -> Duration {
+        Duration::from_secs_f64(self.longest)
+    }
+
+    /// Tasks that one worker should hold if rank 0 comes by every `gap` seconds. One until a duration is known.
+    pub(super) fn depth(&self, gap: f64) -> usize {
+        match self.mean {
+            None => 1,
+            Some(mean) if (SLEEPY_DELAY + gap) <= WORTH * mean => 1,
+            Some(mean) => {
+                let covering = ((BUSY_DELAY + gap) / mean.max(1e-9)).ceil() as usize;
+                1 + covering.clamp(1, BUNDLES * MAX_BUNDLE - 1)
+            }
+        }
+    }
+
+    /// Tasks that should share a message.
+    pub(super) fn bundle(&self, gap: f64) -> usize {
+        let by_time = self.mean.map_or(1, |mean| (BUNDLE_TIME / mean.max(1e-9)) as usize);
+        by_time.min(self.depth(gap) / BUNDLES).clamp(1, MAX_BUNDLE)
+    }
+}
+
+/// How often rank 0 comes by: a mean of the times between its visits while work is out.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Gap(f64);
+
+impl Gap {
+    /// Takes in the time since the last visit.
+    pub(super) fn note(&mut self, gap: Duration) {
+        self.0 += (gap.as_secs_f64() - self.0) / 16.0;
+    }
+
+    /// The mean, in seconds.
+    pub(super) fn seconds(self) -> f64 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(duration: Duration) -> Pace {
+        let mut pace = Pace::default();
+        pace.note(duration);
+        pace
+    }
+
+    #[test]
+    fn nothing_is_held_in_reserve_until_a_duration_is_known() {
+        assert_eq!((Pace::default().depth(0.0), Pace::default().bundle(0.0)), (1, 1));
+    }
+
+    #[test]
+    fn long_tasks_go_out_one_by_one() {
+        assert_eq!(of(Duration::from_secs(2)).depth(0.0), 1);
+        assert_eq!(of(Duration::from_millis(100)).depth(0.0), 1);
+    }
+
+    #[test]
+    fn one_spare_covers_the_delay_of_milliseconds() {
+        for millis in [1, 10, 50] {
+            let pace = of(Duration::from_millis(millis));
+            assert_eq!((pace.depth(0.0), pace.bundle(0.0)), (2, 1));
+        }
+    }
+
+    #[test]
+    fn short_tasks_are_many_and_share_messages() {
+        let pace = of(Duration::from_micros(1));
+        assert_eq!((pace.depth(0.0), pace.bundle(0.0)), (251, 10));
+        let pace = of(Duration::from_nanos(40));
+        assert_eq!((pace.depth(0.0), pace.bundle(0.0)), (1024, 250));
+    }
+
+    #[test]
+    fn a_slow_learner_calls_for_more_reserve() {
+        let pace = of(Duration::from_millis(1));
+        assert_eq!(pace.depth(5e-3), 7);
+        assert_eq!(of(Duration::from_millis(200)).depth(0.1), 2);
+    }
+}

@@ -1,0 +1,290 @@
+//! Simulated workers in virtual time: the manager's code against 100 000 workers, or against faults, on one
+//! thread, the same every time.
+
+use super::{Buffers, Received, Transport, TransportError};
+use crate::pool::presence::Presence;
+use crate::pool::wire::{self, HEADER, Header, Kind, RESULT_HEAD};
+use crate::pool::worker::{Runners, Worker};
+use crate::pool::world::{Hello, WorkerInfo};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Duration;
+
+/// How long a task takes: from the worker's rank and how many tasks were started before, anywhere.
+pub type DurationModel = Box<dyn FnMut(u32, u64) -> Duration>;
+
+/// A world to simulate.
+pub struct Sim {
+    /// Number of workers.
+    pub workers: u32,
+    /// What a message takes from end to end.
+    pub latency: Duration,
+    /// What a message costs rank 0, sent or received.
+    pub message_cost: Duration,
+    /// How long tasks take.
+    pub duration: DurationModel,
+    /// What goes wrong, and when.
+    pub faults: Vec<(Duration, Fault)>,
+}
+
+impl Sim {
+    /// Workers whose tasks all take the same time; messages take 2 us and cost rank 0 nothing.
+    pub fn new(workers: u32, duration: Duration) -> Self {
+        Self {
+            workers,
+            latency: Duration::from_micros(2),
+            message_cost: Duration::ZERO,
+            duration: Box::new(move |_, _| duration),
+            faults: Vec::new(),
+        }
+    }
+}
+
+/// Something that goes wrong in a simulation. Workers are named by rank.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fault {
+    /// The worker dies: nothing more comes from it.
+    Die(u32),
+    /// Whatever the worker would say from then on comes later by this much.
+    Delay(u32, Duration),
+    /// The next message with answers arrives twice.
+    Duplicate(u32),
+    /// The payloads of the next message with answers are garbage.
+    Garble(u32),
+    /// The next message with answers is cut in the middle.
+    Tear(u32),
+}
+
+impl Fault {
+    fn rank(&self) -> u32 {
+        match self {
+            Self::Die(rank)
+            | Self::Delay(rank, _)
+            | Self::Duplicate(rank)
+            | Self::Garble(rank)
+            | Self::Tear(rank) => *rank,
+        }
+    }
+}
+
+struct Event {
+    at: Duration,
+    /// Equal times: first come, first served.
+    number: u64,
+    from: u32,
+    message: Vec<u8>,
+}
+
+impl PartialEq for Event {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+
+impl Eq for Event {}
+
+impl PartialOrd for Event {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Event {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at, self.number).cmp(&(other.at, other.number))
+    }
+}
+
+#[derive(Clone, Default)]
+struct Virtual {
+    busy_until: Duration,
+    faulty: bool,
+}
+
+/// Rank 0's end of a simulated world, with the whole world behind it.
+pub(crate) struct SimTransport {
+    sim: Sim,
+    runners: Runners,
+    worker: Worker,
+    workers: Vec<Virtual>,
+    events: BinaryHeap<Reverse<Event>>,
+    now: Duration,
+    sent: u64,
+    started: u64,
+    buffers: Buffers,
+}
+
+impl SimTransport {
+    pub(crate) fn new(sim: Sim, runners: Runners) -> Self {
+        let info = WorkerInfo {
+            rank: 1,
+            workers: sim.workers,
+            local_rank: None,
+            host: "simulated".into(),
+            pid: std::process::id(),
+        };
+        let mut workers = vec![Virtual::default(); sim.workers as usize];
+        for (_, fault) in &sim.faults {
+            if let Some(worker) = (fault.rank() as usize).checked_sub(1).and_then(|i| workers.get_mut(i)) {
+                worker.faulty = true;
+            }
+        }
+        let worker = Worker::new(info.clone());
+        let mut transport = Self {
+            sim,
+            runners,
+            worker,
+            workers,
+            events: BinaryHeap::new(),
+            now: Duration::ZERO,
+            sent: 0,
+            started: 0,
+            buffers: Buffers::default(),
+        };
+        let mut hello = Hello {
+            info,
+            presence: Presence::own(),
+            init_error: transport.runners.init_error.clone(),
+            tasks: transport.runners.names.clone(),
+        };
+        for rank in 1..=transport.sim.workers {
+            hello.info.rank = rank;
+            if let Ok(message) = wire::single(Kind::Hello, &hello) {
+                transport.post(rank, Duration::ZERO, message);
+            }
+        }
+        transport
+    }
+
+    fn post(&mut self, from: u32, at: Duration, message: Vec<u8>) {
+        let number = self.sent;
+        self.sent += 1;
+        self.events.push(Reverse(Event { at, number, from, message }));
+    }
+
+    /// Applies the faults of a worker to a message that it sends at `at`. `None`: it is dead by then.
+    fn spoil(&mut self, from: u32, mut at: Duration, message: &mut Vec<u8>) -> Option<Duration> {
+        let mut twice = false;
+        let mut spent = Vec::new();
+        for (i, (when, fault)) in self.sim.faults.iter().enumerate() {
+            if fault.rank() != from || *when > at {
+                continue;
+            }
+            match fault {
+                Fault::Die(_) => return None,
+                Fault::Delay(_, by) => at += *by,
+                Fault::Duplicate(_) => twice = true,
+                Fault::Garble(_) => garble(message),
+                Fault::Tear(_) => message.truncate(message.len() / 2),
+            }
+            if !matches!(fault, Fault::Delay(..)) {
+                spent.push(i);
+            }
+        }
+        for i in spent.into_iter().rev() {
+            self.sim.faults.remove(i);
+        }
+        if twice {
+            self.post(from, at + self.sim.latency, message.clone());
+        }
+        Some(at)
+    }
+
+    fn run(&mut self, rank: u32, message: &[u8]) {
+        let Ok(Header { kind, count, .. }) = Header::read(message) else { return };
+        let index = rank as usize - 1;
+        let arrival = self.now + self.sim.latency;
+        match kind {
+            Kind::Tasks => {}
+            Kind::Shutdown => {
+                let mut goodbye = wire::signal(Kind::Goodbye, 0, Vec::new());
+                let at = self.workers[index].busy_until.max(arrival);
+                let at =
+                    if self.workers[index].faulty { self.spoil(rank, at, &mut goodbye) } else { Some(at) };
+                if let Some(at) = at {
+                    self.post(rank, at + self.sim.latency, goodbye);
+                }
+                return;
+            }
+            _ => return,
+        }
+        let mut time = self.workers[index].busy_until.max(arrival);
+        let waited = arrival.saturating_sub(self.workers[index].busy_until);
+        let mut out = self.buffers.take();
+        wire::begin(Kind::Results, &mut out);
+        let mut at = HEADER;
+        for _ in 0..count {
+            let Some((head, arguments)) = wire::task_at(message, at) else { break };
+            at = arguments.end;
+            let duration = (self.sim.duration)(rank, self.started);
+            self.started += 1;
+            let mut stopwatch = || (time.as_secs_f64(), duration.as_nanos() as u64);
+            self.runners.answer(&mut self.worker, head, &message[arguments], &mut out, &mut stopwatch);
+            time += duration;
+        }
+        wire::set_count(&mut out, count);
+        wire::set_extra(&mut out, waited.as_nanos() as u64);
+        self.workers[index].busy_until = time;
+        let end = if self.workers[index].faulty { self.spoil(rank, time, &mut out) } else { Some(time) };
+        if let Some(end) = end {
+            self.post(rank, end + self.sim.latency, out);
+        }
+    }
+}
+
+fn garble(message: &mut [u8]) {
+    let mut at = HEADER;
+    while let Some((_, span)) = wire::result_at(message, at) {
+        at = span.end;
+        if message.len() > HEADER + RESULT_HEAD {
+            message[span].fill(0xff);
+        }
+    }
+}
+
+impl Transport for SimTransport {
+    fn now(&self) -> Duration {
+        self.now
+    }
+
+    fn send(&mut self, to: u32, message: Vec<u8>) -> Result<(), TransportError> {
+        self.now += self.sim.message_cost;
+        if to >= 1 && to as usize <= self.workers.len() {
+            self.run(to, &message);
+        }
+        self.buffers.put(message);
+        Ok(())
+    }
+
+    fn try_receive(&mut self) -> Result<Option<Received>, TransportError> {
+        match self.events.peek() {
+            Some(Reverse(event)) if event.at <= self.now => {
+                self.now += self.sim.message_cost;
+                let event = self.events.pop();
+                Ok(event.map(|Reverse(Event { from, message, .. })| Received { from, message }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn receive(&mut self, limit: Duration) -> Result<Option<Received>, TransportError> {
+        let until = self.now.saturating_add(limit);
+        self.now = match self.events.peek() {
+            Some(Reverse(event)) if event.at <= until => event.at.max(self.now),
+            _ => until,
+        };
+        self.try_receive()
+    }
+
+    fn unsent(&mut self) -> Result<usize, TransportError> {
+        Ok(0)
+    }
+
+    fn buffer(&mut self) -> Vec<u8> {
+        self.buffers.take()
+    }
+
+    fn recycle(&mut self, buffer: Vec<u8>) {
+        self.buffers.put(buffer);
+    }
+}

@@ -1,0 +1,283 @@
+//! A worker: takes tasks, runs them one after the other, answers.
+
+use super::error::{LaunchError, TransportError};
+use super::options::PoolOptions;
+use super::panics;
+use super::presence::Presence;
+use super::transport::{Received, Transport};
+use super::wire::{self, Fault, HEADER, Header, Kind, RESULT_HEAD, ResultHead, Status, TaskHead};
+use super::world::{Hello, Welcome, WorkerInfo};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// What a task sees of the worker that runs it.
+pub struct Worker {
+    info: WorkerInfo,
+}
+
+impl Worker {
+    pub(crate) fn new(info: WorkerInfo) -> Self {
+        Self { info }
+    }
+
+    /// Who this worker is.
+    pub fn info(&self) -> &WorkerInfo {
+        &self.info
+    }
+
+    /// Its rank, from 1.
+    pub fn rank(&self) -> u32 {
+        self.info.rank
+    }
+}
+
+/// How one attempt ended, with what its answer carries beside the encoded result.
+pub(crate) type Run = Result<(), (Status, Fault)>;
+
+/// One task of the program on this worker, with its state: reads arguments, appends the result.
+pub(crate) type Runner = Box<dyn FnMut(&mut Worker, &[u8], &mut Vec<u8>) -> Run>;
+
+/// All tasks of a program on one worker.
+pub(crate) struct Runners {
+    pub(crate) runners: Vec<Runner>,
+    /// The first state that could not be made.
+    pub(crate) init_error: Option<String>,
+    /// The names of all tasks.
+    pub(crate) names: String,
+}
+
+impl Runners {
+    /// Runs a task and appends its answer to a message.
+    pub(crate) fn answer(
+        &mut self,
+        worker: &mut Worker,
+        head: TaskHead,
+        arguments: &[u8],
+        out: &mut Vec<u8>,
+        stopwatch: &mut dyn FnMut() -> (f64, u64),
+    ) {
+        let at = out.len();
+        out.resize(at + RESULT_HEAD, 0);
+        let run = match self.runners.get_mut(head.task as usize) {
+            None => Err((Status::Malformed, (format!("there is no task {}", head.task), String::new()))),
+            Some(runner) => panics::catch(|| runner(worker, arguments, out))
+                .unwrap_or_else(|caught| Err((Status::Panic, (caught.message, caught.location)))),
+        };
+        let status = match run {
+            Ok(()) => Status::Done,
+            Err((status, fault)) => {
+                out.truncate(at + RESULT_HEAD);
+                // Two strings always encode; an empty payload reads as an unknown fault.
+                let _ = wire::encode(&fault, out);
+                status
+            }
+        };
+        let (started, nanos) = stopwatch();
+        let length = out.len() - at - RESULT_HEAD;
+        let head = ResultHead { slot: head.slot, attempt: head.attempt, status, started, nanos };
+        head.write(&mut out[at..], length);
+    }
+}
+
+/// Answers wait for the rest of their bundle, but not longer than this.
+const ANSWERS_WAIT: Duration = Duration::from_micros(200);
+/// Within a bundle, how often a worker looks whether it should leave.
+const LOOK_UP: Duration = Duration::from_millis(1);
+/// Larger answers are seen off before the next task: their transfer needs this thread.
+const LARGE: usize = 4096;
+/// How often an idle worker looks after rank 0.
+const CHECK: Duration = Duration::from_secs(1);
+
+/// How the service of a worker ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Released {
+    /// Ranks were lost, so finalising could hang.
+    pub(crate) with_losses: bool,
+}
+
+struct Service<'t> {
+    transport: &'t mut dyn Transport,
+    worker: Worker,
+    queue: VecDeque<Vec<u8>>,
+    released: Option<Released>,
+    manager: Option<Presence>,
+    silence: Duration,
+    heard: Duration,
+    base: (Instant, f64),
+}
+
+/// Serves rank 0 until it releases this worker.
+///
+/// The states of the tasks are dropped before this returns, on every way out.
+pub(crate) fn serve(
+    transport: &mut dyn Transport,
+    mut runners: Runners,
+    info: WorkerInfo,
+    options: &PoolOptions,
+) -> Result<Released, LaunchError> {
+    let hello = Hello {
+        info: info.clone(),
+        presence: Presence::own(),
+        init_error: runners.init_error.clone(),
+        tasks: runners.names.clone(),
+    };
+    let hello = wire::single(Kind::Hello, &hello).map_err(|error| LaunchError::Start(error.to_string()))?;
+    transport.send(0, hello)?;
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    let heard = transport.now();
+    let mut service = Service {
+        transport,
+        worker: Worker::new(info),
+        queue: VecDeque::new(),
+        released: None,
+        manager: None,
+        silence: options.start_limit,
+        heard,
+        base: (Instant::now(), unix),
+    };
+    let released = service.run(&mut runners);
+    drop(runners);
+    let released = released?;
+    service.leave()?;
+    Ok(released)
+}
+
+impl Service<'_> {
+    fn run(&mut self, runners: &mut Runners) -> Result<Released, LaunchError> {
+        let mut idle_since = Instant::now();
+        loop {
+            self.listen()?;
+            if let Some(released) = self.released {
+                return Ok(released);
+            }
+            if let Some(message) = self.queue.pop_front() {
+                self.bundle(runners, &message, idle_since.elapsed())?;
+                self.transport.recycle(message);
+                idle_since = Instant::now();
+                continue;
+            }
+            match self.transport.receive(CHECK.min(self.silence))? {
+                Some(received) => self.take(received),
+                None => self.check_manager()?,
+            }
+        }
+    }
+
+    /// Takes in all messages that are there.
+    fn listen(&mut self) -> Result<(), TransportError> {
+        while let Some(received) = self.transport.try_receive()? {
+            self.take(received);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, Received { message, .. }: Received) {
+        self.heard = self.transport.now();
+        match Header::read(&message).map(|header| (header.kind, header.extra)) {
+            Ok((Kind::Tasks, _)) => return self.queue.push_back(message),
+            Ok((Kind::Shutdown, extra)) => self.released = Some(Released { with_losses: extra != 0 }),
+            Ok((Kind::Welcome, _)) => {
+                if let Ok(welcome) = wire::decode::<Welcome>(&message[HEADER..]) {
+                    self.silence = welcome.manager_silence;
+                    self.manager = Some(welcome.presence).filter(Presence::is_visible);
+                }
+            }
+            Ok((kind @ (Kind::Results | Kind::Hello | Kind::Goodbye), _)) => {
+                tracing::warn!(?kind, "rank 0 sent what only workers send; ignored");
+            }
+            Ok((Kind::Beat, _)) => {}
+            Err(error) => tracing::warn!(%error, "rank 0 sent a malformed message; ignored"),
+        }
+        self.transport.recycle(message);
+    }
+
+    fn check_manager(&self) -> Result<(), LaunchError> {
+        let lost = |reason: String| LaunchError::ManagerLost { rank: self.worker.rank(), reason };
+        if self.manager.as_ref().is_some_and(|manager| !manager.is_running()) {
+            return Err(lost("rank 0 has ended without a word".into()));
+        }
+        let silent = self.transport.now().saturating_sub(self.heard);
+        if silent >= self.silence {
+            return Err(lost(format!("rank 0 has been silent for {silent:.1?}")));
+        }
+        Ok(())
+    }
+
+    /// Runs the tasks of one message. Their answers share a message too, unless they take long.
+    fn bundle(
+        &mut self,
+        runners: &mut Runners,
+        message: &[u8],
+        mut waited: Duration,
+    ) -> Result<(), LaunchError> {
+        let count = Header::read(message).map_or(0, |header| header.count);
+        let mut out = self.transport.buffer();
+        wire::begin(Kind::Results, &mut out);
+        let (mut at, mut answers) = (HEADER, 0);
+        let mut then = Instant::now();
+        let (mut first, mut looked) = (then, then);
+        for left in (0..count).rev() {
+            let Some((head, arguments)) = wire::task_at(message, at) else {
+                tracing::warn!(left, "rank 0 sent a torn message; its last tasks are lost");
+                break;
+            };
+            at = arguments.end;
+            let started = self.base.1 + (then - self.base.0).as_secs_f64();
+            let mut end = then;
+            let mut stopwatch = || {
+                end = Instant::now();
+                (started, (end - then).as_nanos() as u64)
+            };
+            runners.answer(&mut self.worker, head, &message[arguments], &mut out, &mut stopwatch);
+            then = end;
+            answers += 1;
+            if left == 0 || end - first > ANSWERS_WAIT || out.len() > LARGE {
+                let next = self.transport.buffer();
+                self.reply(std::mem::replace(&mut out, next), answers, std::mem::take(&mut waited))?;
+                wire::begin(Kind::Results, &mut out);
+                (answers, first) = (0, end);
+            }
+            if end - looked > LOOK_UP {
+                looked = end;
+                self.listen()?;
+                if self.released.is_some() {
+                    break;
+                }
+            }
+        }
+        if answers > 0 {
+            return self.reply(out, answers, waited);
+        }
+        self.transport.recycle(out);
+        Ok(())
+    }
+
+    fn reply(&mut self, mut out: Vec<u8>, answers: u32, waited: Duration) -> Result<(), LaunchError> {
+        wire::set_count(&mut out, answers);
+        wire::set_extra(&mut out, waited.as_nanos() as u64);
+        let large = out.len() > LARGE;
+        self.transport.send(0, out)?;
+        if large { self.see_off() } else { Ok(()) }
+    }
+
+    /// Waits until all sends are done.
+    fn see_off(&mut self) -> Result<(), LaunchError> {
+        let mut checked = self.transport.now();
+        while self.transport.unsent()? > 0 {
+            if let Some(received) = self.transport.receive(LOOK_UP)? {
+                self.take(received);
+            }
+            if self.transport.now() - checked > CHECK {
+                checked = self.transport.now();
+                self.check_manager()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self) -> Result<(), LaunchError> {
+        let message = wire::signal(Kind::Goodbye, 0, self.transport.buffer());
+        self.transport.send(0, message)?;
+        self.see_off()
+    }
+}
