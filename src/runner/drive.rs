@@ -396,5 +396,5 @@ fn failure(error: TaskError) -> Failure {
         TaskErrorKind::Malformed => FailureKind::BadOutput,
         _ => FailureKind::Setup,
     };
-    Failure::new(kind, error.message).with_detail(error.detail)
+    Failure::new(kind, error.message).with_detail(error.location)
 }

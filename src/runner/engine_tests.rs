@@ -60,6 +60,9 @@ impl Learner for Counting {
     fn new_empty(&self) -> Box<dyn Learner> {
         counting(self.limit).0
     }
+    fn boxed_clone(&self) -> Box<dyn Learner> {
+        Box::new(Counting { calls: Arc::default(), ..*self })
+    }
 }
 
 const POLICY: Policy = Policy { retries: 2, nan: NanPolicy::Accept, order: Order::Arrival };

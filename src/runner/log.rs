@@ -105,6 +105,11 @@ impl Learner for Log {
         self.inner.new_empty()
     }
 
+    /// The copy writes no log.
+    fn boxed_clone(&self) -> Box<dyn Learner> {
+        self.inner.boxed_clone()
+    }
+
     fn children(&self) -> Option<&[Box<dyn Learner>]> {
         self.inner.children()
     }
