@@ -1,0 +1,245 @@
+//! The lock: `NAME.lock` says who writes a checkpoint.
+//!
+//! Two things hold it. The file exists and names host, process and job, which works on any shared file
+//! system; and the writer holds an advisory lock (`flock`) on it, which the kernel drops when the process
+//! dies, so that on one host a stale lock is told from a live one without guessing.
+
+use super::CheckpointError;
+use super::facts::unix_now;
+use super::files::{Files, Part, identity};
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Who holds a checkpoint: the contents of `NAME.lock`, as JSON.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Holder {
+    /// Name of the host.
+    pub host: String,
+    /// Process id there.
+    pub pid: u32,
+    /// Job of the batch system, if any (`SLURM_JOB_ID`, `PBS_JOBID`).
+    pub job: Option<String>,
+    /// How often that job had been requeued (`SLURM_RESTART_COUNT`).
+    pub restarts: u32,
+    /// When the lock was taken, in seconds since 1970.
+    pub started: f64,
+    /// Program and version.
+    pub program: String,
+}
+
+impl Holder {
+    /// This process.
+    pub fn me() -> Self {
+        let variable = |name| std::env::var(name).ok().filter(|text: &String| !text.is_empty());
+        Self {
+            host: nix::unistd::gethostname()
+                .map_or_else(|_| "unknown".into(), |name| name.to_string_lossy().into_owned()),
+            pid: std::process::id(),
+            job: variable("SLURM_JOB_ID").or_else(|| variable("PBS_JOBID")),
+            restarts: variable("SLURM_RESTART_COUNT").and_then(|n| n.parse().ok()).unwrap_or(0),
+            started: unix_now(),
+            program: concat!("adaptive-mpi ", env!("CARGO_PKG_VERSION")).into(),
+        }
+    }
+
+    /// Whether the process still runs, as far as this host can tell.
+    fn runs_here(&self) -> bool {
+        let Ok(pid) = i32::try_from(self.pid) else { return false };
+        // EPERM: there is such a process, of another user.
+        !matches!(nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None), Err(Errno::ESRCH))
+    }
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "process {} on {}", self.pid, self.host)?;
+        if let Some(job) = &self.job {
+            write!(f, ", job {job}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Tells apart the drafts of several threads.
+static DRAFTS: AtomicU32 = AtomicU32::new(0);
+
+/// A held lock; dropping it releases it.
+#[derive(Debug)]
+pub(super) struct Lock {
+    path: PathBuf,
+    /// Kept open for its `flock`; `None` where the file system has none.
+    _held: Held,
+    identity: Option<(u64, u64)>,
+}
+
+#[derive(Debug)]
+enum Held {
+    Flock(#[expect(dead_code, reason = "held until dropped")] Flock<File>),
+    FileOnly,
+}
+
+enum Try {
+    Got(Held),
+    /// Another process has the `flock`.
+    Busy,
+}
+
+impl Lock {
+    /// Takes the lock, with a notice if it was left over by a dead run.
+    pub(super) fn acquire(
+        files: &Files,
+        break_lock: bool,
+        notices: &mut Vec<String>,
+    ) -> Result<Self, CheckpointError> {
+        let path = files.path(Part::Lock);
+        let me = Holder::me();
+        let failed = |error| CheckpointError::not_saved("take the lock", &path)(error);
+        // Each turn ends the loop unless another process changed the file meanwhile.
+        for _ in 0..100 {
+            if let Some(lock) = create(&path, &me).map_err(failed)? {
+                return Ok(lock);
+            }
+            let mut file = match OpenOptions::new().read(true).write(true).open(&path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(failed(error)),
+            };
+            let holder = holder_in(&mut file);
+            let inode = file.metadata().ok().map(|meta| (meta.dev(), meta.ino()));
+            let here = holder.host == me.host;
+            let stale = match try_flock(file.try_clone().map_err(failed)?) {
+                Try::Busy if !break_lock || here && holder.runs_here() => {
+                    return Err(locked(&path, holder, "wait for it to end, or stop it first"));
+                }
+                Try::Busy => None,
+                Try::Got(held) => Some(held),
+            };
+            // The lock may have been released, and made anew by another, before the flock was ours.
+            if stale.is_some() && identity(&path) != inode {
+                continue;
+            }
+            let dead = match &stale {
+                Some(Held::Flock(_)) => here,
+                _ => here && !holder.runs_here(),
+            };
+            let requeued = holder.job.is_some() && holder.job == me.job && holder.restarts < me.restarts;
+            if !(dead || requeued || break_lock) {
+                let check = match &holder.job {
+                    Some(job) => format!("check with `squeue -j {job}`"),
+                    None => format!("look on {}", holder.host),
+                };
+                return Err(locked(
+                    &path,
+                    holder,
+                    &format!("if it runs no more ({check}), use --break-lock"),
+                ));
+            }
+            notices.push(if dead || requeued {
+                format!("took over the lock of a run that is gone ({holder})")
+            } else {
+                format!("broke the lock of {holder}")
+            });
+            if let Some(held @ Held::Flock(_)) = stale {
+                rewrite(&mut file, &me).map_err(failed)?;
+                return Ok(Self { identity: identity(&path), path, _held: held });
+            }
+            // A new file, so that the old holder finds its own gone.
+            fs::remove_file(&path).map_err(failed)?;
+        }
+        Err(locked(&path, Holder::default(), "it changes hands all the time: try again"))
+    }
+
+    /// Whether the file is still the one that was taken.
+    pub(super) fn is_ours(&self) -> bool {
+        identity(&self.path) == self.identity
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Removed while the flock is held: whoever waits for that then sees that the name is gone.
+        if self.is_ours() {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Who holds the lock of this checkpoint now, for readers. A lock that a dead process left on this host
+/// counts as none.
+pub(super) fn holder(files: &Files) -> Option<Holder> {
+    let mut file = File::open(files.path(Part::Lock)).ok()?;
+    let holder = holder_in(&mut file);
+    let stale = holder.host == Holder::me().host && !holder.runs_here();
+    (!stale).then_some(holder)
+}
+
+fn locked(path: &Path, holder: Holder, advice: &str) -> CheckpointError {
+    CheckpointError::Locked { path: path.to_owned(), holder: Box::new(holder), advice: advice.to_owned() }
+}
+
+/// Makes the lock file, or `None` if there is one. It appears whole and locked: it is filled under another
+/// name first and then linked, which fails if the name is taken.
+fn create(path: &Path, me: &Holder) -> io::Result<Option<Lock>> {
+    let turn = DRAFTS.fetch_add(1, Ordering::Relaxed);
+    let draft = path.with_extension(format!("lock.{}.{}.{turn}", me.host, me.pid));
+    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&draft)?;
+    let made = (|| {
+        rewrite(&mut file, me)?;
+        let Try::Got(held) = try_flock(file.try_clone()?) else { return Ok(None) };
+        match fs::hard_link(&draft, path) {
+            Ok(()) => Ok(Some(held)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
+            // No hard links here: the name is taken first and filled then.
+            Err(_) => match OpenOptions::new().read(true).write(true).create_new(true).open(path) {
+                Ok(mut file) => {
+                    let held = try_flock(file.try_clone()?);
+                    rewrite(&mut file, me)?;
+                    Ok(match held {
+                        Try::Got(held) => Some(held),
+                        Try::Busy => None,
+                    })
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
+                Err(error) => Err(error),
+            },
+        }
+    })();
+    let _ = fs::remove_file(&draft);
+    Ok(made?.map(|held| Lock { identity: identity(path), path: path.to_owned(), _held: held }))
+}
+
+fn try_flock(file: File) -> Try {
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(flock) => Try::Got(Held::Flock(flock)),
+        Err((_, Errno::EWOULDBLOCK)) => Try::Busy,
+        Err(_) => Try::Got(Held::FileOnly),
+    }
+}
+
+fn rewrite(file: &mut File, holder: &Holder) -> io::Result<()> {
+    let text = serde_json::to_string_pretty(holder).map_err(io::Error::other)?;
+    file.rewind()?;
+    file.set_len(0)?;
+    file.write_all(text.as_bytes())?;
+    file.write_all(b"\n")
+}
+
+/// An empty or garbled lock file has an unknown holder: it is respected like one of another host.
+fn holder_in(file: &mut File) -> Holder {
+    let mut text = String::new();
+    let read = file.read_to_string(&mut text);
+    read.ok()
+        .and_then(|_| serde_json::from_str(&text).ok())
+        .unwrap_or_else(|| Holder { host: "an unknown host".into(), ..Holder::default() })
+}

@@ -1,0 +1,465 @@
+use super::columns::{Chunks, Columns, Row};
+use super::facts::unix_now;
+use super::files::{Files, Part};
+use super::journal::{FORMAT, Journal};
+use super::load::{self, Borrowed, Found};
+use super::lock::Lock;
+use super::publish::{Job, Published, publish};
+use super::snapshot::{self, Snapshot};
+use super::sync::Syncer;
+use super::{CheckpointError, Ended, Ending, Fact, Failed, Header, Loaded, Options, SyncPolicy};
+use crate::model::Sample;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// The writer of a checkpoint, owned by rank 0.
+///
+/// [`append`](Self::append) facts as they come, [`commit`](Self::commit) before anything is done that
+/// depends on them, and [`tick`](Self::tick) now and then. Dropping it without [`close`](Self::close)
+/// commits what was appended and releases the lock, but writes no snapshot.
+pub struct Checkpoint {
+    files: Files,
+    options: Options,
+    header: Header,
+    columns: Columns,
+    failures: Chunks<(u64, Failed)>,
+    journal: Journal,
+    /// `NAME.journal.old` may not be replaced any more: a rotation went wrong half way.
+    rotation_stuck: bool,
+    /// Number of facts in the generations on disk.
+    published: Published,
+    generation: u64,
+    job: Option<Job>,
+    next_snapshot: Option<Instant>,
+    syncer: Syncer,
+    last_sync: Instant,
+    /// The journal has something that no sync was asked for.
+    unsynced: bool,
+    stats: Stats,
+    // Last, so that it is released after all else.
+    lock: Lock,
+}
+
+/// Figures about a [`Checkpoint`], since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Facts appended.
+    pub appended: u64,
+    /// Commits that had something to write.
+    pub commits: u64,
+    /// Snapshots written.
+    pub snapshots: u64,
+    /// Snapshots that went wrong.
+    pub snapshots_failed: u64,
+    /// Time that rank 0 spent in commits and ticks.
+    pub time: Duration,
+    /// The longest single commit or tick.
+    pub longest: Duration,
+    /// Time that background threads spent writing snapshots.
+    pub background: Duration,
+    /// Bytes in the journal now.
+    pub journal_bytes: u64,
+}
+
+impl Checkpoint {
+    /// Opens a checkpoint: takes its lock, reads what is there, cuts a torn tail, sets aside files that
+    /// can't be read, and begins a journal if there is none.
+    ///
+    /// # Errors
+    /// Another run holds it; facts are lost and [`Options::accept_losses`] is off; a file is of a newer
+    /// format; the folder can't be written. Nothing is changed then.
+    pub fn open(options: &Options) -> Result<(Self, Loaded), CheckpointError> {
+        Self::open_files(options, Files::new(&options.folder, &options.name))
+    }
+
+    pub(super) fn open_files(options: &Options, files: Files) -> Result<(Self, Loaded), CheckpointError> {
+        if options.name.is_empty() || options.name.contains(['/', '\0']) {
+            let error =
+                io::Error::new(io::ErrorKind::InvalidInput, "a name can't be empty or contain a slash");
+            return Err(CheckpointError::not_saved("use the name of", &files.path(Part::Journal))(error));
+        }
+        files.create_folder().map_err(CheckpointError::not_saved("make the folder", files.folder()))?;
+        let mut notices = Vec::new();
+        let lock = Lock::acquire(&files, options.break_lock, &mut notices)?;
+        let mut found = load::load(&files)?;
+        refuse(options, &files, &found)?;
+        found.notices.splice(0..0, notices);
+        let changed = |error| CheckpointError::not_saved("prepare", files.folder())(error);
+        set_aside(&files, &mut found).map_err(changed)?;
+        let header = merged(options.header.clone().normalised(), &found);
+        let mut journal = journal(&files, &mut found, &header).map_err(changed)?;
+        if found.header.as_ref() != Some(&header) {
+            journal.header(found.len(), &header);
+        }
+        let syncer = Syncer::start(&files).map_err(changed)?;
+        syncer.file(journal.file());
+        syncer.folder();
+        let mut loaded = found.loaded();
+        loaded.columns = found.columns.share();
+        let checkpoint = Self {
+            options: options.clone(),
+            header,
+            columns: found.columns,
+            failures: found.failures,
+            journal,
+            rotation_stuck: false,
+            published: Published { newest: found.snapshot, old: found.snapshot_old },
+            generation: found.generation,
+            job: None,
+            next_snapshot: None,
+            syncer,
+            last_sync: Instant::now(),
+            unsynced: false,
+            stats: Stats::default(),
+            files,
+            lock,
+        };
+        Ok((checkpoint, loaded))
+    }
+
+    /// Takes a fact: O(1), in memory only until the next [`commit`](Self::commit).
+    pub fn append(&mut self, fact: &Fact) {
+        let sequence = self.len() as u64;
+        match fact {
+            Fact::Told(told) => {
+                if self.header.outputs.is_empty()
+                    && let Some(detail) = &told.value.detail
+                    && !detail.names.is_empty()
+                {
+                    self.header.outputs.clone_from(&detail.names);
+                    self.header = std::mem::take(&mut self.header).normalised();
+                    self.journal.header(sequence, &self.header);
+                }
+                self.journal.told(sequence, &Row::from(told));
+                self.columns.push(told);
+            }
+            Fact::Failed(failed) => {
+                self.journal.failed(sequence, failed);
+                self.failures.push((sequence, failed.clone()));
+            }
+        }
+        self.stats.appended += 1;
+    }
+
+    /// Hands all appended facts to the system: from then on the death of any process does not lose them.
+    ///
+    /// # Errors
+    /// [`CheckpointError::NotSaved`]: the facts stay in memory, and the next commit tries again.
+    pub fn commit(&mut self) -> Result<(), CheckpointError> {
+        let started = Instant::now();
+        let result = self.commit_at(started);
+        self.note_time(started);
+        result
+    }
+
+    fn commit_at(&mut self, now: Instant) -> Result<(), CheckpointError> {
+        let path = || self.files.path(Part::Journal);
+        if self.journal.is_dirty() {
+            self.journal.commit(&self.files).map_err(CheckpointError::not_saved("write", &path()))?;
+            self.stats.commits += 1;
+            self.unsynced = true;
+            if self.options.sync == SyncPolicy::Always {
+                let synced = self.files.sync(&self.journal.file());
+                synced.map_err(CheckpointError::not_saved("put on disk", &path()))?;
+                self.unsynced = false;
+            }
+        }
+        self.sync_if_due(now)
+    }
+
+    fn sync_if_due(&mut self, now: Instant) -> Result<(), CheckpointError> {
+        if let SyncPolicy::Every(interval) = self.options.sync
+            && self.unsynced
+            && now.saturating_duration_since(self.last_sync) >= interval
+            && self.syncer.is_idle()
+        {
+            self.syncer.file(self.journal.file());
+            self.last_sync = now;
+            self.unsynced = false;
+        }
+        match self.syncer.error() {
+            Some(error) => {
+                Err(CheckpointError::not_saved("put on disk", &self.files.path(Part::Journal))(error))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Keeps the files up: syncs the journal when due, takes note of a finished snapshot, and starts the
+    /// next one in the background when the interval is over and something is new.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Snapshot`] is a warning, told once per failed snapshot: see
+    /// [`CheckpointError::results_are_safe`]. All others are serious.
+    pub fn tick(&mut self, now: Instant, in_flight: &dyn Fn() -> Vec<Sample>) -> Result<(), CheckpointError> {
+        let started = Instant::now();
+        let result = self.tick_at(now, in_flight);
+        self.note_time(started);
+        result
+    }
+
+    fn tick_at(&mut self, now: Instant, in_flight: &dyn Fn() -> Vec<Sample>) -> Result<(), CheckpointError> {
+        self.sync_if_due(now)?;
+        if self.job.as_ref().is_some_and(Job::is_finished) {
+            self.collect()?;
+        }
+        let due = *self.next_snapshot.get_or_insert(now + self.options.interval);
+        if now < due || self.job.is_some() || !snapshot::AVAILABLE {
+            return Ok(());
+        }
+        self.next_snapshot = Some(now + self.options.interval);
+        if self.published.newest == Some(self.len() as u64) || self.is_empty() {
+            return Ok(());
+        }
+        let snapshot = self.begin_snapshot(in_flight(), None)?;
+        let job = Job::start(self.files.clone(), snapshot, self.options.compress);
+        self.job = Some(job.map_err(|error| self.snapshot_error(error.to_string()))?);
+        Ok(())
+    }
+
+    /// Writes a snapshot now and waits for it.
+    ///
+    /// # Errors
+    /// As [`tick`](Self::tick).
+    pub fn snapshot_now(&mut self, in_flight: Vec<Sample>) -> Result<(), CheckpointError> {
+        self.snapshot_with(in_flight, None)
+    }
+
+    fn snapshot_with(&mut self, in_flight: Vec<Sample>, ended: Option<Ended>) -> Result<(), CheckpointError> {
+        // An older snapshot that failed no longer matters if this one succeeds.
+        let _ = self.collect();
+        self.commit_at(Instant::now())?;
+        if !snapshot::AVAILABLE {
+            return Ok(());
+        }
+        let snapshot = self.begin_snapshot(in_flight, ended)?;
+        let started = Instant::now();
+        let (published, result) = publish(&self.files, &snapshot, self.options.compress);
+        self.take_result(published, result, started.elapsed())
+    }
+
+    /// Writes the last snapshot, puts everything on disk and releases the lock.
+    ///
+    /// # Errors
+    /// As [`tick`](Self::tick); the lock is released in any case.
+    pub fn close(mut self, in_flight: Vec<Sample>, ending: Ending) -> Result<(), CheckpointError> {
+        let ended = Ended { ending, at: unix_now() };
+        let sequence = self.len() as u64;
+        self.journal.ended(sequence, &ended);
+        self.commit_at(Instant::now())?;
+        let synced = self.files.sync(&self.journal.file());
+        synced.map_err(CheckpointError::not_saved("put on disk", &self.files.path(Part::Journal)))?;
+        self.snapshot_with(in_flight, Some(ended))
+    }
+
+    /// Number of facts, of all runs together.
+    pub fn len(&self) -> usize {
+        self.columns.len() + self.failures.len()
+    }
+
+    /// Whether there are no facts.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All told points. A clone of them shares their memory.
+    pub fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    /// What the files say about their run.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Memory per told point, in bytes.
+    pub fn bytes_per_point(&self) -> f64 {
+        self.columns.bytes() as f64 / self.columns.len().max(1) as f64
+    }
+
+    /// Figures since it was opened.
+    pub fn stats(&self) -> Stats {
+        Stats { journal_bytes: self.journal.bytes(), ..self.stats }
+    }
+
+    fn note_time(&mut self, started: Instant) {
+        let time = started.elapsed();
+        self.stats.time += time;
+        self.stats.longest = self.stats.longest.max(time);
+    }
+
+    fn snapshot_error(&self, reason: String) -> CheckpointError {
+        CheckpointError::Snapshot { path: self.files.path(Part::Snapshot), reason }
+    }
+
+    /// Waits for the snapshot in the background, if there is one.
+    fn collect(&mut self) -> Result<(), CheckpointError> {
+        let Some(job) = self.job.take() else { return Ok(()) };
+        let (published, result, time) = job.join();
+        self.take_result(published, result, time)
+    }
+
+    fn take_result(
+        &mut self,
+        published: Published,
+        result: Result<(), String>,
+        time: Duration,
+    ) -> Result<(), CheckpointError> {
+        self.published = published;
+        self.stats.background += time;
+        match result {
+            Ok(()) => {
+                self.stats.snapshots += 1;
+                Ok(())
+            }
+            Err(reason) => {
+                self.stats.snapshots_failed += 1;
+                Err(self.snapshot_error(reason))
+            }
+        }
+    }
+
+    /// What a snapshot of this moment holds. The journal begins anew here where that is safe.
+    fn begin_snapshot(
+        &mut self,
+        in_flight: Vec<Sample>,
+        ended: Option<Ended>,
+    ) -> Result<Snapshot, CheckpointError> {
+        if !self.lock.is_ours() {
+            return Err(CheckpointError::LockLost { path: self.lock.path().to_owned() });
+        }
+        self.commit_at(Instant::now())?;
+        let sequence = self.len() as u64;
+        self.rotate(sequence).map_err(|error| self.snapshot_error(error.to_string()))?;
+        self.generation += 1;
+        Ok(Snapshot {
+            format: FORMAT,
+            header: self.header.clone(),
+            columns: self.columns.share(),
+            failures: self.failures.clone(),
+            in_flight,
+            sequence,
+            generation: self.generation,
+            written: unix_now(),
+            ended,
+        })
+    }
+
+    /// `NAME.journal` becomes `NAME.journal.old`, and a new one starts here.
+    ///
+    /// Only if the facts of the journal.old that is replaced (all before `journal.start`) are in the older
+    /// generation too: so either generation and the journals always hold everything. That is every second
+    /// snapshot.
+    fn rotate(&mut self, sequence: u64) -> io::Result<()> {
+        let replaces_needed_facts =
+            self.files.exists(Part::JournalOld) && self.published.old.is_none_or(|n| n < self.journal.start);
+        if self.rotation_stuck || replaces_needed_facts || sequence == self.journal.start {
+            return Ok(());
+        }
+        let new = Journal::create(&self.files, sequence, &self.header)?;
+        self.files.rename(Part::Journal, Part::JournalOld)?;
+        if let Err(error) = self.files.rename(Part::JournalNew, Part::Journal) {
+            // Go on with the journal that is open, under the name that it had.
+            self.rotation_stuck = self.files.rename(Part::JournalOld, Part::Journal).is_err();
+            return Err(error);
+        }
+        self.syncer.file(self.journal.file());
+        self.syncer.file(new.file());
+        self.syncer.folder();
+        self.journal = new;
+        Ok(())
+    }
+}
+
+impl Drop for Checkpoint {
+    fn drop(&mut self) {
+        // The lock must outlive the thread that renames files under it.
+        let _ = self.collect();
+        if self.journal.is_dirty() {
+            let _ = self.journal.commit(&self.files);
+        }
+    }
+}
+
+/// Refuses what must not be written to.
+fn refuse(options: &Options, files: &Files, found: &Found) -> Result<(), CheckpointError> {
+    if let Some((format, part)) = found.format
+        && format > FORMAT
+    {
+        return Err(CheckpointError::Newer { path: files.path(part), found: format, known: FORMAT });
+    }
+    match found.losses.first() {
+        Some((part, reason)) if !options.accept_losses => {
+            Err(CheckpointError::unreadable(&files.path(*part), reason.clone()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Gives generations that can't be read other names, and removes drafts that a killed run left.
+fn set_aside(files: &Files, found: &mut Found) -> io::Result<()> {
+    // Without HDF5, a file that can't be read is not a damaged one.
+    if snapshot::AVAILABLE {
+        for (part, reason) in std::mem::take(&mut found.unreadable) {
+            let path = files.path(part);
+            let aside = files.set_aside(part)?;
+            found.notices.push(format!(
+                "{} could not be read ({reason}); it is now {}, and the run goes on from the older files",
+                path.display(),
+                aside.display()
+            ));
+        }
+    }
+    files.remove(Part::SnapshotNew)?;
+    files.remove(Part::JournalNew)
+}
+
+/// The header to write: the new one, with what only the files know.
+fn merged(mut header: Header, found: &Found) -> Header {
+    if let Some(known) = &found.header {
+        header.created = known.created;
+        if header.outputs.is_empty() {
+            header.outputs.clone_from(&known.outputs);
+        }
+    }
+    header
+}
+
+/// The journal to go on with: the one that is there, a new one, or one made anew from what could be read.
+fn journal(files: &Files, found: &mut Found, header: &Header) -> io::Result<Journal> {
+    if found.damaged {
+        // From where the oldest generation ends, so that the new journal serves both.
+        let start = found.snapshot_old.unwrap_or(0);
+        let mut journal = Journal::create(files, start, header)?;
+        let failures = found.failures.iter().map(|(number, failed)| (*number, failed));
+        for (number, fact) in load::in_order(&found.columns, failures).enumerate().skip(start as usize) {
+            match fact {
+                Borrowed::Told(row) => journal.told(number as u64, &row),
+                Borrowed::Failed(failed) => journal.failed(number as u64, failed),
+            }
+            if number % 4096 == 0 {
+                journal.commit(files)?;
+            }
+        }
+        journal.commit(files)?;
+        files.sync(&journal.file())?;
+        for part in [Part::Journal, Part::JournalOld].into_iter().filter(|part| files.exists(*part)) {
+            let path = files.path(part);
+            let aside = files.set_aside(part)?;
+            found.notices.push(format!(
+                "{} was made anew; it is kept as {}",
+                path.display(),
+                aside.display()
+            ));
+        }
+        files.rename(Part::JournalNew, Part::Journal)?;
+        return Ok(journal);
+    }
+    if let Some((start, end)) = found.journal {
+        found.tell_torn_tail(files, "cut");
+        return Journal::resume(files, start, end);
+    }
+    let journal = Journal::create(files, found.len(), header)?;
+    files.rename(Part::JournalNew, Part::Journal)?;
+    Ok(journal)
+}
