@@ -46,6 +46,24 @@ pub enum Fact {
     Failed(Failed),
 }
 
+impl Fact {
+    /// What was evaluated, or attempted.
+    pub fn sample(&self) -> &Sample {
+        match self {
+            Self::Told(told) => &told.sample,
+            Self::Failed(failed) => &failed.sample,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn sample_mut(&mut self) -> &mut Sample {
+        match self {
+            Self::Told(told) => &mut told.sample,
+            Self::Failed(failed) => &mut failed.sample,
+        }
+    }
+}
+
 impl From<Told> for Fact {
     fn from(told: Told) -> Self {
         Self::Told(told)

@@ -1,8 +1,46 @@
 //! Commands, output, exit codes.
+//!
+//! [`App`] is the whole command line. A user's own binary adds Rust functions to it, and has every command:
+//!
+//! ```no_run
+//! use adaptive_mpi::function::Call;
+//! use adaptive_mpi::model::{Failure, Value};
+//!
+//! fn wave(call: &Call<'_>) -> Result<Value, Failure> {
+//!     let k = call.parameters.number("k").unwrap_or(1.0);
+//!     Ok((k * call.point.x()).sin().into())
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     // The study file says: [function] rust = "wave"
+//!     adaptive_mpi::cli::App::new().function("wave", wave).main()
+//! }
+//! ```
+
+mod args;
+mod check;
+mod exit;
+mod export;
+mod new;
+mod output;
+mod prepare;
+mod run;
+mod status;
+mod watch;
+
+pub use exit::{CommandError, Exit};
+
+use crate::function::{Call, Natives};
+use crate::model::{Failure, Value};
+use args::{Cli, Command};
+use clap::{CommandFactory, Parser};
+use std::process::ExitCode;
 
 /// The command line, with the functions that a user's own binary adds.
 #[derive(Default)]
-pub struct App {}
+pub struct App {
+    natives: Natives,
+}
 
 impl App {
     /// A command line without functions of its own.
@@ -10,8 +48,45 @@ impl App {
         Self::default()
     }
 
-    /// Runs the command line of this process.
-    pub fn main(self) -> std::process::ExitCode {
-        std::process::ExitCode::SUCCESS
+    /// Adds a function that a study names as `rust = "NAME"`.
+    #[must_use]
+    pub fn function(
+        mut self,
+        name: &str,
+        function: impl Fn(&Call<'_>) -> Result<Value, Failure> + Send + Sync + 'static,
+    ) -> Self {
+        self.natives.insert(name, function);
+        self
+    }
+
+    /// Runs the command line of this process, on whatever rank it is.
+    pub fn main(self) -> ExitCode {
+        let cli = Cli::parse();
+        self.dispatch(cli.command).into()
+    }
+
+    fn dispatch(self, command: Command) -> Exit {
+        let natives = &self.natives;
+        let done = |result: Result<Exit, CommandError>| {
+            result.unwrap_or_else(|error| {
+                output::error(&error);
+                error.exit
+            })
+        };
+        match command {
+            Command::Run(args) => run::run(&args, natives),
+            Command::Check(args) => done(check::check(&args, natives)),
+            Command::New(args) => done(new::new(&args)),
+            Command::Status(args) => done(status::status(&args, natives)),
+            Command::Export(args) => done(export::export(&args)),
+            Command::Functions(_) | Command::Doctor(_) | Command::Bench(_) => Exit::Fault,
+            Command::Completions { shell } => {
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Cli::command(), "adaptive-mpi", &mut script);
+                output::print(String::from_utf8_lossy(&script));
+                Exit::Done
+            }
+            Command::Evaluate { study } => prepare::evaluate(&study, natives),
+        }
     }
 }

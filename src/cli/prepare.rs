@@ -1,10 +1,11 @@
 use super::exit::{CommandError, Exit};
 use crate::function::{Context, Evaluator, FunctionSpec, Natives};
-use crate::learner::{BalancingLearner, Learner, Strategy};
-use crate::model::{Failure, Parameters, Signature};
+use crate::learner::{BalancingLearner, Learner};
+use crate::model::settings::{self, Table};
+use crate::model::{Failure, FailureKind, Parameters, Signature};
 use crate::study::{Makers, Study, StudyError};
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A study with everything that its file describes, ready to run.
@@ -38,6 +39,42 @@ pub(super) enum Isolation {
     Inside,
 }
 
+/// Makes learners and functions of all kinds that there are.
+struct AllKinds<'a> {
+    folder: PathBuf,
+    natives: &'a Natives,
+    isolated_command: Option<Vec<OsString>>,
+}
+
+impl Makers for AllKinds<'_> {
+    type Function = Arc<dyn FunctionSpec>;
+
+    fn learner(&self, table: &Table) -> settings::Result<Box<dyn Learner>> {
+        crate::learner::from_settings(table)
+    }
+
+    fn balance(&self, children: Vec<Box<dyn Learner>>, strategy: &str) -> Box<dyn Learner> {
+        // The study has checked the name.
+        Box::new(BalancingLearner::new(children, strategy.parse().unwrap_or_default()))
+    }
+
+    fn function(
+        &self,
+        table: &Table,
+        signature: &Signature,
+        parameters: &[String],
+    ) -> settings::Result<Self::Function> {
+        let context = Context {
+            folder: self.folder.clone(),
+            signature: signature.clone(),
+            parameter_names: parameters.to_vec(),
+            natives: self.natives.clone(),
+            isolated_command: self.isolated_command.clone(),
+        };
+        crate::function::from_settings(table, &context)
+    }
+}
+
 /// Reads a study file and makes its learners and its function.
 pub(super) fn prepare(path: &Path, natives: &Natives, isolation: Isolation) -> Result<Prepared, StudyError> {
     let study = Study::load(path)?;
@@ -45,25 +82,7 @@ pub(super) fn prepare(path: &Path, natives: &Natives, isolation: Isolation) -> R
         Isolation::Inside => None,
         Isolation::AsAsked => std::env::current_exe().ok().map(|program| isolated(&program, path)),
     };
-    let makers = Makers {
-        learner: &|table| crate::learner::from_settings(table),
-        balance: &|children, strategy| {
-            // The study has checked the name.
-            let strategy: Strategy = strategy.parse().unwrap_or_default();
-            Box::new(BalancingLearner::new(children, strategy))
-        },
-        function: &|table, signature, names| {
-            let context = Context {
-                folder: study.folder(),
-                signature: signature.clone(),
-                parameter_names: names.to_vec(),
-                natives: natives.clone(),
-                isolated_command: isolated_command.clone(),
-            };
-            crate::function::from_settings(table, &context)
-        },
-    };
-    let built = study.build(&makers)?;
+    let built = study.build(&AllKinds { folder: study.folder(), natives, isolated_command })?;
     let evaluators =
         Evaluators { function: built.function, signature: built.signature, combos: built.combos.into() };
     Ok(Prepared { study, learner: built.learner, evaluators })
@@ -78,5 +97,24 @@ fn isolated(program: &Path, study: &Path) -> Vec<OsString> {
 impl From<StudyError> for CommandError {
     fn from(error: StudyError) -> Self {
         Self::new(Exit::Usage, error)
+    }
+}
+
+/// `adaptive-mpi __evaluate`: serves the function of a study over standard input and output, for an isolated
+/// function's parent.
+pub(super) fn evaluate(study: &Path, natives: &Natives) -> Exit {
+    let replies = match crate::function::standard_output_for_replies() {
+        Ok(replies) => replies,
+        Err(_) => return Exit::Fault,
+    };
+    let prepared = prepare(study, natives, Isolation::Inside);
+    let (function, signature) = match prepared {
+        Ok(prepared) => (prepared.evaluators.function.start(), prepared.evaluators.signature),
+        Err(error) => (Err(Failure::new(FailureKind::Setup, error.to_string())), Signature::line()),
+    };
+    match crate::function::serve(function, &signature, std::io::stdin().lock(), replies) {
+        Ok(()) => Exit::Done,
+        // The parent is gone: nobody is left to tell.
+        Err(_) => Exit::Fault,
     }
 }

@@ -191,7 +191,8 @@ fn open(
         compress: study.checkpoint.compress,
         accept_losses: args.accept_losses,
         break_lock: args.break_lock,
-        ..checkpoint::Options::new(&study.checkpoint.folder, header)
+        sync: checkpoint::SyncPolicy::Every(study.checkpoint.sync_interval),
+        ..checkpoint::Options::new(&study.checkpoint.folder, study.name.clone(), header)
     };
     let (checkpoint, loaded) = Checkpoint::open(&options).map_err(checkpoint_error)?;
     Ok((checkpoint, loaded, places))

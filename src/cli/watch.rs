@@ -1,5 +1,5 @@
 use super::output;
-use crate::report::{LossEstimate, StatusLine, time_left_at_rate};
+use crate::report::{Trend, StatusLine, time_left_at_rate};
 use crate::runner::goal::Condition;
 use crate::runner::{Observer, Outlook};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -22,7 +22,7 @@ pub(super) struct Watch {
     line_due: Instant,
     plain_due: Instant,
     status_due: Instant,
-    estimate: LossEstimate,
+    estimate: Trend,
     recent: Recent,
 }
 
@@ -65,7 +65,7 @@ impl Watch {
             line_due: now,
             plain_due: now + plain_every.unwrap_or_default(),
             status_due: now,
-            estimate: LossEstimate::new(),
+            estimate: Trend::new(),
             recent: Recent::default(),
         }
     }
@@ -192,5 +192,5 @@ impl Observer for Watch {
 }
 
 fn console_width() -> u16 {
-    ProgressDrawTarget::stderr().width().unwrap_or(100)
+    console::Term::stderr().size().1
 }

@@ -17,4 +17,4 @@ pub use combos::{Combos, MOST_COMBOS, identity};
 pub use compare::{Difference, Severity, combo_moves, compare};
 pub use config::{STRATEGIES, Study};
 pub use error::{Problem, Problems, StudyError};
-pub use options::{CheckpointOptions, Log, NanPolicy, RunOptions};
+pub use options::{CheckpointOptions, Log, RunOptions};

@@ -1,5 +1,6 @@
 //! `[run]` and `[checkpoint]`: how a study is run and kept. Nothing here changes what is computed.
 
+use crate::runner::NanPolicy;
 use crate::model::settings::{self, Setting, SettingError, SettingValue, Table, unknown};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -32,15 +33,6 @@ pub struct RunOptions {
     pub walltime_margin: Duration,
     /// Time between two plain progress lines (default 30 s); `None`: no progress.
     pub progress: Option<Duration>,
-}
-
-/// What a value with a NaN or infinite component means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NanPolicy {
-    /// It is a value: the learner is told, and sees a gap there.
-    Accept,
-    /// It is a failure: the point is tried again.
-    Fail,
 }
 
 /// Whether all asks and tells are written to a file.

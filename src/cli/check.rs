@@ -1,0 +1,89 @@
+use super::args::CheckArgs;
+use super::exit::{CommandError, Exit};
+use super::output;
+use super::prepare::{Isolation, Prepared, prepare};
+use crate::function::Natives;
+use crate::model::Sample;
+use crate::report::count;
+use crate::runner::replay;
+use serde_json::json;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+/// How many of the first points are shown.
+const FIRST_POINTS: usize = 4;
+
+/// `adaptive-mpi check`: everything that can be found wrong with a study before it costs anything.
+pub(super) fn check(args: &CheckArgs, natives: &Natives) -> Result<Exit, CommandError> {
+    let Prepared { study, mut learner, evaluators } = prepare(&args.study.study, natives, Isolation::AsAsked)?;
+    if let Some(log) = &args.replay {
+        return check_log(learner.as_mut(), log);
+    }
+    let problems = evaluators.function.check();
+    let first: Vec<Sample> = learner.suggest(FIRST_POINTS).into_iter().map(|next| next.sample).collect();
+    let mut evaluated = Vec::new();
+    if let (true, Some(n)) = (problems.is_empty(), args.evaluate) {
+        let mut evaluator =
+            evaluators.start().map_err(|failure| CommandError::new(Exit::Usage, format!("the function: {failure}")))?;
+        for next in learner.ask(n) {
+            evaluated.push((evaluator.evaluate(&next.sample), next.sample));
+        }
+    }
+    let failed = evaluated.iter().any(|(outcome, _)| outcome.is_err());
+    let show = |sample: &Sample| match evaluators.combos.get(sample.learner as usize) {
+        Some(combo) if !combo.0.is_empty() => format!("{:?} with {combo}", &sample.point[..]),
+        _ => format!("{:?}", &sample.point[..]),
+    };
+    if args.report.json {
+        output::print(json!({
+            "study": study.name,
+            "function": evaluators.function.describe(),
+            "learners": evaluators.combos.len(),
+            "learner": learner.kind(),
+            "strategy": study.strategy,
+            "goal": study.goal.to_string(),
+            "first_points": first.iter().map(|sample| sample.point.to_vec()).collect::<Vec<_>>(),
+            "problems": problems,
+            "evaluated": evaluated.iter().map(|(outcome, sample)| match outcome {
+                Ok(value) => json!({"point": sample.point.to_vec(), "value": value.components.to_vec()}),
+                Err(failure) => json!({"point": sample.point.to_vec(), "error": failure.to_string()}),
+            }).collect::<Vec<_>>(),
+        }));
+    } else {
+        let mut text = format!("study      {}\nfunction   {}\n", study.name, evaluators.function.describe());
+        let learners = evaluators.combos.len();
+        text.push_str(&match learners {
+            1 => format!("learner    {}\n", learner.kind()),
+            n => format!("learners   {}, balanced by {}\n", count(n as u64), study.strategy),
+        });
+        text.push_str(&format!("goal       {}\nfiles      {}\n", study.goal, study.checkpoint.folder.join(&study.name).display()));
+        let shown: Vec<String> = first.iter().map(show).collect();
+        text.push_str(&format!("starts at  {}", shown.join("\n           ")));
+        for (outcome, sample) in &evaluated {
+            text.push_str(&match outcome {
+                Ok(value) => format!("\nf({}) = {:?}", show(sample), &value.components[..]),
+                Err(failure) => format!("\nf({}) failed: {failure}\n{}", show(sample), failure.detail),
+            });
+        }
+        output::print(text);
+    }
+    if problems.is_empty() && !failed {
+        return Ok(Exit::Done);
+    }
+    let what = if problems.is_empty() { "the function failed at its first points".into() } else { problems.join("\nerror: ") };
+    Err(CommandError::new(if failed { Exit::Evaluations } else { Exit::Usage }, what))
+}
+
+fn check_log(learner: &mut dyn crate::learner::Learner, log: &Path) -> Result<Exit, CommandError> {
+    let unreadable = |error: &dyn std::fmt::Display| CommandError::new(Exit::Usage, format!("{}: {error}", log.display()));
+    let file = File::open(log).map_err(|error| unreadable(&error))?;
+    let calls = replay(learner, BufReader::new(file)).map_err(|error| unreadable(&error))?;
+    output::print(format!(
+        "{} calls replayed: the learner asks the same points; {} told, {} pending",
+        count(calls as u64),
+        count(learner.npoints() as u64),
+        learner.npending()
+    ));
+    Ok(Exit::Done)
+}

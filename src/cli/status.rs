@@ -1,0 +1,198 @@
+use super::args::StatusArgs;
+use super::exit::{CommandError, Exit};
+use super::output;
+use super::prepare::{Isolation, Prepared, prepare};
+use super::run::checkpoint_error;
+use crate::checkpoint::{self, EndingKind, Loaded};
+use crate::function::Natives;
+use crate::learner::{Learner, Loss};
+use crate::report::{Align, TextTable, count, duration, loss, percent, rate};
+use crate::runner::goal::GoalTracker;
+use crate::runner::{NanPolicy, Order, Policy, look_at_all, restore};
+use crate::study::{Study, identity};
+use serde_json::{Value as Json, json};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// How a study stands, told from its files alone: works while a run goes on, after it and after its death.
+pub(super) fn status(args: &StatusArgs, natives: &Natives) -> Result<Exit, CommandError> {
+    let Prepared { study, learner, evaluators } = prepare(&args.study.study, natives, Isolation::AsAsked)?;
+    let loaded = checkpoint::read(&study.checkpoint.folder, &study.name).map_err(checkpoint_error)?;
+    let stored = loaded.header.as_ref().map(|header| header.learners.clone()).unwrap_or_default();
+    let places: HashMap<String, u32> =
+        evaluators.combos.iter().enumerate().map(|(index, combo)| (identity(combo), index as u32)).collect();
+    let now: Vec<Option<u32>> = stored.iter().map(|combo| places.get(&identity(combo)).copied()).collect();
+    let policy = Policy { retries: study.run.retries, nan: NanPolicy::Accept, order: Order::Arrival };
+    let (engine, restored) =
+        restore(learner, policy, &loaded, &|stored| now.get(stored as usize).copied().flatten(), false)
+            .map_err(|error| CommandError::new(Exit::Unreadable, format!("a stored value does not fit: {error}")))?;
+    let mut goals = GoalTracker::new(study.goal.clone(), evaluators.combos.len());
+    look_at_all(&mut goals, engine.learner());
+    let state = State::of(&loaded, restored.told);
+    let live = live(&study).filter(|_| state == State::Running);
+    let learner = engine.learner();
+    if args.report.json {
+        let mut all = json!({
+            "study": study.name,
+            "state": state.name(),
+            "npoints": learner.npoints(),
+            "loss": crate::model::json::from_number(learner.loss(Loss::Real)),
+            "goal": study.goal.to_string(),
+            "learners": evaluators.combos.len(),
+            "finished_learners": goals.finished(),
+            "to_be_finished": restored.resumed,
+            "given_up": restored.given_up,
+            "failed_attempts": loaded.failures.len(),
+            "generation": loaded.generation,
+            "written": loaded.written,
+            "ending": loaded.ended.as_ref().map(|ended| ended.ending.reason.clone()),
+            "holder": loaded.holder.as_ref().map(ToString::to_string),
+            "notices": loaded.notices,
+            "live": live,
+        });
+        if args.failures {
+            all["failures"] = loaded.failures.iter().map(failure_json).collect();
+        }
+        if args.learners {
+            all["by_learner"] = each(learner)
+                .zip(evaluators.combos.iter())
+                .map(|(learner, combo)| {
+                    let loss = crate::model::json::from_number(learner.loss(Loss::Real));
+                    json!({"parameters": combo.to_string(), "npoints": learner.npoints(), "loss": loss})
+                })
+                .collect();
+        }
+        output::print(all);
+        return Ok(Exit::Done);
+    }
+    for notice in &loaded.notices {
+        output::note(notice);
+    }
+    output::print(text(&study, &state, &loaded, learner, &goals, live.as_ref()));
+    if args.learners {
+        let mut table = TextTable::new(&[("parameters", Align::Left), ("points", Align::Right), ("loss", Align::Right)]);
+        for (learner, combo) in each(learner).zip(evaluators.combos.iter()) {
+            table.row([combo.to_string(), count(learner.npoints() as u64), loss(learner.loss(Loss::Real))]);
+        }
+        output::print(format!("\n{table}"));
+    }
+    if args.failures {
+        let columns = ["point", "parameters", "attempt", "failure"].map(|name| (name, Align::Left));
+        let mut table = TextTable::new(&columns);
+        for failed in &loaded.failures {
+            let combo = stored.get(failed.sample.learner as usize).map(ToString::to_string).unwrap_or_default();
+            let last = if failed.given_up { " (given up)" } else { "" };
+            let point = format!("{:?}", &failed.sample.point[..]);
+            table.row([point, combo, format!("{}{last}", failed.meta.attempt + 1), failed.failure.to_string()]);
+        }
+        output::print(format!("\n{table}"));
+    }
+    Ok(Exit::Done)
+}
+
+fn each(learner: &dyn Learner) -> Box<dyn Iterator<Item = &dyn Learner> + '_> {
+    match learner.children() {
+        Some(children) => Box::new(children.iter().map(AsRef::as_ref)),
+        None => Box::new(std::iter::once(learner)),
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum State {
+    NotStarted,
+    Running,
+    /// It ended without saying so.
+    Killed,
+    Ended(EndingKind),
+}
+
+impl State {
+    fn of(loaded: &Loaded, told: u64) -> Self {
+        match (&loaded.holder, &loaded.ended) {
+            (Some(_), _) => Self::Running,
+            (None, Some(ended)) => Self::Ended(ended.ending.kind),
+            (None, None) if loaded.header.is_none() && told == 0 => Self::NotStarted,
+            (None, None) => Self::Killed,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::NotStarted => "not started",
+            Self::Running => "running",
+            Self::Killed => "killed",
+            Self::Ended(EndingKind::Goal) => "goal reached",
+            Self::Ended(EndingKind::Stopped) => "stopped",
+            Self::Ended(EndingKind::Failed) => "failed",
+        }
+    }
+}
+
+/// What the running process last wrote about itself.
+fn live(study: &Study) -> Option<Json> {
+    let path = study.checkpoint.folder.join(format!("{}.status.json", study.name));
+    serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()
+}
+
+fn text(
+    study: &Study,
+    state: &State,
+    loaded: &Loaded,
+    learner: &dyn Learner,
+    goals: &GoalTracker,
+    live: Option<&Json>,
+) -> String {
+    let mut lines = vec![format!("{}: {}", study.name, state.name())];
+    if let Some(holder) = &loaded.holder {
+        lines[0].push_str(&format!(" ({holder})"));
+    }
+    if let (State::Ended(_), Some(ended)) = (state, &loaded.ended) {
+        lines.push(format!("ended    {}", ended.ending.reason));
+    }
+    if *state == State::Killed {
+        lines.push("ended    without a last word; the same command goes on".to_owned());
+    }
+    lines.push(format!("points   {}", count(learner.npoints() as u64)));
+    let learners = learner.children().map_or(1, <[_]>::len);
+    if learners > 1 {
+        lines.push(format!("learners {} of {} finished", goals.finished(), count(learners as u64)));
+    }
+    lines.push(format!("loss     {}", loss(learner.loss(Loss::Real))));
+    lines.push(format!("goal     {}", study.goal));
+    let given_up = loaded.failures.iter().filter(|failed| failed.given_up).count();
+    if !loaded.failures.is_empty() {
+        lines.push(format!("failures {} attempts, {given_up} points given up", loaded.failures.len()));
+    }
+    if let Some(live) = live {
+        let number = |key: &str| live.get(key).and_then(Json::as_f64).unwrap_or(f64::NAN);
+        let mut line = format!(
+            "now      {}, {} of {} workers busy, efficiency {}",
+            rate(number("rate_per_s")),
+            number("busy"),
+            number("workers"),
+            percent(number("efficiency")),
+        );
+        if let Some(left) = live.get("time_left_s").and_then(Json::as_f64) {
+            line.push_str(&format!(", {} left", duration(Duration::try_from_secs_f64(left).unwrap_or_default())));
+        }
+        lines.push(line);
+        if let Some(world) = live.get("world").and_then(Json::as_str) {
+            lines.push(format!("on       {world}"));
+        }
+    }
+    lines.join("\n")
+}
+
+fn failure_json(failed: &checkpoint::Failed) -> Json {
+    json!({
+        "learner": failed.sample.learner,
+        "point": failed.sample.point.to_vec(),
+        "replica": failed.sample.replica,
+        "attempt": failed.meta.attempt,
+        "given_up": failed.given_up,
+        "kind": failed.failure.kind.name(),
+        "message": failed.failure.message,
+        "detail": failed.failure.detail,
+        "worker": failed.meta.worker,
+    })
+}
