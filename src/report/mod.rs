@@ -1,1 +1,3 @@
 //! What people and programs read: status lines, tables, exports.
+
+pub mod export;
