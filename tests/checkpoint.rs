@@ -1,7 +1,9 @@
 //! Checkpoints through their public interface: what is written is what is read, in any circumstances.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+
 use adaptive_mpi::checkpoint::*;
-use adaptive_mpi::model::{Detail, Failure, FailureKind, Parameter, Parameters, Point, Sample, Value};
+use adaptive_mpi::model::{Detail, Failure, FailureKind, Point, Sample, Value};
 use proptest::prelude::*;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -329,6 +331,7 @@ fn a_reader_sees_a_growing_prefix_while_a_writer_writes() {
 #[cfg(feature = "hdf5")]
 mod with_hdf5 {
     use super::*;
+    use adaptive_mpi::model::{Parameter, Parameters};
 
     #[test]
     fn samples_in_flight_are_kept_until_they_have_a_result() {
@@ -468,5 +471,73 @@ mod with_hdf5 {
         }
         checkpoint.tick(now + Duration::from_secs(1000), &|| panic!("nothing is new")).unwrap();
         assert_eq!(read(folder.path(), "run").unwrap().generation, 1);
+    }
+}
+
+#[cfg(feature = "hdf5")]
+mod with_h5py {
+    use super::*;
+    use adaptive_mpi::model::{Parameter, Parameters};
+    use std::process::Command;
+
+    /// The Python that has h5py: `$PYTHON`, or that of the system.
+    fn python() -> Option<String> {
+        let python = std::env::var("PYTHON").unwrap_or_else(|_| "/usr/bin/python3".into());
+        let status = Command::new(&python).args(["-c", "import h5py, numpy"]).output().ok()?.status;
+        status.success().then_some(python)
+    }
+
+    fn fill(folder: &Path, compress: bool) {
+        let mut options = Options { compress, ..options(folder) };
+        options.header.dimensions = vec!["x".into(), "t".into()];
+        options.header.outputs = vec!["re".into(), "im".into()];
+        let row = |i: i64| {
+            Parameters(vec![
+                ("a".into(), Parameter::Float(i as f64 + 0.5)),
+                ("n".into(), Parameter::Integer(i - 1)),
+                ("on".into(), Parameter::Bool(i % 2 == 0)),
+                ("label".into(), Parameter::Text(format!("l{i}"))),
+            ])
+        };
+        options.header.learners = (0..3).map(row).collect();
+        let (mut checkpoint, _) = Checkpoint::open(&options).unwrap();
+        for i in 0..1000_u32 {
+            let x = f64::from(i);
+            let mut value = Value::vector(&[1.0 / (1.0 + x), if i == 0 { f64::NAN } else { f64::INFINITY }]);
+            if i == 10 {
+                let extra = Some("{\"é\": 10}".to_owned());
+                value.detail = Some(Box::new(Detail { names: vec![], extra }));
+            }
+            let point = Point::new(&[x / 3.0, -x]);
+            let sample = Sample { learner: i % 3, replica: u64::from(i) + (1 << 63), point };
+            let meta = Meta { worker: i % 7, attempt: i % 2, started: 1.6e9 + x, duration: 0.25 * x };
+            checkpoint.append(&Fact::Told(Told { sample, value, meta }));
+        }
+        for attempt in 0..3 {
+            checkpoint.append(&Fact::Failed(Failed {
+                sample: Sample::at(Point::new(&[1.0, 2.0])),
+                failure: Failure::new(FailureKind::Timeout, "too slow"),
+                meta: Meta { attempt, ..Meta::default() },
+                given_up: attempt == 2,
+            }));
+        }
+        let in_flight = Sample::at(Point::new(&[7.0, 8.0])).of_learner(2);
+        checkpoint.close(vec![in_flight], ending()).unwrap();
+    }
+
+    #[test]
+    fn h5py_reads_the_same_values_types_and_attributes() {
+        let Some(python) = python() else {
+            println!("skipped: no Python with h5py (set PYTHON)");
+            return;
+        };
+        for compress in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            fill(folder.path(), compress);
+            let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/read_with_h5py.py");
+            let output =
+                Command::new(&python).arg(script).arg(folder.path().join("run.h5")).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
     }
 }
