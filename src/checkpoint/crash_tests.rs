@@ -21,7 +21,7 @@ fn fact(i: usize) -> Fact {
     let meta = Meta { worker: 1 + i as u32 % 3, attempt: 0, started: 1e9 + i as f64, duration: 0.25 };
     if i % 5 == 3 {
         let failure = Failure::new(FailureKind::Timeout, format!("slow at {i}")).with_detail("trace");
-        Fact::Failed(Failed { sample, failure, meta, given_up: i % 2 == 0 })
+        Fact::Failed(Failed { sample, failure, meta, given_up: i.is_multiple_of(2) })
     } else {
         Fact::Told(Told { sample, value: Value::scalar(-(i as f64)), meta })
     }

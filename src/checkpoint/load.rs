@@ -40,7 +40,7 @@ pub struct Loaded {
     /// Who holds the checkpoint, if somebody does.
     pub holder: Option<Holder>,
     /// The number of each failure among all facts.
-    numbers: Vec<u64>,
+    pub failure_numbers: Vec<u64>,
 }
 
 impl Loaded {
@@ -48,7 +48,8 @@ impl Loaded {
     /// values have names, the values name them.
     pub fn facts(&self) -> impl Iterator<Item = Fact> + '_ {
         let names = self.header.as_ref().map_or(&[][..], |header| &header.outputs);
-        let failures = self.failures.iter().zip(&self.numbers).map(|(failed, number)| (*number, failed));
+        let failures =
+            self.failures.iter().zip(&self.failure_numbers).map(|(failed, number)| (*number, failed));
         in_order(&self.columns, failures).map(|fact| match fact {
             Borrowed::Told(row) => {
                 let Told { sample, mut value, meta } = row.told();
@@ -151,7 +152,7 @@ impl Found {
             header: self.header.clone(),
             columns: self.columns.clone(),
             failures: self.failures.iter().map(|(_, failed)| failed.clone()).collect(),
-            numbers: self.failures.iter().map(|(number, _)| *number).collect(),
+            failure_numbers: self.failures.iter().map(|(number, _)| *number).collect(),
             in_flight: self.in_flight.clone(),
             notices: self.notices.clone(),
             losses: self.losses.iter().map(|(_, sentence)| sentence.clone()).collect(),

@@ -40,10 +40,8 @@ fn try_publish(files: &Files, snapshot: &Snapshot, compress: bool) -> Result<(),
     }
     files.step("snapshot").map_err(text)?;
     snapshot::write(&draft, snapshot, compress)?;
+    snapshot::seal(&draft, snapshot.sequence).map_err(text)?;
     files.sync(&files.open_for_writing(Part::SnapshotNew).map_err(text)?).map_err(text)?;
-    if snapshot::read_sequence(&draft).ok() != Some(snapshot.sequence) {
-        return Err("what was written can't be read back".into());
-    }
     if files.exists(Part::Snapshot) {
         files.keep_as(Part::Snapshot, Part::SnapshotOld).map_err(text)?;
     }

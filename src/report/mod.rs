@@ -4,6 +4,7 @@
 //! the figures, and prints.
 
 mod estimate;
+pub mod export;
 mod number;
 mod status_line;
 mod text_table;

@@ -6,6 +6,7 @@
 mod learners;
 #[cfg(feature = "hdf5")]
 mod read;
+mod seal;
 #[cfg(feature = "hdf5")]
 mod text;
 #[cfg(feature = "hdf5")]
@@ -14,8 +15,9 @@ mod write;
 use super::columns::{Chunks, Columns};
 use super::{Ended, Failed, Header};
 use crate::model::Sample;
+pub(super) use seal::{read_sequence, seal};
 #[cfg(feature = "hdf5")]
-pub(super) use {read::read, read::read_sequence, write::write};
+pub(super) use {read::read, write::write};
 
 /// Whether this build writes snapshots.
 pub(super) const AVAILABLE: bool = cfg!(feature = "hdf5");
@@ -53,7 +55,6 @@ pub(super) enum ReadError {
     Missing,
     Unreadable(String),
     /// Not of this format: (major, minor).
-    #[cfg_attr(not(feature = "hdf5"), expect(dead_code, reason = "only a file that was opened has a format"))]
     Newer((u16, u16)),
 }
 
@@ -69,12 +70,9 @@ mod without {
     }
 
     pub(in crate::checkpoint) fn read(path: &Path) -> Result<Snapshot, ReadError> {
-        if path.exists() { Err(ReadError::Unreadable(NO_HDF5.into())) } else { Err(ReadError::Missing) }
-    }
-
-    pub(in crate::checkpoint) fn read_sequence(path: &Path) -> Result<u64, ReadError> {
-        read(path).map(|snapshot| snapshot.sequence)
+        super::seal::check(path)?;
+        Err(ReadError::Unreadable(NO_HDF5.into()))
     }
 }
 #[cfg(not(feature = "hdf5"))]
-pub(super) use without::{read, read_sequence, write};
+pub(super) use without::{read, write};

@@ -1,11 +1,9 @@
-//! Reads a snapshot file and checks every column against its checksum. `layout.md` is the norm.
+//! Reads a snapshot file. `layout.md` is the norm.
 
 use super::super::columns::{Chunks, Columns, Ragged, SEGMENT_ROWS, Segment};
-use super::super::journal::FORMAT;
 use super::super::{Ended, Ending, EndingKind, Failed, Header, Meta};
-use super::text::{Checksum, attribute, has, text, texts};
-use super::write::header_checksum;
-use super::{ReadError, Snapshot, learners};
+use super::text::{attribute, has, text, texts};
+use super::{ReadError, Snapshot, learners, seal};
 use crate::model::{Failure, FailureKind, Point, Sample};
 use hdf5::types::VarLenUnicode;
 use hdf5::{Dataset, Error, File, Group, H5Type, Result};
@@ -18,27 +16,10 @@ const SEGMENT_NUMBERS: usize = 1 << 20;
 
 /// Reads all of a snapshot file.
 pub(in crate::checkpoint) fn read(path: &Path) -> std::result::Result<Snapshot, ReadError> {
-    let file = open(path)?;
-    read_file(&file).map_err(|error| ReadError::Unreadable(error.to_string()))
-}
-
-/// Reads only the number of facts, after a look at the format.
-pub(in crate::checkpoint) fn read_sequence(path: &Path) -> std::result::Result<u64, ReadError> {
-    let file = open(path)?;
-    attribute(&file, "sequence").map_err(|error| ReadError::Unreadable(error.to_string()))
-}
-
-fn open(path: &Path) -> std::result::Result<File, ReadError> {
-    if !path.exists() {
-        return Err(ReadError::Missing);
-    }
-    let unreadable = |error: Error| ReadError::Unreadable(error.to_string());
-    let file = File::open(path).map_err(unreadable)?;
-    let format: (u16, u16) = (
-        attribute(&file, "format_major").map_err(unreadable)?,
-        attribute(&file, "format_minor").map_err(unreadable)?,
-    );
-    if format.0 != FORMAT.0 { Err(ReadError::Newer(format)) } else { Ok(file) }
+    let seal = seal::check(path)?;
+    let snapshot = File::open(path).and_then(|file| read_file(&file));
+    let snapshot = snapshot.map_err(|error| ReadError::Unreadable(error.to_string()))?;
+    Ok(Snapshot { format: seal.format, ..snapshot })
 }
 
 fn wrong(what: impl Into<String>) -> Error {
@@ -56,9 +37,6 @@ fn read_file(file: &File) -> Result<Snapshot> {
         created: attribute(file, "created")?,
         program: text(file, "program")?,
     };
-    if attribute::<u32>(file, "header_crc32")? != header_checksum(&header) {
-        return Err(wrong("the attributes or the learners were changed"));
-    }
     let ended = if file.attr_names()?.iter().any(|name| name == "ending") {
         let kind = EndingKind::from_name(&text(file, "ending")?).ok_or_else(|| wrong("unknown ending"))?;
         let ending = Ending::new(kind, text(file, "ending_reason")?);
@@ -67,7 +45,7 @@ fn read_file(file: &File) -> Result<Snapshot> {
         None
     };
     let snapshot = Snapshot {
-        format: (attribute(file, "format_major")?, attribute(file, "format_minor")?),
+        format: (0, 0),
         header,
         columns: points(&file.group("points")?)?,
         failures: failures(&file.group("failures")?)?,
@@ -85,43 +63,38 @@ fn read_file(file: &File) -> Result<Snapshot> {
 }
 
 fn points(group: &Group) -> Result<Columns> {
-    let mut learner = Checked::open(group, "learner")?;
-    let mut replica = Checked::open(group, "replica")?;
-    let mut worker = Checked::open(group, "worker")?;
-    let mut attempt = Checked::open(group, "attempt")?;
-    let mut started = Checked::open(group, "started")?;
-    let mut duration = Checked::open(group, "duration")?;
+    let learner = group.dataset("learner")?;
+    let replica = group.dataset("replica")?;
+    let worker = group.dataset("worker")?;
+    let attempt = group.dataset("attempt")?;
+    let started = group.dataset("started")?;
+    let duration = group.dataset("duration")?;
     let mut x = Rows::open(group, "x")?;
     let mut y = Rows::open(group, "y")?;
-    let mut extra = if has(group, "extra") { Some(Checked::open(group, "extra")?) } else { None };
-    let n = learner.dataset.size();
+    let extra = if has(group, "extra") { Some(group.dataset("extra")?) } else { None };
+    let n = learner.size();
     let rows = (SEGMENT_NUMBERS / (x.width + y.width).max(1)).clamp(1, SEGMENT_ROWS);
     let mut columns = Columns::default();
     for start in (0..n).step_by(rows) {
         let range = start..n.min(start + rows);
         let mut segment = Segment {
-            learner: learner.part(range.clone())?,
-            replica: replica.part(range.clone())?,
-            worker: worker.part(range.clone())?,
-            attempt: attempt.part(range.clone())?,
-            started: started.part(range.clone())?,
-            duration: duration.part(range.clone())?,
+            learner: part(&learner, range.clone())?,
+            replica: part(&replica, range.clone())?,
+            worker: part(&worker, range.clone())?,
+            attempt: part(&attempt, range.clone())?,
+            started: part(&started, range.clone())?,
+            duration: part(&duration, range.clone())?,
             x: x.part(range.clone())?,
             y: y.part(range.clone())?,
             extra: Vec::new(),
         };
-        if let Some(extra) = &mut extra {
-            let texts: Vec<VarLenUnicode> = extra.part(range)?;
+        if let Some(extra) = &extra {
+            let texts: Vec<VarLenUnicode> = part(extra, range)?;
             let some = texts.iter().enumerate().filter(|(_, text)| !text.is_empty());
             segment.extra = some.map(|(row, text)| (row as u32, text.as_str().into())).collect();
         }
         columns.push_segment(segment);
     }
-    for column in [learner, replica, worker, attempt, started, duration].into_iter().chain(extra) {
-        column.finish()?;
-    }
-    x.column.finish()?;
-    y.column.finish()?;
     Ok(columns)
 }
 
@@ -164,7 +137,6 @@ fn samples(group: &Group, n: usize) -> Result<Vec<Sample>> {
     let replica = values::<u64>(group, "replica")?;
     let mut rows = Rows::open(group, "x")?;
     let x = rows.part(0..n)?;
-    rows.column.finish()?;
     if learner.len() != n || replica.len() != n {
         return Err(wrong("columns differ in length"));
     }
@@ -173,55 +145,27 @@ fn samples(group: &Group, n: usize) -> Result<Vec<Sample>> {
 }
 
 /// A whole column.
-pub(super) fn values<T: H5Type + Checksum>(group: &Group, name: &str) -> Result<Vec<T>> {
-    let mut column = Checked::open(group, name)?;
-    let n = column.dataset.size();
-    let values = column.part(0..n)?;
-    column.finish()?;
-    Ok(values)
+pub(super) fn values<T: H5Type>(group: &Group, name: &str) -> Result<Vec<T>> {
+    let dataset = group.dataset(name)?;
+    if dataset.size() == 0 { Ok(Vec::new()) } else { dataset.read_raw() }
 }
 
-/// A column that is read part by part, from first to last, and compared to its checksum at the end.
-struct Checked {
-    name: String,
-    dataset: Dataset,
-    checksum: crc32fast::Hasher,
+/// Some items of a column.
+fn part<T: H5Type>(dataset: &Dataset, range: Range<usize>) -> Result<Vec<T>> {
+    if range.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(dataset.read_slice_1d::<T, _>(s![range])?.into_raw_vec_and_offset().0)
 }
 
-impl Checked {
-    fn open(group: &Group, name: &str) -> Result<Self> {
-        let dataset = group.dataset(name)?;
-        Ok(Self { name: name.to_owned(), dataset, checksum: crc32fast::Hasher::new() })
-    }
-
-    fn part<T: H5Type + Checksum>(&mut self, range: Range<usize>) -> Result<Vec<T>> {
-        if range.is_empty() {
-            return Ok(Vec::new());
-        }
-        let (values, _) = self.dataset.read_slice_1d::<T, _>(s![range])?.into_raw_vec_and_offset();
-        T::add(&values, &mut self.checksum);
-        Ok(values)
-    }
-
-    /// Rows of an `(n, width)` matrix.
-    fn matrix(&mut self, range: Range<usize>) -> Result<Vec<f64>> {
-        let (values, _) = self.dataset.read_slice_2d::<f64, _>(s![range, ..])?.into_raw_vec_and_offset();
-        f64::add(&values, &mut self.checksum);
-        Ok(values)
-    }
-
-    fn finish(self) -> Result<()> {
-        if attribute::<u32>(&self.dataset, "crc32")? == self.checksum.finalize() {
-            Ok(())
-        } else {
-            Err(wrong(format!("the column {} is damaged: its checksum differs", self.name)))
-        }
-    }
+/// Some rows of an `(n, width)` matrix.
+fn matrix(dataset: &Dataset, range: Range<usize>) -> Result<Vec<f64>> {
+    Ok(dataset.read_slice_2d::<f64, _>(s![range, ..])?.into_raw_vec_and_offset().0)
 }
 
 /// Rows of numbers, as [`Columnar::rows`](super::write::Columnar) writes them.
 struct Rows {
-    column: Checked,
+    dataset: Dataset,
     /// The length of each row, where they differ.
     lengths: Option<Vec<u32>>,
     /// Rows are stored one after another, without padding; where the next one begins.
@@ -231,25 +175,25 @@ struct Rows {
 
 impl Rows {
     fn open(group: &Group, name: &str) -> Result<Self> {
-        let column = Checked::open(group, name)?;
+        let dataset = group.dataset(name)?;
         let lengths = format!("n{name}");
         let lengths = if has(group, &lengths) { Some(values::<u32>(group, &lengths)?) } else { None };
-        let shape = column.dataset.shape();
+        let shape = dataset.shape();
         let longest = lengths.iter().flatten().copied().max().unwrap_or(0) as usize;
         let (flat, width) = match (&shape[..], &lengths) {
             ([_], Some(_)) => (Some(0), longest),
             ([_, width], _) if longest <= *width => (None, *width),
             _ => return Err(wrong(format!("{name} has the wrong shape"))),
         };
-        Ok(Self { column, lengths, flat, width })
+        Ok(Self { dataset, lengths, flat, width })
     }
 
     fn part(&mut self, range: Range<usize>) -> Result<Ragged> {
         let rows = range.len();
         let Some(lengths) = &self.lengths else {
-            let numbers = if rows * self.width == 0 { Vec::new() } else { self.column.matrix(range)? };
+            let numbers = if rows * self.width == 0 { Vec::new() } else { matrix(&self.dataset, range)? };
             if numbers.len() != rows * self.width {
-                return Err(wrong(format!("{} has too few rows", self.column.name)));
+                return Err(wrong("too few rows"));
             }
             return Ok(Ragged::uniform(numbers, self.width, rows));
         };
@@ -257,7 +201,7 @@ impl Rows {
         let mut ragged = Ragged::default();
         if let Some(start) = self.flat {
             let end = start + lengths.iter().map(|n| *n as usize).sum::<usize>();
-            let numbers: Vec<f64> = self.column.part(start..end)?;
+            let numbers: Vec<f64> = part(&self.dataset, start..end)?;
             self.flat = Some(end);
             let mut rest = &numbers[..];
             for length in lengths {
@@ -267,7 +211,7 @@ impl Rows {
                 rest = after;
             }
         } else if self.width > 0 {
-            let numbers = self.column.matrix(range)?;
+            let numbers = matrix(&self.dataset, range)?;
             for (row, length) in numbers.chunks_exact(self.width).zip(lengths) {
                 ragged.push(&row[..*length as usize]);
             }

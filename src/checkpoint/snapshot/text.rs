@@ -1,4 +1,4 @@
-//! Texts and checksums as HDF5 keeps them.
+//! Texts and attributes as HDF5 keeps them.
 
 use hdf5::types::VarLenUnicode;
 use hdf5::{Group, H5Type, Location, Result};
@@ -41,43 +41,4 @@ pub(super) fn texts(at: &Location, name: &str) -> Result<Vec<String>> {
 
 pub(super) fn has(group: &Group, name: &str) -> bool {
     group.link_exists(name)
-}
-
-/// Something with a checksum: its bytes in little endian, texts with their length before them.
-pub(super) trait Checksum: Sized {
-    fn add(items: &[Self], checksum: &mut crc32fast::Hasher);
-}
-
-macro_rules! checksum_of_numbers {
-    ($($number:ty),*) => {$(
-        impl Checksum for $number {
-            fn add(items: &[Self], checksum: &mut crc32fast::Hasher) {
-                const ITEMS: usize = 1024;
-                let mut bytes = [0; ITEMS * size_of::<$number>()];
-                for part in items.chunks(ITEMS) {
-                    let filled = &mut bytes[..size_of_val(part)];
-                    for (to, item) in filled.chunks_exact_mut(size_of::<$number>()).zip(part) {
-                        to.copy_from_slice(&item.to_le_bytes());
-                    }
-                    checksum.update(filled);
-                }
-            }
-        }
-    )*};
-}
-checksum_of_numbers!(u8, u32, u64, i64, f64);
-
-impl Checksum for bool {
-    fn add(items: &[Self], checksum: &mut crc32fast::Hasher) {
-        items.iter().for_each(|b| checksum.update(&[u8::from(*b)]));
-    }
-}
-
-impl Checksum for VarLenUnicode {
-    fn add(items: &[Self], checksum: &mut crc32fast::Hasher) {
-        for item in items {
-            checksum.update(&(item.len() as u64).to_le_bytes());
-            checksum.update(item.as_bytes());
-        }
-    }
 }

@@ -1,9 +1,8 @@
 //! Writes a snapshot file. `layout.md` is the norm.
 
-use super::super::codec;
 use super::super::columns::{Ragged, Segment};
 use super::super::journal::FORMAT;
-use super::text::{Checksum, put_attribute, put_text, put_texts, unicode};
+use super::text::{put_attribute, put_text, put_texts, unicode};
 use super::{Snapshot, learners};
 use crate::model::FailureKind;
 use hdf5::plist::file_access::LibraryVersion;
@@ -64,20 +63,12 @@ fn root(file: &hdf5::File, snapshot: &Snapshot) -> Result<()> {
     put_text(file, "study_hash", &header.study_hash)?;
     put_texts(file, "x_names", header.dimensions.iter().map(String::as_str))?;
     put_texts(file, "y_names", header.outputs.iter().map(String::as_str))?;
-    put_attribute(file, "header_crc32", &header_checksum(header))?;
     if let Some(ended) = &snapshot.ended {
         put_text(file, "ending", ended.ending.kind.name())?;
         put_text(file, "ending_reason", &ended.ending.reason)?;
         put_attribute(file, "ended", &ended.at)?;
     }
     Ok(())
-}
-
-/// Of the header in the encoding of the journal: it covers what HDF5 itself doesn't check.
-pub(super) fn header_checksum(header: &super::Header) -> u32 {
-    let mut bytes = Vec::new();
-    codec::put_header(&mut bytes, header);
-    crc32fast::hash(&bytes)
 }
 
 fn points(to: &Columnar, group: &Group, snapshot: &Snapshot) -> Result<()> {
@@ -97,17 +88,15 @@ fn points(to: &Columnar, group: &Group, snapshot: &Snapshot) -> Result<()> {
     put_text(&duration, "units", "s")?;
     if segments.iter().any(|s| !s.extra.is_empty()) {
         let extra = to.create::<VarLenUnicode>(group, "extra", &[n])?;
-        let mut checksum = crc32fast::Hasher::new();
         let mut at = 0;
         for segment in segments {
             let mut texts = vec![VarLenUnicode::new(); segment.rows()];
             for (row, text) in &segment.extra {
                 texts[*row as usize] = unicode(text);
             }
-            put_part(&extra, &texts, at, &mut checksum)?;
+            put_part(&extra, &texts, at)?;
             at += texts.len();
         }
-        put_attribute(&extra, "crc32", &checksum.finalize())?;
     }
     Ok(())
 }
@@ -145,7 +134,7 @@ fn in_flight(to: &Columnar, group: &Group, snapshot: &Snapshot) -> Result<()> {
     Ok(())
 }
 
-/// Makes data sets whose attribute `crc32` covers their contents.
+/// Makes data sets.
 pub(super) struct Columnar {
     compress: bool,
 }
@@ -164,7 +153,7 @@ impl Columnar {
     }
 
     /// A column from its parts.
-    fn column<'a, T: H5Type + Checksum + 'a>(
+    fn column<'a, T: H5Type + 'a>(
         &self,
         group: &Group,
         name: &str,
@@ -172,18 +161,16 @@ impl Columnar {
         parts: impl Iterator<Item = &'a [T]>,
     ) -> Result<Dataset> {
         let dataset = self.create::<T>(group, name, &[n])?;
-        let mut checksum = crc32fast::Hasher::new();
         let mut at = 0;
         for part in parts {
-            put_part(&dataset, part, at, &mut checksum)?;
+            put_part(&dataset, part, at)?;
             at += part.len();
         }
-        put_attribute(&dataset, "crc32", &checksum.finalize())?;
         Ok(dataset)
     }
 
     /// A column from its values.
-    pub(super) fn values<T: H5Type + Checksum>(
+    pub(super) fn values<T: H5Type>(
         &self,
         group: &Group,
         name: &str,
@@ -207,7 +194,6 @@ impl Columnar {
             return self.column(group, name, numbers, parts.iter().map(|part| part.numbers()));
         }
         let dataset = self.create::<f64>(group, name, &[n, width])?;
-        let mut checksum = crc32fast::Hasher::new();
         let mut at = 0;
         for part in parts.iter().filter(|part| part.rows() > 0 && width > 0) {
             let padded = if part.uniform_width() == Some(width) {
@@ -222,23 +208,15 @@ impl Columnar {
             let view = ArrayView2::from_shape((part.rows(), width), &padded)
                 .map_err(|error| hdf5::Error::Internal(error.to_string()))?;
             dataset.write_slice(view, s![at..at + part.rows(), ..])?;
-            f64::add(&padded, &mut checksum);
             at += part.rows();
         }
-        put_attribute(&dataset, "crc32", &checksum.finalize())?;
         Ok(dataset)
     }
 }
 
-fn put_part<T: H5Type + Checksum>(
-    dataset: &Dataset,
-    part: &[T],
-    at: usize,
-    checksum: &mut crc32fast::Hasher,
-) -> Result<()> {
+fn put_part<T: H5Type>(dataset: &Dataset, part: &[T], at: usize) -> Result<()> {
     if !part.is_empty() {
         dataset.write_slice(ArrayView1::from(part), s![at..at + part.len()])?;
-        T::add(part, checksum);
     }
     Ok(())
 }

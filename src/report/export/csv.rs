@@ -1,0 +1,47 @@
+//! Comma-separated values, as spreadsheets, pandas and R read them (RFC 4180, lines end in LF).
+
+use super::Exporter;
+use super::table::{Cell, Table};
+use crate::checkpoint::Loaded;
+use std::io::{self, Write};
+
+/// `export --format csv`
+pub const CSV: Exporter =
+    Exporter { name: "csv", about: "comma-separated values, one line per point", write };
+
+fn write(loaded: &Loaded, out: &mut dyn Write) -> io::Result<()> {
+    let table = Table::new(loaded);
+    for (i, name) in table.columns().enumerate() {
+        separate(out, i)?;
+        text(out, name)?;
+    }
+    out.write_all(b"\n")?;
+    for row in loaded.columns.iter() {
+        for (i, cell) in table.cells(&row).enumerate() {
+            separate(out, i)?;
+            match cell {
+                Cell::Absent => Ok(()),
+                Cell::Count(n) => write!(out, "{n}"),
+                // Debug writes the shortest digits that read back to the same number: 1.0, 1e300, NaN, inf.
+                Cell::Number(x) => write!(out, "{x:?}"),
+                Cell::Text(s) | Cell::Json(s) => text(out, s),
+                Cell::Bool(b) => write!(out, "{b}"),
+                Cell::Integer(i) => write!(out, "{i}"),
+            }?;
+        }
+        out.write_all(b"\n")?;
+    }
+    out.flush()
+}
+
+fn separate(out: &mut dyn Write, i: usize) -> io::Result<()> {
+    if i == 0 { Ok(()) } else { out.write_all(b",") }
+}
+
+fn text(out: &mut dyn Write, text: &str) -> io::Result<()> {
+    if text.contains([',', '"', '\n', '\r']) {
+        write!(out, "\"{}\"", text.replace('"', "\"\""))
+    } else {
+        out.write_all(text.as_bytes())
+    }
+}

@@ -1,0 +1,111 @@
+use crate::checkpoint::{Header, Loaded, Row};
+use crate::model::{Parameter, Signature};
+
+/// The columns that all exporters share, and the cells of a row.
+pub struct Table<'a> {
+    loaded: &'a Loaded,
+    /// Parameter names, in the order in which they first occur.
+    parameters: Vec<&'a str>,
+    x: Vec<String>,
+    y: Vec<String>,
+    extra: bool,
+}
+
+/// One cell.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Cell<'a> {
+    /// Nothing: a shorter row, a parameter that this learner has not.
+    Absent,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number.
+    Integer(i64),
+    /// A count or an index.
+    Count(u64),
+    /// A number.
+    Number(f64),
+    /// Text.
+    Text(&'a str),
+    /// JSON text.
+    Json(&'a str),
+}
+
+impl<'a> From<&'a Parameter> for Cell<'a> {
+    fn from(parameter: &'a Parameter) -> Self {
+        match parameter {
+            Parameter::Bool(b) => Self::Bool(*b),
+            Parameter::Integer(i) => Self::Integer(*i),
+            Parameter::Float(x) => Self::Number(*x),
+            Parameter::Text(s) => Self::Text(s),
+        }
+    }
+}
+
+impl<'a> Table<'a> {
+    /// The columns of a checkpoint. Where names are not known, coordinates are called as usual (`x`, `y`, …)
+    /// and components `value` or `value_0`, `value_1`, …; a name that is taken gets a suffix.
+    pub fn new(loaded: &'a Loaded) -> Self {
+        let none = Header::default();
+        let header = loaded.header.as_ref().unwrap_or(&none);
+        let mut parameters: Vec<&str> = Vec::new();
+        for (name, _) in loaded.header.iter().flat_map(|h| &h.learners).flat_map(|p| &p.0) {
+            if !parameters.contains(&name.as_str()) {
+                parameters.push(name);
+            }
+        }
+        let x_width = loaded.columns.x_width();
+        let y_width = loaded.columns.y_width();
+        let named = |names: &[String], usual: Vec<String>| {
+            let known = names.iter().take(usual.len()).cloned();
+            known.chain(usual.iter().skip(names.len()).cloned()).collect::<Vec<_>>()
+        };
+        let values = match y_width {
+            1 => vec!["value".to_owned()],
+            n => (0..n).map(|i| format!("value_{i}")).collect(),
+        };
+        let mut taken: Vec<String> = FIXED.iter().map(|s| (*s).to_owned()).collect();
+        taken.extend(parameters.iter().map(|s| (*s).to_owned()));
+        let mut x = named(&header.dimensions, Signature::usual_names(x_width));
+        let mut y = named(&header.outputs, values);
+        for name in x.iter_mut().chain(&mut y) {
+            while taken.contains(name) {
+                name.push('_');
+            }
+            taken.push(name.clone());
+        }
+        let extra = loaded.columns.iter().any(|row| row.extra.is_some());
+        Self { loaded, parameters, x, y, extra }
+    }
+
+    /// The names of the columns, in order.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        std::iter::once("learner")
+            .chain(self.parameters.iter().copied())
+            .chain(self.x.iter().chain(&self.y).map(String::as_str))
+            .chain(FIXED[1..6].iter().copied())
+            .chain(self.extra.then_some("extra"))
+    }
+
+    /// The cells of a row, in the order of the columns.
+    pub fn cells<'r>(&'r self, row: &'r Row<'r>) -> impl Iterator<Item = Cell<'r>> {
+        let header = self.loaded.header.as_ref();
+        let own = header.and_then(|h| h.learners.get(row.learner as usize));
+        let parameter = move |name: &&str| own.and_then(|p| p.get(name)).map_or(Cell::Absent, Cell::from);
+        let number = |numbers: &'r [f64], i: usize| numbers.get(i).map_or(Cell::Absent, |x| Cell::Number(*x));
+        std::iter::once(Cell::Count(row.learner.into()))
+            .chain(self.parameters.iter().map(parameter))
+            .chain((0..self.x.len()).map(move |i| number(row.point, i)))
+            .chain((0..self.y.len()).map(move |i| number(row.values, i)))
+            .chain([
+                Cell::Count(row.replica),
+                Cell::Count(row.meta.worker.into()),
+                Cell::Count(row.meta.attempt.into()),
+                Cell::Number(row.meta.started),
+                Cell::Number(row.meta.duration),
+            ])
+            .chain(self.extra.then(|| row.extra.map_or(Cell::Absent, Cell::Json)))
+    }
+}
+
+/// Names that no coordinate or component can have.
+const FIXED: [&str; 7] = ["learner", "replica", "worker", "attempt", "started", "duration", "extra"];
