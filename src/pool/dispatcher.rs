@@ -17,6 +17,8 @@ use std::time::Duration;
 const MESSAGES_PER_VISIT: usize = 64;
 /// How often workers are looked after: overdue ones, dead processes, heartbeats.
 const ROUND: Duration = Duration::from_millis(200);
+/// How long workers that were given up have to leave at the end.
+const GRACE: Duration = Duration::from_secs(2);
 /// A task's buffer is kept with its slot for the next task, unless it has grown beyond this.
 const KEEP: usize = 1 << 16;
 /// Where the arguments of a task lie in its buffer.
@@ -660,25 +662,8 @@ impl Dispatcher {
         }
         let mut round = self.transport.now();
         while here.contains(&true) || (!self.lost_any && self.transport.unsent().unwrap_or(0) > 0) {
-            match self.transport.receive(ROUND) {
-                Ok(Some(Received { from, message })) => {
-                    let goodbye = Header::read(&message).is_ok_and(|h| h.kind == Kind::Goodbye);
-                    if let (true, Some(place)) =
-                        (goodbye, (from as usize).checked_sub(1).and_then(|i| here.get_mut(i)))
-                    {
-                        *place = false;
-                    }
-                    self.transport.recycle(message);
-                }
-                Ok(None) => {}
-                Err(TransportError { peer: Some(rank), .. }) if rank > 0 => {
-                    self.lost_any = true;
-                    here[rank as usize - 1] = false;
-                }
-                Err(_) => {
-                    self.lost_any = true;
-                    return true;
-                }
+            if !self.hear_goodbye(&mut here) {
+                return true;
             }
             let now = self.transport.now();
             if now.saturating_sub(round) >= ROUND {
@@ -691,7 +676,54 @@ impl Dispatcher {
                 }
             }
         }
+        self.end_the_silent();
         self.lost_any
+    }
+
+    /// Waits a little for the last word of a worker. False if the transport has failed.
+    fn hear_goodbye(&mut self, here: &mut [bool]) -> bool {
+        match self.transport.receive(ROUND) {
+            Ok(Some(Received { from, message })) => {
+                let goodbye = Header::read(&message).is_ok_and(|header| header.kind == Kind::Goodbye);
+                if let (true, Some(i)) = (goodbye, (from as usize).checked_sub(1).filter(|i| *i < here.len()))
+                {
+                    here[i] = false;
+                    self.presences[i] = None;
+                }
+                self.transport.recycle(message);
+            }
+            Ok(None) => {}
+            Err(TransportError { peer: Some(rank), .. }) if rank > 0 => {
+                self.lost_any = true;
+                here[rank as usize - 1] = false;
+            }
+            Err(_) => return false,
+        }
+        true
+    }
+
+    /// Workers that were given up but still run on this host (stopped, or in an endless task) get a moment to
+    /// leave. Then they are killed, since the job would not end before them.
+    fn end_the_silent(&mut self) {
+        let began = self.transport.now();
+        let mut given_up: Vec<bool> = (0..self.stats.len())
+            .map(|i| self.stats[i].losses > 0 && self.presences[i].as_ref().is_some_and(Presence::is_running))
+            .collect();
+        while given_up.contains(&true) && self.transport.now().saturating_sub(began) < GRACE {
+            if !self.hear_goodbye(&mut given_up) {
+                break;
+            }
+        }
+        for (i, presence) in self.presences.iter().enumerate() {
+            if let (true, Some(presence)) = (given_up[i], presence) {
+                tracing::warn!(
+                    rank = i + 1,
+                    pid = presence.pid,
+                    "a worker that was given up still runs; killed"
+                );
+                presence.kill();
+            }
+        }
     }
 }
 

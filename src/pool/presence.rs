@@ -29,6 +29,15 @@ impl Presence {
         stat(self.pid)
             .is_some_and(|(state, started)| started == self.started && !matches!(state, 'Z' | 'X' | 'x'))
     }
+
+    /// Kills it, if it still runs.
+    pub(crate) fn kill(&self) {
+        if self.is_running() {
+            let pid = nix::unistd::Pid::from_raw(self.pid as i32);
+            // It may have ended just now, which is as good.
+            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+        }
+    }
 }
 
 /// The name of this host.

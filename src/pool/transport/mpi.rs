@@ -59,7 +59,14 @@ pub(crate) fn library() -> String {
         let mut buffer = vec![0_u8; size];
         let mut length = 0;
         match ffi::MPI_Get_library_version(buffer.as_mut_ptr().cast::<c_char>(), &raw mut length) {
-            0 => text(&buffer).lines().next().unwrap_or_default().replace("\t", " ").trim().to_owned(),
+            // Open MPI tells its package and date too, after a comma; MPICH its configuration, line by line.
+            0 => text(&buffer)
+                .split([',', '\n'])
+                .next()
+                .unwrap_or_default()
+                .replace("\t", " ")
+                .trim()
+                .to_owned(),
             _ => "unknown MPI library".to_owned(),
         }
     }

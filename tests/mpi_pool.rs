@@ -1,0 +1,268 @@
+//! The pool over real MPI: every test runs `examples/pool_scenarios.rs` under a launcher.
+//!
+//! `MPIEXEC` chooses the launcher (default `mpiexec.openmpi`); it has to fit the library that was built with.
+#![cfg(feature = "mpi")]
+
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// One job at a time: several would only slow each other down beyond their limits.
+static MACHINE: Mutex<()> = Mutex::new(());
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+const LIMIT: Duration = Duration::from_secs(60);
+
+struct Ended {
+    code: Option<i32>,
+    out: String,
+    err: String,
+    took: Duration,
+}
+
+struct Job<'a> {
+    ranks: u32,
+    args: &'a [&'a str],
+    flags: &'a [&'a str],
+    env: &'a [(&'a str, &'a str)],
+}
+
+fn launcher() -> String {
+    std::env::var("MPIEXEC").unwrap_or_else(|_| "mpiexec.openmpi".into())
+}
+
+fn is_mpich() -> bool {
+    launcher().contains("mpich")
+}
+
+fn program() -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    let path = own.parent().unwrap().with_file_name("examples").join("pool_scenarios");
+    assert!(path.exists(), "{} is missing: run `cargo build --examples`", path.display());
+    path
+}
+
+/// Processes, zombies aside, that carry this mark in their environment.
+fn marked(mark: &str) -> Vec<u32> {
+    let mark = format!("POOL_TEST={mark}");
+    let running = |pid: u32| {
+        let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environ.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes())
+    };
+    let pids = std::fs::read_dir("/proc").unwrap().flatten();
+    pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(|pid| running(*pid)).collect()
+}
+
+fn kill(child: &Child, mark: &str) {
+    use nix::sys::signal::{Signal, kill, killpg};
+    use nix::unistd::Pid;
+    let _ = killpg(Pid::from_raw(child.id() as i32), Signal::SIGKILL);
+    // Launchers put their ranks into groups of their own.
+    for pid in marked(mark) {
+        let _ = kill(Pid::from_raw(pid as i32), Signal::SIGKILL);
+    }
+}
+
+fn read_all(mut from: impl Read + Send + 'static) -> std::thread::JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = from.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+impl Job<'_> {
+    fn run(&self) -> Ended {
+        let _machine: MutexGuard<'_, ()> = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mark = format!("{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let began = Instant::now();
+        let mut child = Command::new(launcher())
+            .args(self.flags)
+            .args(["-n", &self.ranks.to_string()])
+            .arg(program())
+            .args(self.args)
+            .env("POOL_TEST", &mark)
+            .env("OMPI_ALLOW_RUN_AS_ROOT", "1")
+            .env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1")
+            .env("OMPI_MCA_rmaps_base_oversubscribe", "1")
+            .env("OMPI_MCA_hwloc_base_binding_policy", "none")
+            .envs(self.env.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}; set MPIEXEC", launcher()));
+        let (out, err) = (read_all(child.stdout.take().unwrap()), read_all(child.stderr.take().unwrap()));
+        let status = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break status;
+            }
+            if began.elapsed() > LIMIT {
+                kill(&child, &mark);
+                child.wait().unwrap();
+                panic!("{:?} hung; it said\n{}\n{}", self.args, out.join().unwrap(), err.join().unwrap());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        let took = began.elapsed();
+        // A launcher may end a moment before its last rank has.
+        while !marked(&mark).is_empty() {
+            if began.elapsed() > took + Duration::from_secs(5) {
+                let left = marked(&mark);
+                kill(&child, &mark);
+                panic!("{:?} left processes behind: {left:?}", self.args);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ended { code: status.code(), out: out.join().unwrap(), err: err.join().unwrap(), took }
+    }
+}
+
+fn run(ranks: u32, args: &[&str]) -> Ended {
+    Job { ranks, args, flags: &[], env: &[] }.run()
+}
+
+/// Runs a scenario that should go well; returns what rank 0 printed.
+fn succeed(ranks: u32, args: &[&str]) -> String {
+    succeeded(&run(ranks, args))
+}
+
+fn succeeded(ended: &Ended) -> String {
+    assert_eq!(ended.code, Some(0), "{}\n{}", ended.out, ended.err);
+    ended.out.trim().to_owned()
+}
+
+#[test]
+fn a_map_uses_all_workers_of_any_world() {
+    assert_eq!(succeed(1, &["map", "5000"]), "5000 results from 1 workers of 1");
+    for ranks in [2, 4, 8] {
+        let out = succeed(ranks, &["map", "5000"]);
+        assert_eq!(out, format!("5000 results from {0} workers of {0}", ranks - 1));
+    }
+}
+
+#[test]
+fn the_world_is_told_at_the_start() {
+    let out = succeed(3, &["world"]);
+    assert!(out.starts_with("1 manager, 2 workers on 1 host over "), "{out}");
+    assert!(out.contains(if is_mpich() { "MPICH" } else { "Open MPI" }), "{out}");
+    assert!(out.contains("worker loss: fatal"), "{out}");
+    assert!(succeed(1, &["world"]).starts_with("1 manager, 1 worker on 1 host over threads"));
+}
+
+#[test]
+fn futures_come_back_in_any_order() {
+    assert_eq!(succeed(4, &["futures", "500"]), "500 futures");
+}
+
+#[test]
+fn errors_and_panics_of_tasks_come_back_and_nothing_else_suffers() {
+    let ended = run(3, &["failures", "100"]);
+    assert_eq!(succeeded(&ended), "[60, 20, 20]");
+    assert!(!ended.err.contains("panicked"), "{}", ended.err);
+}
+
+#[test]
+fn payloads_of_any_size_come_back_intact() {
+    for ranks in [2, 3] {
+        assert_eq!(succeed(ranks, &["payloads", "4000000"]), "intact up to 4000000 bytes");
+    }
+}
+
+#[test]
+fn a_hundred_megabytes_come_back_intact() {
+    assert_eq!(succeed(2, &["huge", "100000000"]), "100000000 bytes");
+}
+
+#[test]
+fn everything_works_without_matched_probes() {
+    let env = [("ADAPTIVE_MPI_MATCHED_PROBE", "0")];
+    let job = |args| Job { ranks: 3, args, flags: &[], env: &env }.run();
+    assert_eq!(succeeded(&job(&["payloads", "400000"])), "intact up to 400000 bytes");
+    assert_eq!(succeeded(&job(&["futures", "300"])), "300 futures");
+}
+
+#[test]
+fn rank_0_never_waits_for_a_slow_receiver() {
+    assert_eq!(succeed(3, &["slow-receiver", "2000000"]), "8 payloads");
+}
+
+#[test]
+fn all_leave_when_rank_0_returns_early_or_fails() {
+    assert_eq!(succeed(4, &["early-return", "300"]), "rank 0 returns");
+    let ended = run(3, &["main-fails"]);
+    assert_ne!(ended.code, Some(0));
+    assert!(ended.err.contains("the goal is out of reach"), "{}", ended.err);
+}
+
+#[test]
+fn a_panic_on_rank_0_ends_the_job() {
+    let ended = run(3, &["main-panics"]);
+    assert_eq!(ended.code, Some(1), "{}\n{}", ended.out, ended.err);
+    assert!(ended.err.contains("rank 0 gives up"), "{}", ended.err);
+    assert!(ended.took < Duration::from_secs(20));
+}
+
+#[test]
+fn a_panic_on_a_worker_outside_of_a_task_ends_the_job() {
+    let ended = run(3, &["worker-panics"]);
+    assert_eq!(ended.code, Some(1), "{}\n{}", ended.out, ended.err);
+    assert!(ended.err.contains("the state can't be dropped"), "{}", ended.err);
+    assert!(ended.took < Duration::from_secs(20));
+}
+
+#[test]
+fn a_worker_without_its_state_fails_its_tasks_only() {
+    let env = [("POOL_STATE_FAILS", "2")];
+    let ended = Job { ranks: 3, args: &["state", "50"], flags: &[], env: &env }.run();
+    assert_eq!(succeeded(&ended), "1 workers without a state, some tasks failed: true");
+}
+
+#[test]
+fn a_launcher_that_does_not_fit_is_told_at_once() {
+    // What a rank sees under the wrong launcher: it is alone, but the variables speak of four.
+    let (size, rank) =
+        if is_mpich() { ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK") } else { ("PMI_SIZE", "PMI_RANK") };
+    let mut command = Command::new(program());
+    command.arg("map").env(size, "4").env(rank, "0").env("OMPI_ALLOW_RUN_AS_ROOT", "1");
+    let output = command.env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1").output().unwrap();
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{err}");
+    assert!(err.contains("Mismatch") && err.contains("expected: 4") && err.contains("mpiexec"), "{err}");
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn waiting_ranks_take_less_than_a_twentieth_of_a_core() {
+    let out = succeed(4, &["idle-cpu", "4000"]);
+    let shares: Vec<f64> = out.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    assert_eq!(shares.len(), 2, "{out}");
+    assert!(shares.iter().all(|share| *share < 0.05), "{out}");
+}
+
+#[test]
+fn a_dead_or_stopped_worker_costs_no_task() {
+    if is_mpich() {
+        // MPICH's mpiexec ends the job; that it ends, and soon, is what can be promised.
+        let ended = run(4, &["worker-killed", "100"]);
+        assert_ne!(ended.code, Some(0));
+        assert!(ended.took < Duration::from_secs(20));
+        return;
+    }
+    for scenario in ["worker-killed", "worker-stopped"] {
+        let ended = Job { ranks: 4, args: &[scenario, "100"], flags: &["--enable-recovery"], env: &[] }.run();
+        assert!(ended.out.contains("100 tasks, 2 workers left"), "{}\n{}", ended.out, ended.err);
+    }
+}
+
+#[test]
+fn workers_leave_when_rank_0_is_dead() {
+    let flags: &[&str] = if is_mpich() { &[] } else { &["--enable-recovery"] };
+    let ended = Job { ranks: 3, args: &["manager-killed"], flags, env: &[] }.run();
+    assert!(ended.out.contains("manager "), "{}\n{}", ended.out, ended.err);
+    assert!(is_mpich() || ended.err.contains("rank 0 has ended"), "{}", ended.err);
+}
