@@ -5,6 +5,8 @@
 //! its values change in the last bit. What comes later, and what we do otherwise on purpose, is compared by the
 //! recorded `measures`, in a run of our own.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic, in its own functions too")]
+
 #[expect(unreachable_pub, reason = "modules of a test have no outside")]
 mod reference {
     pub mod case;

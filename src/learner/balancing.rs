@@ -69,6 +69,8 @@ pub struct BalancingLearner {
     expected: RefCell<Ranking>,
     /// The child whose turn is next, for `cycle`.
     turn: usize,
+    /// The turn after the child that was told last: where a restarted run goes on.
+    turn_after_told: usize,
     npoints: usize,
     npending: usize,
 }
@@ -133,6 +135,7 @@ impl BalancingLearner {
             real: RefCell::new(ranking.clone()),
             expected: RefCell::new(ranking),
             turn: 0,
+            turn_after_told: 0,
             npoints: children.iter().map(|child| child.npoints()).sum(),
             npending: children.iter().map(|child| child.npending()).sum(),
             children,
@@ -219,6 +222,15 @@ impl BalancingLearner {
         false
     }
 
+    /// Notes that values of a child were told, none of which had been asked if `pending` is still the number of
+    /// pending points. Such values come from a restart, after which `cycle` goes on where it had stopped.
+    fn note_told(&mut self, index: usize, pending: usize) {
+        self.turn_after_told = (index + 1) % self.children.len();
+        if self.npending == pending {
+            self.turn = self.turn_after_told;
+        }
+    }
+
     fn foreign(&self, sample: &Sample) -> TellError {
         TellError::Foreign(format!("learner {} of {}", sample.learner, self.children.len()))
     }
@@ -248,8 +260,13 @@ impl Learner for BalancingLearner {
 
     fn tell(&mut self, sample: &Sample, value: &Value) -> Result<(), TellError> {
         let own = sample.clone().of_learner(0);
-        self.with_child(sample.learner as usize, |child| child.tell(&own, value))
-            .unwrap_or_else(|| Err(self.foreign(sample)))
+        let (index, told, pending) = (sample.learner as usize, self.npoints, self.npending);
+        self.with_child(index, |child| child.tell(&own, value))
+            .unwrap_or_else(|| Err(self.foreign(sample)))?;
+        if self.npoints != told {
+            self.note_told(index, pending);
+        }
+        Ok(())
     }
 
     /// Each child gets its own values at once, in the order in which they are told.
@@ -259,6 +276,7 @@ impl Learner for BalancingLearner {
         {
             return Err(self.foreign(sample));
         }
+        let pending = self.npending;
         let mut order: Vec<u32> = (0..told.len() as u32).collect();
         order.sort_by_key(|i| told[*i as usize].0.learner);
         for group in order.chunk_by(|i, j| told[*i as usize].0.learner == told[*j as usize].0.learner) {
@@ -269,6 +287,9 @@ impl Learner for BalancingLearner {
                 .collect();
             let index = told[group[0] as usize].0.learner as usize;
             self.with_child(index, |child| child.tell_many(&own)).transpose()?;
+        }
+        if let Some((sample, _)) = told.last() {
+            self.note_told(sample.learner as usize, pending);
         }
         Ok(())
     }
@@ -284,6 +305,7 @@ impl Learner for BalancingLearner {
                 self.with_child(index, |child| child.remove_unfinished());
             }
         }
+        self.turn = self.turn_after_told;
     }
 
     /// The largest loss of a child. O(log children) for each child that changed since the last call.
@@ -322,6 +344,7 @@ impl Learner for BalancingLearner {
             real: self.real.clone(),
             expected: self.expected.clone(),
             turn: self.turn,
+            turn_after_told: self.turn_after_told,
             npoints: self.npoints,
             npending: self.npending,
         })

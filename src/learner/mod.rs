@@ -5,10 +5,12 @@
 
 mod balancing;
 mod heap;
+mod intervals;
 mod learner1d;
 mod line;
 mod sequence;
 mod split;
+mod values;
 
 pub use balancing::{BalancingLearner, Strategy, UnknownStrategy};
 pub use learner1d::{BoundsError, Learner1D};

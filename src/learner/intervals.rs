@@ -1,0 +1,283 @@
+//! The losses of all intervals of a line, kept up to date as points become pending and told.
+
+use super::Loss;
+use super::heap::IndexedHeap;
+use super::line::{Line, NONE};
+use super::split::Urgency;
+use super::values::Values;
+use crate::loss::{IntervalLoss, Window};
+use std::sync::Arc;
+
+/// When the range of values has grown by more than this factor, all losses are computed anew (upstream:
+/// `_recompute_losses_factor`). Until then a loss keeps the scale of its last update: that is what makes a
+/// tell O(log n).
+const RECOMPUTE_FACTOR: f64 = 2.0;
+
+/// A line of points, the loss of each interval between told points, and the expected loss of each interval between
+/// any points: the share of the told interval that it lies in, by length. Where a told point is missing on one
+/// side, the expected loss is infinite.
+#[derive(Clone)]
+pub(super) struct Intervals {
+    loss: Arc<dyn IntervalLoss>,
+    pub(super) line: Line,
+    pub(super) values: Values,
+    /// Ranks of the intervals between told points, by their left node.
+    real: IndexedHeap<Urgency>,
+    /// Ranks of the intervals between all points, by their left node.
+    pub(super) expected: IndexedHeap<Urgency>,
+    pub(super) x_scale: f64,
+    /// Intervals shorter than this are fine as they are (upstream: `_dx_eps`).
+    shortest: f64,
+    /// Scale of the values when all losses were computed last.
+    old_y_scale: f64,
+    /// Scratch space: coordinates and values of a [`Window`].
+    window: (Vec<f64>, Vec<f64>),
+}
+
+impl Intervals {
+    pub(super) fn new((lo, hi): (f64, f64), loss: Arc<dyn IntervalLoss>) -> Self {
+        Self {
+            loss,
+            line: Line::new(),
+            values: Values::default(),
+            real: IndexedHeap::default(),
+            expected: IndexedHeap::default(),
+            x_scale: hi - lo,
+            shortest: 2.0 * lo.abs().max(hi.abs()) * f64::EPSILON,
+            old_y_scale: 0.0,
+            window: (Vec::new(), Vec::new()),
+        }
+    }
+
+    /// How intervals are judged.
+    pub(super) fn loss(&self) -> &Arc<dyn IntervalLoss> {
+        &self.loss
+    }
+
+    /// The largest loss, in the order of urgency; infinite if there are no intervals.
+    pub(super) fn largest(&self, which: Loss) -> f64 {
+        match which {
+            Loss::Real => self.real.top().map_or(f64::INFINITY, |(_, id)| self.line.node(id).loss),
+            Loss::Expected => {
+                self.expected.top().map_or(f64::INFINITY, |(_, id)| self.line.node(id).expected)
+            }
+        }
+    }
+
+    /// Left end, right end and loss of all intervals, most urgent first.
+    pub(super) fn list(&self, which: Loss) -> Vec<(f64, f64, f64)> {
+        let line = &self.line;
+        match which {
+            Loss::Real => {
+                let interval = |(_, id)| (line.x(id), line.x(line.node(id).told_next), line.node(id).loss);
+                self.real.descending().map(interval).collect()
+            }
+            Loss::Expected => {
+                let interval = |(_, id)| (line.x(id), line.x(line.node(id).next), line.node(id).expected);
+                self.expected.descending().map(interval).collect()
+            }
+        }
+    }
+
+    /// Makes `x`, which is no node, pending. Needs a search.
+    pub(super) fn insert_foreign(&mut self, x: f64) -> u32 {
+        let prev = self.line.predecessor(x);
+        self.insert_pending(prev, x)
+    }
+
+    /// Makes `x` pending right after the node `prev`.
+    #[inline]
+    pub(super) fn insert_pending(&mut self, prev: u32, x: f64) -> u32 {
+        let id = self.line.insert_after(prev, x);
+        let next = self.line.node(id).next;
+        let (before, after) = match self.line.told_interval(prev, x) {
+            Some(left) => {
+                let told = self.line.node(left);
+                let (loss, width) = (told.loss, self.line.x(told.told_next) - told.x);
+                self.line.node_mut(id).told_prev = left;
+                ((x - self.line.x(prev)) * loss / width, (self.line.x(next) - x) * loss / width)
+            }
+            None => (f64::INFINITY, f64::INFINITY),
+        };
+        if prev != NONE {
+            self.line.node_mut(prev).expected = before;
+            self.queue_expected(prev);
+        }
+        if next != NONE {
+            self.line.node_mut(id).expected = after;
+            self.queue_expected(id);
+        }
+        id
+    }
+
+    /// Gives a pending node its value.
+    #[inline]
+    pub(super) fn tell(&mut self, id: u32, y: &[f64]) {
+        self.line.mark_told(id);
+        self.values.put(id, y);
+        if self.values.scale > RECOMPUTE_FACTOR * self.old_y_scale {
+            self.recompute_all();
+            self.requeue_all();
+            return;
+        }
+        // The new point is in the windows of this many intervals to each side.
+        let reach = self.loss.nth_neighbors() + 1;
+        let mut left = id;
+        let mut count = reach;
+        while count > 0 && self.line.node(left).told_prev != NONE {
+            left = self.line.node(left).told_prev;
+            count -= 1;
+        }
+        let mut count = 2 * reach - count;
+        while count > 0 && self.line.node(left).told_next != NONE {
+            self.update(left);
+            left = self.line.node(left).told_next;
+            count -= 1;
+        }
+    }
+
+    /// Gives many points their values and computes all losses anew. O(N log N) with N points in total.
+    pub(super) fn tell_bulk<'a>(&mut self, told: impl Iterator<Item = (f64, &'a [f64])>) {
+        let mut new = Vec::new();
+        for (x, y) in told {
+            let id = match self.line.find(x) {
+                Some(id) if self.line.node(id).told => continue,
+                Some(id) => {
+                    self.line.mark_told_unlinked(id);
+                    id
+                }
+                None => {
+                    let id = self.line.create(x, true);
+                    new.push(id);
+                    id
+                }
+            };
+            self.values.put(id, y);
+        }
+        self.line.relink(&new);
+        self.recompute_all();
+        self.requeue_all();
+    }
+
+    /// Takes all pending points out. O(n).
+    pub(super) fn remove_pending(&mut self) {
+        if self.line.npending == 0 {
+            return;
+        }
+        self.line.remove_pending();
+        let mut id = self.line.first_told;
+        while id != NONE {
+            let node = self.line.node_mut(id);
+            node.expected = node.loss;
+            id = node.told_next;
+        }
+        self.expected = self.real.clone();
+    }
+
+    #[inline]
+    fn urgency(&self, loss: f64, a: f64, b: f64) -> Urgency {
+        Urgency::new(loss, a, b, 1, self.x_scale)
+    }
+
+    /// The loss of the told interval that starts at `id`, with the scales of now.
+    #[inline]
+    fn interval_loss(&mut self, id: u32) -> f64 {
+        let node = self.line.node(id);
+        let right = node.told_next;
+        let (a, b) = (node.x, self.line.x(right));
+        if b - a < self.shortest {
+            return 0.0;
+        }
+        let reach = self.loss.nth_neighbors();
+        let (x_scale, y_scale) = (self.x_scale, self.values.divisor());
+        if reach == 0 && self.values.dim == 1 {
+            let ys = [self.values.row(id)[0] / y_scale, self.values.row(right)[0] / y_scale];
+            return self.loss.evaluate(&Window::new(&[a / x_scale, b / x_scale], &ys, 1, 0));
+        }
+        let (mut first, mut left) = (id, 0);
+        while left < reach && self.line.node(first).told_prev != NONE {
+            first = self.line.node(first).told_prev;
+            left += 1;
+        }
+        let (xs, ys) = &mut self.window;
+        xs.clear();
+        ys.clear();
+        let mut id = first;
+        while id != NONE && xs.len() < left + 2 + reach {
+            xs.push(self.line.x(id) / x_scale);
+            ys.extend(self.values.row(id).iter().map(|y| y / y_scale));
+            id = self.line.node(id).told_next;
+        }
+        self.loss.evaluate(&Window::new(xs, ys, self.values.dim, left))
+    }
+
+    /// Computes the loss of the told interval at `left` and shares it out among its sub-intervals. The queues
+    /// are left to the caller.
+    #[inline]
+    fn spread(&mut self, left: u32) {
+        let loss = self.interval_loss(left);
+        let node = self.line.node_mut(left);
+        node.loss = loss;
+        let (right, a) = (node.told_next, node.x);
+        if node.next == right {
+            // Without the product and quotient below, which can change the last digit: a learner rebuilt from
+            // its values has to agree with one that dropped its pending points.
+            node.expected = loss;
+            return;
+        }
+        let width = self.line.x(right) - a;
+        let mut id = left;
+        while id != right {
+            let next = self.line.node(id).next;
+            let next_x = self.line.x(next);
+            let node = self.line.node_mut(id);
+            node.expected = (next_x - node.x) * loss / width;
+            if id != left {
+                node.told_prev = left;
+            }
+            id = next;
+        }
+    }
+
+    /// [`Self::spread`], and puts the new losses in both queues.
+    #[inline]
+    fn update(&mut self, left: u32) {
+        self.spread(left);
+        let node = self.line.node(left);
+        let (right, a) = (node.told_next, node.x);
+        self.real.set(left, self.urgency(node.loss, a, self.line.x(right)));
+        let mut id = left;
+        while id != right {
+            self.queue_expected(id);
+            id = self.line.node(id).next;
+        }
+    }
+
+    #[inline]
+    fn queue_expected(&mut self, id: u32) {
+        let node = self.line.node(id);
+        let urgency = self.urgency(node.expected, node.x, self.line.x(node.next));
+        self.expected.set(id, urgency);
+    }
+
+    /// Computes all losses with the scales of now. The queues are left to the caller.
+    fn recompute_all(&mut self) {
+        self.old_y_scale = self.values.scale;
+        let mut id = self.line.first_told;
+        while id != NONE && id != self.line.last_told {
+            self.spread(id);
+            id = self.line.node(id).told_next;
+        }
+    }
+
+    /// Makes both queues anew, in O(n).
+    fn requeue_all(&mut self) {
+        let (line, x_scale) = (&self.line, self.x_scale);
+        let rank = |id: u32, next: u32, loss: f64| {
+            (next != NONE).then(|| (Urgency::new(loss, line.x(id), line.x(next), 1, x_scale), id))
+        };
+        self.real.rebuild(line.told().filter_map(|id| rank(id, line.node(id).told_next, line.node(id).loss)));
+        self.expected
+            .rebuild(line.all().filter_map(|id| rank(id, line.node(id).next, line.node(id).expected)));
+    }
+}
