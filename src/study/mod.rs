@@ -38,10 +38,12 @@ mod error;
 mod options;
 pub mod template;
 mod tree;
+mod values;
 
 pub use build::{Built, Makers};
-pub use combos::{Combos, MOST_COMBOS, identity};
+pub use combos::{Combos, identity};
 pub use compare::{Difference, Severity, combo_moves, compare};
 pub use config::{STRATEGIES, Study};
 pub use error::{Problem, Problems, StudyError};
 pub use options::{CheckpointOptions, Log, NanPolicy, RunOptions};
+pub use values::MOST_COMBOS;
