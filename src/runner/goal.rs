@@ -34,7 +34,7 @@ pub enum Goal {
     Forever,
     /// At the first of these conditions, or when all hold.
     When {
-        /// At least one; no two of the same kind.
+        /// At least one, at most one of each kind.
         conditions: Vec<Condition>,
         /// All must hold, not just one.
         all: bool,

@@ -108,6 +108,7 @@ impl Study {
         let checkpoint = checkpoint
             .map_or_else(CheckpointOptions::default, |table| CheckpointOptions::read(table, problems));
         unknown_sections(root, problems);
+        stray_goal(root, problems);
         Some(Self {
             name: name?,
             path: path.to_owned(),
@@ -212,6 +213,26 @@ fn unknown_sections(root: &Table, problems: &mut Vec<SettingError>) {
             (None, None) => {}
         }
         problems.push(problem);
+    }
+}
+
+/// `goal = "forever"` below a section's header is a key of that section; this is told instead of a goal that
+/// is missing.
+fn stray_goal(root: &Table, problems: &mut Vec<SettingError>) {
+    let stray = root.entries().iter().find_map(|(section, _, setting)| match &setting.value {
+        SettingValue::Table(table) => {
+            table.entries().iter().find(|(key, ..)| key == "goal").map(|(_, span, _)| (section, span))
+        }
+        _ => None,
+    });
+    if let Some((section, span)) = stray
+        && root.get("goal").is_none()
+    {
+        problems.retain(|other| other.message != "`goal` is missing" && other.span != *span);
+        problems.push(
+            SettingError::new(span, format!("`goal` stands in [{section}]"))
+                .help("move it above the first [section]; or write a section [goal]"),
+        );
     }
 }
 

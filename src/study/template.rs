@@ -111,7 +111,7 @@ sequence = [0.0, 0.1, 0.25, 0.5, 1.0]
 ];
 
 const HEAD: &str = r#"# A study for adaptive-mpi. Check it: adaptive-mpi check FILE. Run it: mpiexec -n 16 adaptive-mpi run FILE
-# Lines that start with `# key = …` show a default: remove the `#` to change it.
+# Lines that start with `# key = …` show a default or an example: remove the `#` to use it.
 
 # Files of results are named after it (default: the name of this file, without its ending).
 # name = "resonance"

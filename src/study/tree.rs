@@ -87,7 +87,8 @@ fn syntax_error(text: &str, message: &str, span: Span) -> SettingError {
 const VALUES: &str = "a value is a number, true or false, \"text\", a [list] or a { table }";
 
 fn syntax_advice(message: &str) -> &'static str {
-    let advice: [(&str, &str); 9] = [
+    let advice: [(&str, &str); 10] = [
+        ("unquoted key", "keys consist of a-z, 0-9, `_` and `-`; others stand in quotes, as in \"α\" = 1"),
         ("duplicate key", "each key and each [section] may be written once: remove one of them"),
         (
             "missing comma",

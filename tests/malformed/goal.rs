@@ -70,6 +70,17 @@ pub(crate) const CASES: &[Case] = &[
     case(NAME, "goal = \"forever\"", 14, "duplicate key"),
 ];
 
+/// A goal as a key of another section, where `[goal]` is left out: after which line, and what is said.
+pub(crate) const STRAY_GOALS: &[(&str, &str)] = &[
+    ("retries = 5\n", "`goal` stands in [run]"),
+    ("a = [0.01, 0.1]\n", "`goal` stands in [parameters]"),
+    ("bounds = [-1, 1]\n", "`goal` stands in [learner]"),
+    ("builtin = \"peak\"\n", "`goal` stands in [function]"),
+    ("strategy = \"loss\"\n", "`goal` stands in [balancing]"),
+    ("folder = \"data\"\n", "`goal` stands in [checkpoint]"),
+    ("system = \"slurm\"\n", "`goal` stands in [scheduler]"),
+];
+
 /// Goals above all sections; here `[goal]` itself is left out.
 pub(crate) const SHORT_GOALS: &[(&str, &str)] = &[
     ("goal = \"forevr\"", "unknown goal `forevr`"),

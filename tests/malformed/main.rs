@@ -127,12 +127,27 @@ fn every_malformed_study_gives_one_error_with_line_and_advice() {
     assert!(bad.is_empty(), "{} bad cases\n\n{}", bad.len(), bad.join("\n\n"));
 }
 
+/// The good study without `[goal]`.
+fn without_goal() -> String {
+    let part = |from: &str, to: &str| GOOD.split(from).nth(1).and_then(|rest| rest.split(to).next());
+    let goal = part("[goal]", "[balancing]").map(|keys| format!("[goal]{keys}"));
+    GOOD.replace(&goal.unwrap_or_default(), "")
+}
+
 #[test]
 fn every_malformed_goal_above_all_sections_is_an_error() {
-    let (before, after) = (GOOD.find("[goal]").unwrap(), GOOD.find("[balancing]").unwrap());
     for (goal, message) in goal::SHORT_GOALS {
-        let text = format!("{goal}\n{}{}", &GOOD[..before], &GOOD[after..]);
+        let text = format!("{goal}\n{}", without_goal());
         judge_text(&text, 1, message).unwrap_or_else(|problem| panic!("{goal}: {problem}"));
+    }
+}
+
+#[test]
+fn a_goal_below_the_header_of_another_section_is_told_where_to_go() {
+    for (after, message) in goal::STRAY_GOALS {
+        let text = without_goal().replace(after, &format!("{after}goal = \"forever\"\n"));
+        let line = text.split("goal =").next().unwrap().matches('\n').count() + 1;
+        judge_text(&text, line, message).unwrap_or_else(|problem| panic!("{after}: {problem}"));
     }
 }
 

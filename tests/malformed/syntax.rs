@@ -60,6 +60,7 @@ pub(crate) const CASES: &[Case] = &[
     case("retries = 5", "// retries = 5", 23, ""),
     case("retries = 5", "; retries = 5", 23, ""),
     case("retries = 5", "retries = 5\u{1}", 23, ""),
+    case("retries = 5", "größe = 5", 23, "invalid unquoted key"),
     // Sections.
     case("[goal]", "[goal", 14, "unclosed table"),
     case("[goal]", "goal]", 14, ""),

@@ -10,14 +10,16 @@ use std::time::Duration;
 pub struct GoalTracker {
     goal: Goal,
     /// Per learner: bit `i` is set while condition `i` of the goal holds for it.
-    held: Vec<u8>,
+    held: Vec<u32>,
     /// Per condition: for how many learners it holds.
     holding: Vec<usize>,
     /// The bits of the conditions that are asked of each learner.
-    per_learner: u8,
+    per_learner: u32,
     npoints: Vec<u64>,
     total_npoints: u64,
     finished: usize,
+    /// How much of its part of the goal each learner has, summed; see [`GoalTracker::share`].
+    shares: u128,
 }
 
 /// What a goal may ask of one learner. Called only for what the goal needs: a loss can be costly.
@@ -54,7 +56,7 @@ impl GoalTracker {
         let per_learner = bits.filter(|(_, c)| c.is_per_learner()).fold(0, |bits, (i, _)| bits | 1 << i);
         let holding = vec![0; goal.conditions().len()];
         let (held, npoints) = (vec![0; learners], vec![0; learners]);
-        Self { goal, held, holding, per_learner, npoints, total_npoints: 0, finished: 0 }
+        Self { goal, held, holding, per_learner, npoints, total_npoints: 0, finished: 0, shares: 0 }
     }
 
     /// The goal.
@@ -82,6 +84,7 @@ impl GoalTracker {
     pub fn update(&mut self, learner: usize, progress: &mut dyn Progress) {
         let Some(before) = self.held.get(learner).copied() else { return };
         let npoints = progress.npoints();
+        self.shares -= u128::from(self.share(before, self.npoints[learner]));
         self.total_npoints = self.total_npoints - self.npoints[learner] + npoints;
         self.npoints[learner] = npoints;
 
@@ -95,20 +98,57 @@ impl GoalTracker {
             };
             let held = before & 1 << i != 0;
             self.holding[i] = self.holding[i] + usize::from(holds) - usize::from(held);
-            after |= u8::from(holds) << i;
+            after |= u32::from(holds) << i;
         }
         self.held[learner] = after;
+        self.shares += u128::from(self.share(after, npoints));
         self.finished =
             self.finished + usize::from(self.suffices(after)) - usize::from(self.suffices(before));
     }
 
     /// Whether a learner for which these conditions hold is finished.
-    fn suffices(&self, held: u8) -> bool {
+    fn suffices(&self, held: u32) -> bool {
         match self.goal {
             Goal::Forever => false,
             Goal::When { all: true, .. } => held == self.per_learner && held != 0,
             Goal::When { all: false, .. } => held != 0,
         }
+    }
+
+    /// The share of a learner that is finished: what `npoints` asks for, else 1.
+    fn full_share(&self) -> u64 {
+        let asked = self.goal.conditions().iter().find_map(|condition| match condition {
+            Condition::Npoints(goal) => Some(*goal),
+            _ => None,
+        });
+        asked.unwrap_or(1)
+    }
+
+    /// A learner's share: whole numbers, so that sums of changes stay exact.
+    fn share(&self, held: u32, npoints: u64) -> u64 {
+        let full = self.full_share();
+        if self.suffices(held) { full } else { npoints.min(full.saturating_sub(1)) }
+    }
+
+    /// Which part of the way to the goal lies behind, from 0 to 1, for a progress display; `None` if that can't
+    /// be said, as for the loss of a single learner. An estimate: a loss may be reached at any time.
+    pub fn part(&self, moment: Moment) -> Option<f64> {
+        let Goal::When { conditions, all } = &self.goal else { return None };
+        let ratio = |part: f64, whole: f64| (part / whole).clamp(0.0, 1.0);
+        let over_run = conditions.iter().filter_map(|condition| match condition {
+            Condition::TotalNpoints(goal) => Some(ratio(self.total_npoints as f64, *goal as f64)),
+            Condition::Duration(goal) => Some(ratio(moment.elapsed.as_secs_f64(), goal.as_secs_f64())),
+            Condition::EndTime(goal) => {
+                let left = goal.duration_since(moment.now).as_secs_f64().max(0.0);
+                let elapsed = moment.elapsed.as_secs_f64();
+                Some(if left == 0.0 { 1.0 } else { ratio(elapsed, elapsed + left) })
+            }
+            _ => None,
+        });
+        let full = self.full_share() as f64 * self.held.len() as f64;
+        let says_something = self.per_learner != 0 && full > 1.0;
+        let learners = says_something.then(|| ratio(self.shares as f64, full));
+        over_run.chain(learners).reduce(if *all { f64::min } else { f64::max })
     }
 
     /// Whether the goal is reached at this moment, and by which conditions.
@@ -254,6 +294,26 @@ mod tests {
     }
 
     #[test]
+    fn the_part_of_the_way_counts_finished_learners_as_whole() {
+        let mut tracker = tracker(&[Condition::Loss(0.1), Condition::Npoints(100)], false, 2);
+        assert_eq!(tracker.part(at(0)), Some(0.0));
+        tracker.update(0, &mut State(20, 0.05, false));
+        tracker.update(1, &mut State(50, 3.0, false));
+        assert_eq!(tracker.part(at(0)), Some(0.75));
+        tracker.update(1, &mut State(130, 3.0, false));
+        assert_eq!(tracker.part(at(0)), Some(1.0));
+    }
+
+    #[test]
+    fn the_part_of_the_way_is_not_known_for_a_single_loss() {
+        assert_eq!(tracker(&[Condition::Loss(0.1)], false, 1).part(at(9)), None);
+        let with_time = [Condition::Loss(0.1), Condition::Duration(Duration::from_secs(20))];
+        assert_eq!(tracker(&with_time, false, 1).part(at(5)), Some(0.25));
+        assert_eq!(tracker(&[Condition::EndTime(at(20).now)], false, 1).part(at(5)), Some(0.25));
+        assert_eq!(GoalTracker::new(Goal::Forever, 3).part(at(5)), None);
+    }
+
+    #[test]
     fn a_loss_is_not_computed_if_the_goal_needs_none() {
         struct NoLoss;
         impl Progress for NoLoss {
@@ -325,6 +385,8 @@ mod tests {
                 let learner = learner % learners;
                 states[learner] = State(npoints, f64::from(loss), done);
                 tracker.update(learner, &mut states[learner].clone());
+                let part = tracker.part(at(seconds)).unwrap_or(0.0);
+                prop_assert!((0.0..=1.0).contains(&part));
                 prop_assert_eq!(tracker.reached(at(seconds)).is_some(), plainly(&conditions, all, &states, at(seconds)));
             }
         }
