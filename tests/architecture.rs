@@ -26,8 +26,16 @@ const PURE: [&str; 7] = [
     "src/runner/goal.rs",
 ];
 
-const FORBIDDEN_IN_PURE: [&str; 8] =
-    ["std::fs", "std::net", "std::process", "std::thread", "Instant::now", "SystemTime::now", "std::env", "File::"];
+const FORBIDDEN_IN_PURE: [&str; 8] = [
+    "std::fs",
+    "std::net",
+    "std::process",
+    "std::thread",
+    "Instant::now",
+    "SystemTime::now",
+    "std::env",
+    "File::",
+];
 
 fn sources(under: &Path) -> Vec<PathBuf> {
     if under.is_file() {
@@ -65,7 +73,11 @@ fn every_module_has_its_layer() {
     let lib = fs::read_to_string(root().join("src/lib.rs")).unwrap();
     for line in lib.lines() {
         if let Some(module) = line.strip_prefix("pub mod ").and_then(|rest| rest.strip_suffix(';')) {
-            assert!(layer_of(module).is_some() || module == "prelude", "module `{module}` has no layer in {}", file!());
+            assert!(
+                layer_of(module).is_some() || module == "prelude",
+                "module `{module}` has no layer in {}",
+                file!()
+            );
         }
     }
 }
@@ -78,7 +90,8 @@ fn arrows_point_only_down() {
             for path in sources(&root().join("src").join(module)) {
                 for (index, line) in code(&path).lines().enumerate() {
                     for (_, used) in line.match_indices("crate::").map(|(at, _)| line.split_at(at + 7)) {
-                        let name: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                        let name: String =
+                            used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
                         if name != *module && layer_of(&name).is_some_and(|other| other >= layer) {
                             upward.push(format!("{}:~{}: {module} uses {name}", path.display(), index + 1));
                         }

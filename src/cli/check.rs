@@ -16,7 +16,8 @@ const FIRST_POINTS: usize = 4;
 
 /// `adaptive-mpi check`: everything that can be found wrong with a study before it costs anything.
 pub(super) fn check(args: &CheckArgs, natives: &Natives) -> Result<Exit, CommandError> {
-    let Prepared { study, mut learner, evaluators } = prepare(&args.study.study, natives, Isolation::AsAsked)?;
+    let Prepared { study, mut learner, evaluators } =
+        prepare(&args.study.study, natives, Isolation::AsAsked)?;
     if let Some(log) = &args.replay {
         return check_log(learner.as_mut(), log);
     }
@@ -24,8 +25,9 @@ pub(super) fn check(args: &CheckArgs, natives: &Natives) -> Result<Exit, Command
     let first: Vec<Sample> = learner.suggest(FIRST_POINTS).into_iter().map(|next| next.sample).collect();
     let mut evaluated = Vec::new();
     if let (true, Some(n)) = (problems.is_empty(), args.evaluate) {
-        let mut evaluator =
-            evaluators.start().map_err(|failure| CommandError::new(Exit::Usage, format!("the function: {failure}")))?;
+        let mut evaluator = evaluators
+            .start()
+            .map_err(|failure| CommandError::new(Exit::Usage, format!("the function: {failure}")))?;
         for next in learner.ask(n) {
             evaluated.push((evaluator.evaluate(&next.sample), next.sample));
         }
@@ -57,7 +59,11 @@ pub(super) fn check(args: &CheckArgs, natives: &Natives) -> Result<Exit, Command
             1 => format!("learner    {}\n", learner.kind()),
             n => format!("learners   {}, balanced by {}\n", count(n as u64), study.strategy),
         });
-        text.push_str(&format!("goal       {}\nfiles      {}\n", study.goal, study.checkpoint.folder.join(&study.name).display()));
+        text.push_str(&format!(
+            "goal       {}\nfiles      {}\n",
+            study.goal,
+            study.checkpoint.folder.join(&study.name).display()
+        ));
         let shown: Vec<String> = first.iter().map(show).collect();
         text.push_str(&format!("starts at  {}", shown.join("\n           ")));
         for (outcome, sample) in &evaluated {
@@ -71,12 +77,17 @@ pub(super) fn check(args: &CheckArgs, natives: &Natives) -> Result<Exit, Command
     if problems.is_empty() && !failed {
         return Ok(Exit::Done);
     }
-    let what = if problems.is_empty() { "the function failed at its first points".into() } else { problems.join("\nerror: ") };
+    let what = if problems.is_empty() {
+        "the function failed at its first points".into()
+    } else {
+        problems.join("\nerror: ")
+    };
     Err(CommandError::new(if failed { Exit::Evaluations } else { Exit::Usage }, what))
 }
 
 fn check_log(learner: &mut dyn crate::learner::Learner, log: &Path) -> Result<Exit, CommandError> {
-    let unreadable = |error: &dyn std::fmt::Display| CommandError::new(Exit::Usage, format!("{}: {error}", log.display()));
+    let unreadable =
+        |error: &dyn std::fmt::Display| CommandError::new(Exit::Usage, format!("{}: {error}", log.display()));
     let file = File::open(log).map_err(|error| unreadable(&error))?;
     let calls = replay(learner, BufReader::new(file)).map_err(|error| unreadable(&error))?;
     output::print(format!(

@@ -62,6 +62,9 @@ impl App {
     /// Runs the command line of this process, on whatever rank it is.
     pub fn main(self) -> ExitCode {
         let cli = Cli::parse();
+        if crate::pool::launch::Launch::of_process().rank.is_some_and(|rank| rank > 0) {
+            output::be_silent();
+        }
         self.dispatch(cli.command).into()
     }
 

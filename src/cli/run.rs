@@ -26,7 +26,8 @@ pub(super) fn run(args: &RunArgs, natives: &Natives) -> Exit {
     // Every rank reads the study by itself, because the processes of its function have to be started before MPI is.
     let prepared = prepare(&args.study.study, natives, Isolation::AsAsked);
     let mut program = Program::new();
-    let task = evaluate_task(&mut program, prepared.as_ref().ok().map(|prepared| prepared.evaluators.clone()));
+    let task =
+        evaluate_task(&mut program, prepared.as_ref().ok().map(|prepared| prepared.evaluators.clone()));
     let workers = args.workers.or(prepared.as_ref().ok().and_then(|prepared| prepared.study.run.workers));
     program.options(PoolOptions { workers, ..PoolOptions::default() });
     let signals = match StopSignals::catch() {
@@ -84,13 +85,21 @@ fn manage(
     let world = pool.world().summary();
     if !args.quiet {
         output::note(&world);
-        output::note(format!("{}: {}, {}", study.name, evaluators.function.describe(), learners(&evaluators)));
+        output::note(format!(
+            "{}: {}, {}",
+            study.name,
+            evaluators.function.describe(),
+            learners(&evaluators)
+        ));
     }
     for worker in &pool.world().workers {
         if let Some(error) = &worker.init_error {
             let place = format!("rank {} on {}", worker.rank, worker.host);
-            return Err(CommandError::new(Exit::Usage, format!("the function can't be started on {place}: {error}"))
-                .help("`adaptive-mpi check` says more"));
+            return Err(CommandError::new(
+                Exit::Usage,
+                format!("the function can't be started on {place}: {error}"),
+            )
+            .help("`adaptive-mpi check` says more"));
         }
     }
     let (mut checkpoint, loaded, places) = open(args, &study, &evaluators)?;
@@ -100,8 +109,10 @@ fn manage(
     let learner = logged(&study, learner)?;
     let policy = policy(&study);
     let learner_now = |stored: u32| places.now.get(stored as usize).copied().flatten();
-    let (engine, restored) = restore(learner, policy, &loaded, &learner_now, args.retry_failed)
-        .map_err(|error| CommandError::new(Exit::Unreadable, format!("a stored value does not fit: {error}")))?;
+    let (engine, restored) =
+        restore(learner, policy, &loaded, &learner_now, args.retry_failed).map_err(|error| {
+            CommandError::new(Exit::Unreadable, format!("a stored value does not fit: {error}"))
+        })?;
     if !args.quiet && restored.told + restored.kept + restored.given_up > 0 {
         output::note(format!(
             "going on from {}: {} points, {} to be finished first, {} given up earlier",
@@ -255,8 +266,9 @@ fn logged(study: &Study, learner: Box<dyn Learner>) -> Result<Box<dyn Learner>, 
         study::Log::File(path) => path.clone(),
     };
     // Each run starts from the stored facts and logs them too, so its log is whole by itself.
-    let file = std::fs::File::create(&path)
-        .map_err(|error| CommandError::new(Exit::NotSaved, format!("the log {} : {error}", path.display())))?;
+    let file = std::fs::File::create(&path).map_err(|error| {
+        CommandError::new(Exit::NotSaved, format!("the log {} : {error}", path.display()))
+    })?;
     Ok(Box::new(Log::new(learner, Box::new(std::io::BufWriter::new(file)))))
 }
 
@@ -287,9 +299,11 @@ fn exit(finished: &Finished) -> Exit {
 fn summary(args: &RunArgs, study: &Study, finished: &Finished, workers: usize) {
     let Finished { ended, accounting, told, engine, left_behind, snapshot_error, .. } = finished;
     let outlook = outlook(finished, workers);
-    let phases: Vec<(&str, f64)> = Phase::ALL.iter().map(|(phase, name)| (*name, accounting.share(*phase))).collect();
+    let phases: Vec<(&str, f64)> =
+        Phase::ALL.iter().map(|(phase, name)| (*name, accounting.share(*phase))).collect();
     if args.json {
-        let phases: serde_json::Map<_, _> = phases.iter().map(|(name, share)| ((*name).to_owned(), json!(share))).collect();
+        let phases: serde_json::Map<_, _> =
+            phases.iter().map(|(name, share)| ((*name).to_owned(), json!(share))).collect();
         output::print(json!({
             "study": study.name,
             "ended": ended.to_string(),
@@ -309,7 +323,8 @@ fn summary(args: &RunArgs, study: &Study, finished: &Finished, workers: usize) {
             "left_behind": left_behind,
         }));
     } else if !args.quiet {
-        let shares: Vec<String> = phases.iter().map(|(name, share)| format!("{name} {}", percent(*share))).collect();
+        let shares: Vec<String> =
+            phases.iter().map(|(name, share)| format!("{name} {}", percent(*share))).collect();
         output::note(format!(
             "{ended}\n{} points in {}, {} of them now ({}); loss {}\n\
              workers computed {} of the time ({} on {workers}); rank 0: {}",
@@ -324,17 +339,23 @@ fn summary(args: &RunArgs, study: &Study, finished: &Finished, workers: usize) {
         ));
     }
     if engine.given_up() > 0 {
-        let first = engine.first_given_up().map_or_else(String::new, |failed| format!(", for example: {}", failed.failure));
+        let first = engine
+            .first_given_up()
+            .map_or_else(String::new, |failed| format!(", for example: {}", failed.failure));
         output::note(format!(
             "{} points were given up{first}\nhelp: `adaptive-mpi status --failures` lists them, `run --retry-failed` tries them again",
             count(engine.given_up()),
         ));
     }
     if let Some(error) = snapshot_error {
-        output::note(format!("warning: {error}; all results are in the journal, the next run takes them from there"));
+        output::note(format!(
+            "warning: {error}; all results are in the journal, the next run takes them from there"
+        ));
     }
     if *left_behind > 0 {
-        output::note(format!("{left_behind} evaluations did not end within the grace time; the next run starts with them"));
+        output::note(format!(
+            "{left_behind} evaluations did not end within the grace time; the next run starts with them"
+        ));
     }
     if exit(finished) == Exit::Resumable {
         output::note("start the same command again to go on");

@@ -25,7 +25,9 @@ pub(super) fn status(args: &StatusArgs, natives: &Natives) -> Result<Exit, Comma
     let policy = Policy { retries: study.run.retries, nan: NanPolicy::Accept, order: Order::Arrival };
     let (engine, restored) =
         restore(learner, policy, &loaded, &|stored| now.get(stored as usize).copied().flatten(), false)
-            .map_err(|error| CommandError::new(Exit::Unreadable, format!("a stored value does not fit: {error}")))?;
+            .map_err(|error| {
+                CommandError::new(Exit::Unreadable, format!("a stored value does not fit: {error}"))
+            })?;
     let mut goals = GoalTracker::new(study.goal.clone(), evaluators.combos.len());
     look_at_all(&mut goals, engine.learner());
     let state = State::of(&loaded, restored.told);
@@ -70,7 +72,8 @@ pub(super) fn status(args: &StatusArgs, natives: &Natives) -> Result<Exit, Comma
     }
     output::print(text(&study, &state, &loaded, learner, &goals, live.as_ref()));
     if args.learners {
-        let mut table = TextTable::new(&[("parameters", Align::Left), ("points", Align::Right), ("loss", Align::Right)]);
+        let mut table =
+            TextTable::new(&[("parameters", Align::Left), ("points", Align::Right), ("loss", Align::Right)]);
         for (learner, combo) in each(learner).zip(evaluators.combos.iter()) {
             table.row([combo.to_string(), count(learner.npoints() as u64), loss(learner.loss(Loss::Real))]);
         }
@@ -80,10 +83,16 @@ pub(super) fn status(args: &StatusArgs, natives: &Natives) -> Result<Exit, Comma
         let columns = ["point", "parameters", "attempt", "failure"].map(|name| (name, Align::Left));
         let mut table = TextTable::new(&columns);
         for failed in &loaded.failures {
-            let combo = stored.get(failed.sample.learner as usize).map(ToString::to_string).unwrap_or_default();
+            let combo =
+                stored.get(failed.sample.learner as usize).map(ToString::to_string).unwrap_or_default();
             let last = if failed.given_up { " (given up)" } else { "" };
             let point = format!("{:?}", &failed.sample.point[..]);
-            table.row([point, combo, format!("{}{last}", failed.meta.attempt + 1), failed.failure.to_string()]);
+            table.row([
+                point,
+                combo,
+                format!("{}{last}", failed.meta.attempt + 1),
+                failed.failure.to_string(),
+            ]);
         }
         output::print(format!("\n{table}"));
     }
@@ -173,7 +182,10 @@ fn text(
             percent(number("efficiency")),
         );
         if let Some(left) = live.get("time_left_s").and_then(Json::as_f64) {
-            line.push_str(&format!(", {} left", duration(Duration::try_from_secs_f64(left).unwrap_or_default())));
+            line.push_str(&format!(
+                ", {} left",
+                duration(Duration::try_from_secs_f64(left).unwrap_or_default())
+            ));
         }
         lines.push(line);
         if let Some(world) = live.get("world").and_then(Json::as_str) {

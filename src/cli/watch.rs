@@ -1,5 +1,5 @@
 use super::output;
-use crate::report::{Trend, StatusLine, time_left_at_rate};
+use crate::report::{StatusLine, Trend, time_left_at_rate};
 use crate::runner::goal::Condition;
 use crate::runner::{Observer, Outlook};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -46,7 +46,12 @@ impl Recent {
 
 impl Watch {
     /// `plain_every` is `None` for silence.
-    pub(super) fn new(name: &str, status_path: PathBuf, world: String, plain_every: Option<Duration>) -> Self {
+    pub(super) fn new(
+        name: &str,
+        status_path: PathBuf,
+        world: String,
+        plain_every: Option<Duration>,
+    ) -> Self {
         let now = Instant::now();
         let live = (plain_every.is_some() && output::on_terminal()).then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());

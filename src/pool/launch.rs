@@ -70,7 +70,20 @@ const LAUNCHERS: [Launcher; 5] = [
     },
 ];
 
+/// The environment of this process, as far as it is text.
+pub fn variables_of_process() -> Variables {
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text).collect()
+}
+
 impl Launch {
+    /// Reads the environment of this process.
+    pub fn of_process() -> Self {
+        Self::from_env(&variables_of_process())
+    }
+
     /// Reads the environment of a process.
     pub fn from_env(variables: &Variables) -> Self {
         let number = |name: &str| variables.get(name)?.trim().parse::<u32>().ok();

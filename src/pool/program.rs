@@ -3,7 +3,7 @@
 use super::dispatcher::Dispatcher;
 use super::error::LaunchError;
 use super::handle::Pool;
-use super::launch::{Launch, Variables};
+use super::launch::{Launch, Variables, variables_of_process};
 use super::options::PoolOptions;
 use super::panics;
 use super::presence;
@@ -154,9 +154,7 @@ impl Program {
     /// if rank 0 has ended or fallen silent.
     pub fn run<T>(self, main: impl FnOnce(&Pool) -> T) -> Result<Option<T>, LaunchError> {
         panics::install();
-        let variables: Variables = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
+        let variables = variables_of_process();
         let launch = Launch::from_env(&variables);
         if launch.size > 1 {
             return self.run_mpi(&launch, &variables, main);

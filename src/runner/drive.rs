@@ -9,8 +9,14 @@ use std::time::{Duration, Instant};
 
 /// Results taken from the pool before rank 0 looks at goals, signals and new points again.
 const RESULTS_A_ROUND: usize = 256;
+/// Told points for each one in flight, where tasks are so short that many are in flight.
+const KNOWN_PER_IN_FLIGHT: usize = 8;
+/// This many in flight per worker are always allowed: one that runs, one that waits.
+const FEWEST_PER_WORKER: usize = 2;
 /// The longest that rank 0 looks away from signals, limits and status lines.
 const LONGEST_WAIT: Duration = Duration::from_millis(50);
+/// A run that stops within this time says nothing about it.
+const QUIET_DRAIN: Duration = Duration::from_millis(500);
 /// Between two looks at clocks, signals and status lines while results stream in.
 const CHORES_EVERY: Duration = Duration::from_millis(20);
 
@@ -231,7 +237,8 @@ impl Loop {
             None => drive.queue.wanted(),
         };
         let useful = drive.goals.points_left().map_or(usize::MAX, |left| left as usize);
-        let room = room.min(useful.saturating_sub(drive.engine.in_flight()));
+        let most = if drive.in_flight.is_some() { useful } else { useful.min(self.most_in_flight(drive)) };
+        let room = room.min(most.saturating_sub(drive.engine.in_flight()));
         if room > 0 {
             drive.engine.next(room, &mut self.work);
             self.accounting.book(Phase::Ask, Instant::now());
@@ -241,6 +248,12 @@ impl Loop {
             drive.queue.flush();
             self.accounting.book(Phase::Wire, Instant::now());
         }
+    }
+
+    /// Points in flight are chosen without knowing each other. The pool would take thousands of short tasks at
+    /// once; beyond a part of what is known already they would cost more points than they save time.
+    fn most_in_flight(&self, drive: &Drive<'_>) -> usize {
+        (drive.engine.learner().npoints() / KNOWN_PER_IN_FLIGHT).max(FEWEST_PER_WORKER * drive.workers)
     }
 
     fn take_results(&mut self, drive: &mut Drive<'_>, longest: Duration) {
@@ -364,18 +377,19 @@ impl Loop {
         for key in drive.queue.cancel_unsent() {
             drive.engine.withdrawn(key);
         }
-        let deadline = Instant::now() + drive.grace;
-        if drive.queue.in_flight() > 0 {
-            observer.note(&format!(
-                "stopping: waiting up to {:.0?} for {} evaluations in flight",
-                drive.grace,
-                drive.queue.in_flight()
-            ));
-        }
+        let begin = Instant::now();
+        let deadline = begin + drive.grace;
+        let mut said = false;
         while drive.queue.in_flight() > 0 {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
+            }
+            if !said && begin.elapsed() > QUIET_DRAIN {
+                said = true;
+                let open = drive.queue.in_flight();
+                observer
+                    .note(&format!("stopping: waiting up to {left:.0?} for {open} evaluations in flight"));
             }
             self.take_results(drive, left.min(LONGEST_WAIT));
             self.settle(drive);

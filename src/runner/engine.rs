@@ -263,14 +263,19 @@ impl Engine {
 
     /// Nothing is in flight and nothing is left to ask.
     pub fn is_exhausted(&self) -> bool {
-        self.exhausted && self.in_flight == 0 && self.first.is_empty() && self.due.is_empty() && self.early.is_empty()
+        self.exhausted
+            && self.in_flight == 0
+            && self.first.is_empty()
+            && self.due.is_empty()
+            && self.early.is_empty()
     }
 
     /// Samples that are asked and have no value: in flight, waiting for another attempt or for their turn.
     /// In the order in which they were asked.
     pub fn unfinished(&self) -> Vec<Sample> {
         let arrived = self.due.iter().chain(self.early.values()).map(|(attempt, ..)| attempt);
-        let mut open: Vec<&Attempt> = self.attempts.iter().flatten().chain(&self.first).chain(arrived).collect();
+        let mut open: Vec<&Attempt> =
+            self.attempts.iter().flatten().chain(&self.first).chain(arrived).collect();
         open.sort_by_key(|attempt| attempt.turn);
         open.into_iter().map(|attempt| attempt.sample.clone()).collect()
     }

@@ -95,7 +95,9 @@ fn a_result_is_told_once_and_becomes_a_fact() {
     // A late answer to the same attempt.
     engine.completed(work[1].key, Ok(6.0.into()), Meta::default());
     let facts = settle_all(&mut engine);
-    assert!(matches!(&facts[..], [Fact::Told(told)] if told.value.y() == 5.0 && told.sample.point.x() == 1.0));
+    assert!(
+        matches!(&facts[..], [Fact::Told(told)] if told.value.y() == 5.0 && told.sample.point.x() == 1.0)
+    );
     assert_eq!(*calls.lock().unwrap(), ["ask 0", "ask 1", "tell 1"]);
     assert_eq!(engine.unfinished().len(), 1);
 }

@@ -166,7 +166,8 @@ pub fn replay(learner: &mut dyn Learner, log: impl BufRead) -> Result<usize, Log
         let malformed = || LogError::Malformed { line, text: text.chars().take(120).collect() };
         let call: Json = serde_json::from_str(&text).map_err(|_| malformed())?;
         if let Some(n) = call.get("ask").and_then(Json::as_u64) {
-            let asked: Vec<Json> = learner.ask(n as usize).iter().map(|s| sample_to_json(&s.sample)).collect();
+            let asked: Vec<Json> =
+                learner.ask(n as usize).iter().map(|s| sample_to_json(&s.sample)).collect();
             let (asked, logged) = (Json::from(asked), call.get("points").cloned().unwrap_or_default());
             if asked != logged {
                 return Err(LogError::Differs { line, logged: logged.to_string(), asked: asked.to_string() });

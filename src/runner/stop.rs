@@ -79,7 +79,8 @@ impl Walltime {
             return end.trim().parse().ok().map(Self::at);
         }
         let job = std::env::var("SLURM_JOB_ID").ok()?;
-        let asked = std::process::Command::new("squeue").args(["-h", "-j", &job, "-o", "%L"]).output().ok()?;
+        let asked =
+            std::process::Command::new("squeue").args(["-h", "-j", &job, "-o", "%L"]).output().ok()?;
         let left = parse_time_left(std::str::from_utf8(&asked.stdout).ok()?.trim())?;
         Some(Self::from_now(left))
     }

@@ -124,6 +124,9 @@ mod tests {
         fn npending(&self) -> usize {
             0
         }
+        fn boxed_clone(&self) -> Box<dyn Learner> {
+            self.new_empty()
+        }
         fn new_empty(&self) -> Box<dyn Learner> {
             Box::new(Self { children: Vec::new() })
         }

@@ -1,7 +1,7 @@
 //! `[run]` and `[checkpoint]`: how a study is run and kept. Nothing here changes what is computed.
 
-use crate::runner::NanPolicy;
 use crate::model::settings::{self, Setting, SettingError, SettingValue, Table, unknown};
+use crate::runner::NanPolicy;
 use std::path::PathBuf;
 use std::time::Duration;
 
