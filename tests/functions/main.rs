@@ -1,7 +1,10 @@
 //! Functions that run outside of this process, each way in which they can fail, and what becomes of their
 //! processes.
 
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests, helpers included")]
+
 mod command;
+mod examples;
 mod isolation;
 mod library;
 mod program;

@@ -61,7 +61,7 @@ fn python(target: &str) -> Table {
 }
 
 /// Debian's interpreter may have numpy where another one in PATH has not.
-fn interpreter() -> &'static str {
+pub(super) fn interpreter() -> &'static str {
     if std::path::Path::new("/usr/bin/python3").exists() { "/usr/bin/python3" } else { "python3" }
 }
 
