@@ -82,7 +82,7 @@ pub(super) fn from_settings(
         let error = unknown(&span, &message, name, context.natives.names());
         return Err(match context.natives.names().next() {
             Some(_) => error,
-            None => error.help("Rust functions are registered by your own binary: see examples/rust"),
+            None => error.help("Rust functions are registered by your own binary: see the page of adaptive_mpi::function::native"),
         });
     };
     Ok(Arc::new(Native { name: name.to_owned(), function: function.clone() }))

@@ -40,6 +40,9 @@
 //!     print(json.dumps(reply), flush=True)
 //! ```
 //!
+//! Replies have to be written at once (`flush`), and requests read line by line: C's `fgets` does, Debian's `awk` only with
+//! `-W interactive`. A program that waits for a full buffer waits for ever, unless there is a `timeout`.
+//!
 //! # When it fails
 //!
 //! A process that dies costs the point that it was at (a crash, with its status and last error lines) and is started anew

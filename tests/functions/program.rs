@@ -1,0 +1,165 @@
+use super::{Study, eventually, is_alive, list, pid_in, settings, sh, text};
+use adaptive_mpi::model::FailureKind;
+
+/// Answers with x squared, counts its starts, and fails in many ways.
+const SIMULATOR: &str = r#"
+echo start >> starts
+echo $$ > pid
+while read line; do
+    id=${line#*:}; id=${id%%,*}
+    x=${line#*point\":}; x=${x%%,*}
+    case $x in
+        1.0) echo "broken at $x" >&2; exit 9;;
+        2.0) kill -SEGV $$;;
+        3.0) sleep 1000 & echo $! > grandchild; wait;;
+        4.0) echo "iteration 1";;
+        5.0) printf '{"id":%s,"error":"no convergence","traceback":"here\\nand there"}\n' $id;;
+        6.0) echo "{\"id\":1000,\"value\":1}";;
+        7.0) echo "{\"value\":[1, {\"a\":1}]}";;
+        8.0) echo "{\"value\":[NaN, -inf, \"inf\"], \"extra\": {\"n\": 3}}";;
+        9.0) yes 0123456789 | tr -d '\n';;
+        *) echo "{\"id\":$id,\"value\":$x}";;
+    esac
+done
+echo end >> starts
+"#;
+
+fn simulator() -> (Study, super::Table) {
+    (Study::new(), sh("program", SIMULATOR))
+}
+
+fn starts(study: &Study) -> usize {
+    std::fs::read_to_string(study.path("starts")).unwrap_or_default().matches("start").count()
+}
+
+#[test]
+fn one_process_answers_many_points_and_leaves_when_its_input_ends() {
+    let (study, settings) = simulator();
+    let mut started = study.start(settings);
+    for i in 0..100 {
+        let x = 10.0 + f64::from(i) / 3.0;
+        assert_eq!(started.y(x), x);
+    }
+    drop(started);
+    let log = std::fs::read_to_string(study.path("starts")).unwrap();
+    assert_eq!(log, "start\nend\n");
+}
+
+#[test]
+fn a_process_that_dies_costs_one_point_and_is_started_again() {
+    let (study, settings) = simulator();
+    let mut started = study.start(settings);
+    assert_eq!(started.y(0.5), 0.5);
+    let failure = started.at(&[1.0]).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Crash);
+    assert_eq!(failure.message, "the program ended with exit status 9 during the evaluation");
+    assert_eq!(failure.detail, "broken at 1.0");
+    let failure = started.at(&[2.0]).unwrap_err();
+    assert!(failure.message.contains("signal 11 (SIGSEGV)"), "{}", failure.message);
+    assert_eq!(started.y(0.5), 0.5);
+    assert_eq!(starts(&study), 3);
+}
+
+#[test]
+fn at_the_time_limit_the_group_is_ended_and_a_new_process_answers() {
+    let (study, settings) = simulator();
+    let mut started = study.start(settings.with("timeout", text("500ms")));
+    let failure = started.at(&[3.0]).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Timeout);
+    let grandchild = pid_in(&study.path("grandchild"));
+    eventually("the grandchild is gone", || !is_alive(grandchild));
+    assert_eq!(started.y(0.5), 0.5);
+    assert_eq!(starts(&study), 2);
+}
+
+#[test]
+fn nonsense_is_bad_output_and_never_answers_the_next_point() {
+    let (study, settings) = simulator();
+    let mut started = study.start(settings);
+    for (x, reason) in [
+        (4.0, "iteration 1"),
+        (6.0, "an answer to request 1000 instead of"),
+        (7.0, "not a number"),
+        (9.0, "a line without an end"),
+    ] {
+        let failure = started.at(&[x]).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::BadOutput, "{}", failure.message);
+        assert!(failure.message.contains(reason), "{}", failure.message);
+        assert_eq!(started.y(0.5), 0.5);
+    }
+}
+
+#[test]
+fn an_error_of_the_function_keeps_the_process() {
+    let (study, settings) = simulator();
+    let mut started = study.start(settings);
+    let failure = started.at(&[5.0]).unwrap_err();
+    assert_eq!((failure.kind, failure.message.as_str()), (FailureKind::Error, "no convergence"));
+    assert_eq!(failure.detail, "here\nand there");
+    assert_eq!(started.y(0.5), 0.5);
+    assert_eq!(starts(&study), 1);
+}
+
+#[test]
+fn numbers_that_json_lacks_and_extra_data_come_back() {
+    let (study, settings) = simulator();
+    let value = study.start(settings).at(&[8.0]).unwrap();
+    assert!(value.components[0].is_nan());
+    assert_eq!(value.components[1..], [f64::NEG_INFINITY, f64::INFINITY]);
+    assert_eq!(value.detail.unwrap().extra.as_deref(), Some(r#"{"n":3}"#));
+}
+
+#[test]
+fn dropping_a_worker_ends_a_process_that_does_not_want_to() {
+    let study = Study::new();
+    let script = "trap '' TERM; echo $$ > pid; while :; do sleep 0.05; done";
+    let started = study.start(sh("program", script));
+    let pid = pid_in(&study.path("pid"));
+    assert!(is_alive(pid));
+    drop(started);
+    assert!(!is_alive(pid));
+}
+
+#[test]
+fn a_program_that_dies_at_each_start_is_named_as_the_reason() {
+    let study = Study::new();
+    let mut started = study.start(sh("program", "echo no license >&2; exit 1"));
+    let kinds: Vec<_> = (0..4).map(|_| started.at(&[0.0]).unwrap_err().kind).collect();
+    use FailureKind::{Crash, Setup};
+    assert_eq!(kinds, [Crash, Crash, Setup, Setup]);
+    let failure = started.at(&[0.0]).unwrap_err();
+    assert!(failure.message.ends_with("for the 5th time in a row without an answer"), "{}", failure.message);
+    assert_eq!(failure.detail, "no license");
+}
+
+#[test]
+fn a_program_may_say_that_it_is_ready_and_leave_out_ids() {
+    let study = Study::new();
+    let script = "echo '{\"ready\":true}'; while read line; do echo; echo '{\"value\":true}'; done";
+    let mut started = study.start(sh("program", script));
+    assert_eq!((started.y(0.0), started.y(1.0)), (1.0, 1.0));
+}
+
+#[test]
+fn a_missing_program_is_found_by_check_and_at_the_start() {
+    let study = Study::new();
+    let spec = study.spec(settings(&[("program", list(&["./simulator", "--serve"]))]));
+    assert!(spec.check()[0].ends_with("simulator is missing"));
+    let failure = spec.start().err().unwrap();
+    assert_eq!(failure.kind, FailureKind::Setup);
+}
+
+/// The option keeps mawk from waiting for a full buffer of requests; gawk ignores it.
+#[test]
+fn awk_in_six_lines_is_a_program() {
+    let study = Study::new().with_signature(&["x", "y"], false, false);
+    let script = r#"{
+        match($0, /"id":[0-9]+/); id = substr($0, RSTART + 5, RLENGTH - 5)
+        match($0, /"point":\[[^\]]*/); split(substr($0, RSTART + 9, RLENGTH - 9), p, ",")
+        printf "{\"id\":%d,\"value\":%.17g}\n", id, p[1] * p[2]
+        fflush()
+    }"#;
+    let mut started = study.start(settings(&[("program", list(&["awk", "-W", "interactive", script]))]));
+    assert_eq!(started.at(&[3.0, 0.5]).unwrap().y(), 1.5);
+    assert_eq!(started.at(&[4.0, 0.5]).unwrap().y(), 2.0);
+}

@@ -1,0 +1,296 @@
+use super::{Study, list, settings, table, text};
+use adaptive_mpi::function;
+use adaptive_mpi::model::settings::{SettingValue, Table};
+use adaptive_mpi::model::{FailureKind, Parameter};
+use std::process::Command;
+
+const MODEL: &str = r#"
+import os, sys, time, collections, decimal
+print("loading")
+
+def h(x, offset=0.0):
+    print("evaluating", x)
+    os.write(1, b"raw bytes\n")
+    return x + offset
+
+def echo(point, **parameters):
+    return {"extra": [repr(point), repr(parameters)], "n": 1}
+
+Named = collections.namedtuple("Named", "t r")
+
+def odd(x, offset):
+    kinds = {
+        1: lambda: 1 / 0,
+        2: lambda: sys.exit("leaving"),
+        3: lambda: (_ for _ in ()).throw(KeyboardInterrupt()),
+        4: lambda: os._exit(7),
+        5: lambda: os.abort(),
+        6: lambda: None,
+        7: lambda: 1j,
+        8: lambda: "fast",
+        9: lambda: float("nan"),
+        10: lambda: (1, [2.5, True]),
+        11: lambda: Named(3, [4, 5]),
+        12: lambda: decimal.Decimal("0.125"),
+        13: lambda: {"a": 1, "extra": {1, 2}},
+        14: lambda: 10 ** 400,
+        15: lambda: [],
+        16: lambda: time.sleep(1000),
+        17: lambda: sys.stdin.read() + "!" or 1,
+        18: lambda: recurse(0),
+    }
+    return kinds[int(x)]()
+
+def recurse(n):
+    return recurse(n + 1)
+
+class Model:
+    def energy(self, x, offset):
+        return x * 2
+
+model = Model()
+not_callable = 3
+"#;
+
+fn study() -> Study {
+    Study::new().file("model.py", MODEL)
+}
+
+fn python(target: &str) -> Table {
+    settings(&[("python", text(target)), ("python_executable", text(interpreter()))])
+}
+
+/// Debian's interpreter may have numpy where another one in PATH has not.
+pub(super) fn interpreter() -> &'static str {
+    if std::path::Path::new("/usr/bin/python3").exists() { "/usr/bin/python3" } else { "python3" }
+}
+
+fn odd(x: f64) -> adaptive_mpi::model::Failure {
+    let study = study();
+    study.start(python("model.py:odd")).at(&[x]).unwrap_err()
+}
+
+#[test]
+fn a_function_is_called_and_printing_is_harmless() {
+    let study = study();
+    let mut started = study.start(python("model.py:h"));
+    for i in 0..50 {
+        let x = f64::from(i) / 7.0;
+        assert_eq!(started.y(x), x + 0.5);
+    }
+}
+
+#[test]
+fn the_point_and_parameters_arrive_as_each_learner_passes_them() {
+    let mut study = study();
+    study.parameters.0.push(("mode".into(), Parameter::Text("te".into())));
+    study.parameters.0.push(("n".into(), Parameter::Integer(3)));
+    study.parameters.0.push(("on".into(), Parameter::Bool(true)));
+    study.parameters.0.push(("top".into(), Parameter::Float(f64::INFINITY)));
+    let parameters = "{'offset': 0.5, 'mode': 'te', 'n': 3, 'on': True, 'top': inf}";
+    for (names, scalar, seeded, point, expected) in [
+        (&["x"][..], true, false, &[0.25][..], "0.25"),
+        (&["x", "y"], false, false, &[0.25, 1.0], "(0.25, 1.0)"),
+        (&[], false, true, &[], "7"),
+        (&["x"], true, true, &[0.25], "(7, 0.25)"),
+        (&["x"], false, false, &[0.25], "(0.25,)"),
+    ] {
+        study = study.with_signature(names, scalar, seeded);
+        let value = study.start(python("model.py:echo")).at_seed(point, 7).unwrap();
+        let extra: Vec<String> = serde_json::from_str(&value.detail.unwrap().extra.unwrap()).unwrap();
+        assert_eq!(extra, [expected, parameters]);
+    }
+}
+
+#[test]
+fn an_exception_comes_back_with_its_traceback_and_without_ours() {
+    let failure = odd(1.0);
+    assert_eq!(failure.kind, FailureKind::Error);
+    assert_eq!(failure.message, "ZeroDivisionError: division by zero");
+    assert!(failure.detail.contains("model.py\", line 17, in <lambda>"), "{}", failure.detail);
+    assert!(!failure.detail.contains("<string>"), "{}", failure.detail);
+}
+
+#[test]
+fn leaving_the_interpreter_is_a_failure_of_one_point_and_no_more() {
+    let study = study();
+    let mut started = study.start(python("model.py:odd"));
+    for (x, kind, message) in [
+        (2.0, FailureKind::Error, "SystemExit: leaving"),
+        (3.0, FailureKind::Error, "KeyboardInterrupt"),
+        (18.0, FailureKind::Error, "RecursionError: maximum recursion depth exceeded"),
+        (4.0, FailureKind::Crash, "the Python process ended with exit status 7 during the evaluation"),
+        (5.0, FailureKind::Crash, "the Python process ended with signal 6 (SIGABRT) during the evaluation"),
+    ] {
+        let failure = started.at(&[x]).unwrap_err();
+        assert_eq!(failure.kind, kind);
+        assert!(failure.message.starts_with(message), "{}", failure.message);
+        assert_eq!(started.at(&[10.0]).unwrap().components[..], [1.0, 2.5, 1.0]);
+    }
+}
+
+#[test]
+fn what_is_no_number_is_bad_output_with_advice() {
+    for (x, advice) in [
+        (6.0, "is a `return` missing?"),
+        (7.0, "(z.real, z.imag)"),
+        (8.0, "returned str 'fast'"),
+        (13.0, "set is not JSON serializable"),
+        (14.0, "too large"),
+        (15.0, "empty"),
+    ] {
+        let failure = odd(x);
+        assert_eq!(failure.kind, FailureKind::BadOutput);
+        assert!(failure.message.contains(advice), "{}", failure.message);
+    }
+}
+
+#[test]
+fn numbers_of_many_kinds_come_back() {
+    let study = study();
+    let mut started = study.start(python("model.py:odd"));
+    assert!(started.y(9.0).is_nan());
+    assert_eq!(started.y(12.0), 0.125);
+    let named = started.at(&[11.0]).unwrap();
+    assert_eq!(named.components[..], [3.0, 4.0, 5.0]);
+    assert_eq!(named.detail.unwrap().names, ["t", "r[0]", "r[1]"]);
+}
+
+#[test]
+fn numpy_values_are_flattened() {
+    let found = Command::new(interpreter()).args(["-c", "import numpy"]).output().unwrap();
+    if !found.status.success() {
+        println!("skipped: {} has no numpy", interpreter());
+        return;
+    }
+    let study = Study::new().file(
+        "arrays.py",
+        "import numpy as np\n\
+         def h(x, offset):\n    \
+             return {'a': np.float32(0.5), 'm': np.arange(4).reshape(2, 2), 'i': np.int64(3), 'b': np.bool_(True),\n            \
+             'z': np.array(2.5), 'l': [np.float64(1), np.ones(1)]}\n\
+         def c(x, offset):\n    return np.array([1j])\n\
+         def s(x, offset):\n    return np.sin(x)\n",
+    );
+    let value = study.start(python("arrays.py:h")).at(&[0.0]).unwrap();
+    assert_eq!(value.components[..], [0.5, 0.0, 1.0, 2.0, 3.0, 3.0, 1.0, 2.5, 1.0, 1.0]);
+    let names = value.detail.unwrap().names;
+    assert_eq!(names, ["a", "m[0]", "m[1]", "m[2]", "m[3]", "i", "b", "z", "l[0]", "l[1]"]);
+    assert!(study.start(python("arrays.py:c")).at(&[0.0]).unwrap_err().message.contains("complex"));
+    assert_eq!(study.start(python("arrays.py:s")).y(1.0), 1.0f64.sin());
+}
+
+#[test]
+fn at_the_time_limit_the_interpreter_is_replaced() {
+    let study = study();
+    let mut started = study.start(python("model.py:odd").with("timeout", text("1s")));
+    assert_eq!(started.at(&[16.0]).unwrap_err().kind, FailureKind::Timeout);
+    assert_eq!(started.y(12.0), 0.125);
+}
+
+#[test]
+fn reading_standard_input_does_not_eat_the_requests() {
+    let failure = odd(17.0);
+    assert!(failure.message.contains("returned str '!'"), "{}", failure.message);
+}
+
+#[test]
+fn what_can_not_be_loaded_is_said_with_its_traceback() {
+    let study = study()
+        .file("syntax.py", "def h(x)\n    return x\n")
+        .file("imports.py", "import no_such_module\n")
+        .file("leaves.py", "import sys\nsys.exit(4)\n");
+    for (target, message, detail) in [
+        ("model.py:hh", "AttributeError", "did you mean 'h'?"),
+        ("model.py:not_callable", "TypeError: 'not_callable' in", "is not a function"),
+        ("syntax.py:h", "SyntaxError: expected ':'", "def h(x)"),
+        ("imports.py:h", "ModuleNotFoundError: No module named 'no_such_module'", "imports.py\", line 1"),
+        ("leaves.py:h", "SystemExit: 4", "leaves.py\", line 2"),
+        ("no.such.module:h", "ModuleNotFoundError: No module named 'no'", "import_module"),
+    ] {
+        let settings = python(target);
+        let mut started = study.start(settings.clone());
+        let failure = started.at(&[0.0]).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Setup, "{target}");
+        assert!(failure.message.starts_with(message), "{target}: {}", failure.message);
+        assert!(failure.detail.contains(detail), "{target}: {}", failure.detail);
+        let problems = study.spec(settings).check();
+        assert!(problems.len() == 1 && problems[0].starts_with(message), "{problems:?}");
+    }
+    let missing = study.spec(python("nowhere.py:h")).check();
+    assert!(missing[0].ends_with("nowhere.py is missing"), "{missing:?}");
+    assert_eq!(study.spec(python("model.py:h")).check(), Vec::<String>::new());
+}
+
+#[test]
+fn loading_has_a_time_limit_of_its_own() {
+    let study = Study::new().file("slow.py", "import time\ntime.sleep(1000)\n");
+    let settings = python("slow.py:h").with("start_timeout", SettingValue::Float(0.5));
+    let failure = study.start(settings).at(&[0.0]).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Setup);
+    assert_eq!(failure.message, "the Python process did not load within 500ms (function.start_timeout)");
+}
+
+#[test]
+fn modules_packages_methods_and_neighbours_are_found() {
+    let study = study().file("offsets.py", "extra = 1\n");
+    std::fs::create_dir_all(study.path("package/deep")).unwrap();
+    let study = study
+        .file("package/__init__.py", "")
+        .file("package/functions.py", "import offsets\ndef h(x, offset): return x + offsets.extra\n")
+        .file("package/deep/neighbour.py", "two = 2\n")
+        .file(
+            "package/deep/file.py",
+            "import neighbour, offsets\ndef h(x, offset): return x + neighbour.two\n",
+        );
+    for (target, expected) in [
+        ("package.functions:h", 4.0),
+        ("package/deep/file.py:h", 5.0),
+        ("model.py:model.energy", 6.0),
+        ("math:fabs", f64::NAN),
+    ] {
+        let mut started = study.start(python(target));
+        match started.at(&[3.0]) {
+            Ok(value) => assert_eq!(value.y(), expected, "{target}"),
+            // A function without the study's parameters: Python says so itself.
+            Err(failure) => {
+                assert!(failure.message.starts_with("TypeError") && expected.is_nan(), "{failure}")
+            }
+        }
+    }
+}
+
+#[test]
+fn threads_and_env_reach_the_interpreter_before_imports() {
+    let study = Study::new()
+        .file("env.py", "import os\nn = int(os.environ['OMP_NUM_THREADS'])\ndef h(x, offset): return n\n");
+    let settings =
+        python("env.py:h").with("threads", SettingValue::Integer(5)).with("env", table(&[("A", text("b"))]));
+    assert_eq!(study.start(settings).y(0.0), 5.0);
+}
+
+#[test]
+fn a_target_without_a_function_and_an_interpreter_that_is_not_there_are_said() {
+    let study = study();
+    for target in ["model.py", "model.py:", ":h"] {
+        let error = function::from_settings(&python(target), &study.context()).unwrap_err();
+        assert!(error.help.contains("model.py:h"), "{target}");
+    }
+    let settings = settings(&[("python", text("model.py:h")), ("python_executable", text("python9"))]);
+    let spec = study.spec(settings);
+    assert_eq!(spec.check(), ["the program python9 is not in PATH"]);
+    assert_eq!(spec.start().err().unwrap().kind, FailureKind::Setup);
+}
+
+#[test]
+fn the_documented_program_in_python_keeps_the_protocol() {
+    let server = "import json, sys\n\
+        for line in sys.stdin:\n    \
+            request = json.loads(line)\n    \
+            x = request['point']\n    \
+            reply = {'id': request['id'], 'value': x ** 2 + request['parameters'].get('offset', 0)}\n    \
+            print(json.dumps(reply), flush=True)\n";
+    let study = Study::new().file("server.py", server);
+    let mut started = study.start(settings(&[("program", list(&[interpreter(), "server.py"]))]));
+    assert_eq!((started.y(2.0), started.y(3.0)), (4.5, 9.5));
+}
