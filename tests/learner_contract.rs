@@ -529,6 +529,10 @@ fn strategies_are_known_by_name() {
     for (strategy, name, _) in Strategy::ALL {
         assert_eq!((name.parse(), strategy.name()), (Ok(*strategy), *name));
     }
+    let table = |name: &str| Table::new("balancing").with("strategy", SettingValue::Text(name.into()));
+    assert_eq!(Strategy::from_settings(&Table::new("balancing")), Ok(Strategy::LossImprovements));
+    assert_eq!(Strategy::from_settings(&table("npoints")), Ok(Strategy::Npoints));
+    assert_eq!(Strategy::from_settings(&table("cycles")).unwrap_err().help, "did you mean `cycle`?");
     assert!("los".parse::<Strategy>().unwrap_err().to_string().contains("loss_improvements"));
 }
 

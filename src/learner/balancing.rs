@@ -2,6 +2,7 @@
 
 use super::heap::{IndexedHeap, ordered_bits};
 use super::{Learner, Loss, Suggestion, TellError};
+use crate::model::settings::{self, Table};
 use crate::model::{Sample, Signature, Value};
 use std::cell::RefCell;
 use std::cmp::Reverse;
@@ -34,6 +35,16 @@ impl Strategy {
         (Self::Npoints, "npoints", "the learner with the fewest points"),
         (Self::Cycle, "cycle", "each learner in turn"),
     ];
+
+    /// Reads `strategy` of a study's `[balancing]` table; the default if absent.
+    pub fn from_settings(table: &Table) -> settings::Result<Self> {
+        let Some(name) = table.text("strategy")? else { return Ok(Self::default()) };
+        name.parse().map_err(|_| {
+            let span = table.get("strategy").map_or(&table.span, |setting| &setting.span);
+            let known = Self::ALL.iter().map(|(_, name, _)| *name);
+            settings::unknown(span, &format!("unknown strategy `{name}`"), name, known)
+        })
+    }
 
     /// The name in the study file.
     pub fn name(self) -> &'static str {

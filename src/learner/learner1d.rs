@@ -12,11 +12,27 @@ use std::sync::Arc;
 
 /// Samples f: R -> R^N on an interval: splits the part with the largest loss (upstream: `Learner1D`).
 ///
-/// Asks for the same points in the same order as Python adaptive 1.5.2. An `ask` of n points is O(n log N), a
-/// `tell` O(log N) amortised, with N points known; neither allocates in the steady state of scalar functions.
+/// Asks for the same points in the same order as Python adaptive 1.5.2. With N points known, an `ask` of n points
+/// is O(n log N), and a `tell` O((1 + k) log N) amortised, where k points are pending between the told neighbours
+/// of its point. Neither allocates in the steady state of scalar functions asked one by one.
 ///
 /// Two things differ: [`Learner::tell_many`] takes O(n log n), and there too points outside of the bounds,
 /// and second values of known points, have no effect.
+///
+/// ```
+/// use adaptive_mpi::learner::{Learner, Learner1D, Loss};
+/// use adaptive_mpi::loss;
+///
+/// let mut learner = Learner1D::new((-1.0, 1.0), loss::default_interval_loss())?;
+/// while learner.loss(Loss::Real) > 0.05 {
+///     for suggestion in learner.ask(4) {
+///         let x = suggestion.sample.point.x();
+///         learner.tell(&suggestion.sample, &x.tanh().into())?;
+///     }
+/// }
+/// assert!(learner.npoints() < 100);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Learner1D {
     bounds: (f64, f64),

@@ -89,6 +89,9 @@ pub trait Learner: Send {
     fn tell(&mut self, sample: &Sample, value: &Value) -> Result<(), TellError>;
 
     /// Takes many values; may be faster than telling them one by one, with the same final data.
+    ///
+    /// The points asked afterwards may differ from those after single tells, because all losses may be computed
+    /// anew: a run that has to go on exactly where it stopped tells one by one, in the order of the first time.
     fn tell_many(&mut self, told: &[(Sample, Value)]) -> Result<(), TellError> {
         told.iter().try_for_each(|(sample, value)| self.tell(sample, value))
     }
