@@ -173,6 +173,28 @@ impl MpiWorld {
         }
     }
 
+    /// Sends one number and waits, as a plain C program would: the yardstick for [`crate::pool::bench`].
+    pub(crate) fn bare_send(&self, to: u32, number: u64) -> Result<(), TransportError> {
+        let buffer = (&raw const number).cast::<c_void>();
+        // SAFETY: the number lives for the whole call, which returns when it may go.
+        let code = unsafe { ffi::MPI_Send(buffer, 8, self.byte, to as c_int, SMALL, self.comm) };
+        check("MPI_Send", Some(to), code)
+    }
+
+    /// Waits for one number from anyone; the other half of [`Self::bare_send`].
+    pub(crate) fn bare_receive(&self) -> Result<(u32, u64), TransportError> {
+        let mut number = 0_u64;
+        let mut status = MaybeUninit::<ffi::MPI_Status>::uninit();
+        // SAFETY: room for the eight bytes that the other side sends; the status is read after success only.
+        unsafe {
+            let buffer = (&raw mut number).cast::<c_void>();
+            let any = ffi::RSMPI_ANY_SOURCE;
+            let code = ffi::MPI_Recv(buffer, 8, self.byte, any, SMALL, self.comm, status.as_mut_ptr());
+            check("MPI_Recv", None, code)?;
+            Ok((status.assume_init().MPI_SOURCE as u32, number))
+        }
+    }
+
     /// Starts to send. The buffer must live, unmoved on the heap, until the request completes.
     fn isend(&self, to: u32, message: &mut Vec<u8>) -> Result<ffi::MPI_Request, TransportError> {
         let (count, datatype, tag) = if message.len() < BLOCKS_FROM {
