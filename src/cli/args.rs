@@ -148,27 +148,24 @@ pub(crate) struct ExportArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct BenchArgs {
     /// What to measure
-    #[arg(value_enum, default_value = "all")]
+    #[arg(value_enum)]
     pub(crate) what: BenchKind,
-    /// Repetitions of each measurement; medians are printed
-    #[arg(long, default_value_t = 5, value_name = "N")]
-    pub(crate) repeat: usize,
+    /// Rounds in which bare loop and pool take turns; medians are printed
+    #[arg(long, default_value_t = 9, value_name = "N")]
+    pub(crate) rounds: usize,
+    /// Points of the main job
+    #[arg(long, default_value_t = 300_000, value_name = "N")]
+    pub(crate) points: u64,
     #[command(flatten)]
     pub(crate) report: ReportArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum BenchKind {
-    /// Everything below
-    All,
-    /// Empty tasks: the pool beside a bare MPI loop with as many in flight
+    /// The pool beside a bare MPI loop: empty tasks, tasks of 1 and 10 ms, round trips, idle workers
     Pool,
-    /// Tasks of 1 ms and 10 ms beside a bare loop with one task in reserve
-    Sleep,
-    /// The whole main job with an empty function: learner, journal, pool
+    /// The whole main job with an empty function: study, learner, journal, pool, HDF5 file
     Run,
-    /// Round trips and idle workers
-    Latency,
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {

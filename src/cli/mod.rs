@@ -18,9 +18,12 @@
 //! ```
 
 mod args;
+mod bench;
 mod check;
+mod doctor;
 mod exit;
 mod export;
+mod functions;
 mod new;
 mod output;
 mod prepare;
@@ -82,7 +85,9 @@ impl App {
             Command::New(args) => done(new::new(&args)),
             Command::Status(args) => done(status::status(&args, natives)),
             Command::Export(args) => done(export::export(&args)),
-            Command::Functions(_) | Command::Doctor(_) | Command::Bench(_) => Exit::Fault,
+            Command::Functions(args) => functions::functions(args),
+            Command::Doctor(args) => done(doctor::doctor(args)),
+            Command::Bench(args) => done(bench::bench(&args)),
             Command::Completions { shell } => {
                 let mut script = Vec::new();
                 clap_complete::generate(shell, &mut Cli::command(), "adaptive-mpi", &mut script);
