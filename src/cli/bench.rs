@@ -72,7 +72,7 @@ fn bench_run(args: &BenchArgs) -> Result<Exit, CommandError> {
     let folder = tempfile::tempdir().map_err(failed)?;
     let study = folder.path().join("bench.toml");
     let text = format!(
-        "[function]\nbuiltin = \"empty\"\n\n[learner]\ntype = \"1d\"\nbounds = [-1, 1]\n\n\
+        "[function]\nbuiltin = \"constant\"\n\n[learner]\ntype = \"1d\"\nbounds = [-1, 1]\n\n\
          [goal]\nnpoints = {}\n\n[checkpoint]\nfolder = {:?}\n",
         args.points,
         folder.path().join("data"),

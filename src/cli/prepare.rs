@@ -1,11 +1,10 @@
 use super::exit::{CommandError, Exit};
-use crate::function::{Context, Evaluator, FunctionSpec, Natives};
-use crate::learner::{BalancingLearner, Learner};
-use crate::model::settings::{self, Table};
+use crate::function::{Evaluator, FunctionSpec, Natives};
+use crate::learner::Learner;
 use crate::model::{Failure, FailureKind, Parameters, Signature};
-use crate::study::{Makers, Study, StudyError};
+use crate::study::{AllKinds, Study, StudyError};
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// A study with everything that its file describes, ready to run.
@@ -39,42 +38,6 @@ pub(super) enum Isolation {
     Inside,
 }
 
-/// Makes learners and functions of all kinds that there are.
-struct AllKinds<'a> {
-    folder: PathBuf,
-    natives: &'a Natives,
-    isolated_command: Option<Vec<OsString>>,
-}
-
-impl Makers for AllKinds<'_> {
-    type Function = Arc<dyn FunctionSpec>;
-
-    fn learner(&self, table: &Table) -> settings::Result<Box<dyn Learner>> {
-        crate::learner::from_settings(table)
-    }
-
-    fn balance(&self, children: Vec<Box<dyn Learner>>, strategy: &str) -> Box<dyn Learner> {
-        // The study has checked the name.
-        Box::new(BalancingLearner::new(children, strategy.parse().unwrap_or_default()))
-    }
-
-    fn function(
-        &self,
-        table: &Table,
-        signature: &Signature,
-        parameters: &[String],
-    ) -> settings::Result<Self::Function> {
-        let context = Context {
-            folder: self.folder.clone(),
-            signature: signature.clone(),
-            parameter_names: parameters.to_vec(),
-            natives: self.natives.clone(),
-            isolated_command: self.isolated_command.clone(),
-        };
-        crate::function::from_settings(table, &context)
-    }
-}
-
 /// Reads a study file and makes its learners and its function.
 pub(super) fn prepare(path: &Path, natives: &Natives, isolation: Isolation) -> Result<Prepared, StudyError> {
     let study = Study::load(path)?;
@@ -82,7 +45,8 @@ pub(super) fn prepare(path: &Path, natives: &Natives, isolation: Isolation) -> R
         Isolation::Inside => None,
         Isolation::AsAsked => std::env::current_exe().ok().map(|program| isolated(&program, path)),
     };
-    let built = study.build(&AllKinds { folder: study.folder(), natives, isolated_command })?;
+    let kinds = AllKinds { folder: study.folder(), natives: natives.clone(), isolated_command };
+    let built = study.build(&kinds)?;
     let evaluators =
         Evaluators { function: built.function, signature: built.signature, combos: built.combos.into() };
     Ok(Prepared { study, learner: built.learner, evaluators })

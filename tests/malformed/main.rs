@@ -5,13 +5,15 @@
 //! [`TABLES`]; what has to be built to find them is built in [`check`].
 
 mod checkpoint;
+mod function;
 mod goal;
+mod learner;
 mod parameters;
 mod run;
 mod sections;
 mod syntax;
 
-use adaptive_mpi::study::{Study, StudyError};
+use adaptive_mpi::study::{AllKinds, Study, StudyError};
 
 /// One malformed study.
 struct Case {
@@ -69,11 +71,13 @@ const TABLES: &[(&str, &[Case])] = &[
     ("goal", goal::CASES),
     ("run", run::CASES),
     ("checkpoint", checkpoint::CASES),
+    ("learner", learner::CASES),
+    ("function", function::CASES),
 ];
 
 /// All that `adaptive-mpi check` looks at before anything runs.
 fn check(text: &str) -> Result<(), StudyError> {
-    Study::parse(text, "adaptive.toml").map(|_| ())
+    Study::parse(text, "adaptive.toml")?.build(&AllKinds::default()).map(|_| ())
 }
 
 /// What is wrong with how a case turned out, if anything.

@@ -1,0 +1,28 @@
+use super::{Case, case};
+
+const TYPE: &str = "type = \"1d\"";
+const BOUNDS: &str = "bounds = [-1, 1]";
+
+pub(super) const CASES: &[Case] = &[
+    case(TYPE, "type = \"1D\"", 11, "1D"),
+    case(TYPE, "type = \"one\"", 11, "one"),
+    case(TYPE, "type = 1", 11, "learner.type"),
+    case(TYPE, "", 10, "`learner.type` is missing"),
+    case(BOUNDS, "", 10, "`learner.bounds` is missing"),
+    case(BOUNDS, "bouds = [-1, 1]", 10, "`learner.bounds` is missing"),
+    case(BOUNDS, "bounds = -1", 12, "learner.bounds"),
+    case(BOUNDS, "bounds = []", 12, "learner.bounds"),
+    case(BOUNDS, "bounds = [1]", 12, "learner.bounds"),
+    case(BOUNDS, "bounds = [-1, 0, 1]", 12, "learner.bounds"),
+    case(BOUNDS, "bounds = [1, -1]", 12, "learner.bounds"),
+    case(BOUNDS, "bounds = [1, 1]", 12, "learner.bounds"),
+    case(BOUNDS, "bounds = [0, inf]", 12, "learner.bounds"),
+    case(BOUNDS, "bounds = [nan, 1]", 12, "learner.bounds"),
+    case(BOUNDS, "bounds = [\"a\", \"b\"]", 12, "learner.bounds"),
+    case(BOUNDS, "bounds = [-1, 1]\nloss = \"curvture\"", 13, "curvture"),
+    case(BOUNDS, "bounds = [-1, 1]\nloss = 3", 13, "learner.loss"),
+    case(BOUNDS, "bounds = [-1, 1]\nloss = {}", 13, "learner.loss"),
+    case(BOUNDS, "bounds = [-1, 1]\nloss = { name = \"curvature\", area = 2 }", 13, "unknown key `area`"),
+    case(BOUNDS, "bounds = [-1, 1]\nloss = { name = \"resolution\", min_length = \"a\" }", 13, "min_length"),
+    case(BOUNDS, "bounds = [-1, 1]\nlos = \"default\"", 13, "unknown key `los`"),
+];
