@@ -5,7 +5,7 @@
 //! mpiexec -n 4 ../../target/openmpi/release/examples/own_binary run
 //! ```
 
-use adaptive_mpi::cli::App;
+use adaptive_mpi::App;
 use adaptive_mpi::function::Call;
 use adaptive_mpi::model::{Failure, FailureKind, Value};
 use std::f64::consts::PI;

@@ -27,3 +27,6 @@ pub mod pool;
 pub mod report;
 pub mod runner;
 pub mod study;
+
+pub use cli::App;
+pub use pool::Program;

@@ -13,7 +13,7 @@
 //!
 //! fn main() -> std::process::ExitCode {
 //!     // The study file says: [function] rust = "wave"
-//!     adaptive_mpi::cli::App::new().function("wave", wave).main()
+//!     adaptive_mpi::App::new().function("wave", wave).main()
 //! }
 //! ```
 

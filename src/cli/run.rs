@@ -296,6 +296,13 @@ fn exit(finished: &Finished) -> Exit {
     }
 }
 
+/// The most memory that this process ever held, in bytes, where the system says so.
+fn peak_memory() -> Option<u64> {
+    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF).ok()?;
+    // Linux counts in KiB.
+    u64::try_from(usage.max_rss()).ok().map(|kib| kib * 1024)
+}
+
 fn summary(args: &RunArgs, study: &Study, finished: &Finished, workers: usize) {
     let Finished { ended, accounting, told, engine, left_behind, snapshot_error, .. } = finished;
     let outlook = outlook(finished, workers);
@@ -321,6 +328,7 @@ fn summary(args: &RunArgs, study: &Study, finished: &Finished, workers: usize) {
             "failed_attempts": engine.failed_attempts(),
             "given_up": engine.given_up(),
             "left_behind": left_behind,
+            "peak_memory_bytes": peak_memory(),
         }));
     } else if !args.quiet {
         let shares: Vec<String> =
