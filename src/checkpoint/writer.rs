@@ -357,6 +357,7 @@ impl Checkpoint {
             return Ok(());
         }
         let new = Journal::create(&self.files, sequence, &self.header)?;
+        let replaced = self.files.open_for_writing(Part::JournalOld).ok();
         self.files.rename(Part::Journal, Part::JournalOld)?;
         if let Err(error) = self.files.rename(Part::JournalNew, Part::Journal) {
             // Go on with the journal that is open, under the name that it had.
@@ -366,6 +367,9 @@ impl Checkpoint {
         self.syncer.file(self.journal.file());
         self.syncer.file(new.file());
         self.syncer.folder();
+        if let Some(replaced) = replaced {
+            self.syncer.close(replaced);
+        }
         self.journal = new;
         Ok(())
     }
