@@ -224,6 +224,28 @@ fn a_flipped_byte_anywhere_never_goes_unnoticed() {
 }
 
 #[test]
+fn a_crash_while_a_damaged_journal_is_made_anew_loses_nothing() {
+    for stop in 0.. {
+        let folder = folder();
+        let (path, _) = journal_of(folder.path(), 6);
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[30] ^= 0xff;
+        std::fs::write(&path, &bytes).unwrap();
+        let (files, steps) = machine(folder.path(), stop);
+        let opened = Checkpoint::open_files(&options(folder.path()), files);
+        let whole = opened.is_ok();
+        drop(opened);
+        let (_, loaded) = Checkpoint::open(&options(folder.path())).unwrap();
+        assert!(loaded.facts().eq(facts(0..6)) && loaded.losses.is_empty(), "stopped at step {stop}");
+        assert_eq!(std::fs::read(folder.path().join("run.journal.unreadable-1")).unwrap(), bytes);
+        if whole {
+            assert!(stop >= 7 && steps.load(Ordering::SeqCst) >= stop);
+            return;
+        }
+    }
+}
+
+#[test]
 fn a_record_after_a_torn_write_is_whole() {
     let folder = folder();
     let torn = Arc::new(AtomicUsize::new(0));

@@ -72,14 +72,16 @@ pub(super) fn journal(files: &Files, found: &mut Found, header: &Header) -> io::
         files.sync(&journal.file())?;
         for part in [Part::Journal, Part::JournalOld].into_iter().filter(|part| files.exists(*part)) {
             let path = files.path(part);
-            let aside = files.set_aside(part)?;
+            let aside = files.keep_aside(part)?;
             found.notices.push(format!(
                 "{} was made anew; it is kept as {}",
                 path.display(),
                 aside.display()
             ));
         }
+        // Until here the old files are in place, and from here on the new one holds everything.
         files.rename(Part::JournalNew, Part::Journal)?;
+        files.remove(Part::JournalOld)?;
         return Ok(journal);
     }
     if let Some((start, end)) = found.journal {
