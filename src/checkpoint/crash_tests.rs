@@ -8,6 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+/// In memory where possible: these tests sync thousands of files.
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 fn header() -> Header {
     Header { study_text: "[function]\n".into(), dimensions: vec!["x".into()], ..Header::new("test") }
 }
@@ -65,7 +70,7 @@ fn live(options: &Options, files: Files) -> usize {
 fn a_crash_between_any_two_steps_loses_and_doubles_nothing() {
     let mut stop = 0;
     loop {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = folder();
         let options = options(folder.path());
         let (files, steps) = machine(folder.path(), stop);
         let committed = live(&options, files);
@@ -103,7 +108,7 @@ fn a_crash_between_any_two_steps_loses_and_doubles_nothing() {
 #[test]
 fn a_single_failing_step_is_told_and_mended_by_the_next_try() {
     for failing in 0.. {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = folder();
         let options = options(folder.path());
         let steps = Arc::new(AtomicUsize::new(0));
         let counter = steps.clone();
@@ -149,7 +154,7 @@ fn journal_of(folder: &std::path::Path, n: usize) -> (std::path::PathBuf, Vec<u6
 
 #[test]
 fn a_torn_tail_is_cut_with_a_notice() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let (path, ends) = journal_of(folder.path(), 8);
     let bytes = std::fs::read(&path).unwrap();
     let first = std::fs::read(&path).unwrap().len() as u64 - ends[7] + ends[0];
@@ -182,7 +187,7 @@ fn a_torn_tail_is_cut_with_a_notice() {
 
 #[test]
 fn a_flipped_byte_anywhere_never_goes_unnoticed() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let (path, ends) = journal_of(folder.path(), 6);
     let bytes = std::fs::read(&path).unwrap();
     for at in 0..bytes.len() {
@@ -219,8 +224,30 @@ fn a_flipped_byte_anywhere_never_goes_unnoticed() {
 }
 
 #[test]
+fn a_crash_while_a_damaged_journal_is_made_anew_loses_nothing() {
+    for stop in 0.. {
+        let folder = folder();
+        let (path, _) = journal_of(folder.path(), 6);
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[30] ^= 0xff;
+        std::fs::write(&path, &bytes).unwrap();
+        let (files, steps) = machine(folder.path(), stop);
+        let opened = Checkpoint::open_files(&options(folder.path()), files);
+        let whole = opened.is_ok();
+        drop(opened);
+        let (_, loaded) = Checkpoint::open(&options(folder.path())).unwrap();
+        assert!(loaded.facts().eq(facts(0..6)) && loaded.losses.is_empty(), "stopped at step {stop}");
+        assert_eq!(std::fs::read(folder.path().join("run.journal.unreadable-1")).unwrap(), bytes);
+        if whole {
+            assert!(stop >= 7 && steps.load(Ordering::SeqCst) >= stop);
+            return;
+        }
+    }
+}
+
+#[test]
 fn a_record_after_a_torn_write_is_whole() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let torn = Arc::new(AtomicUsize::new(0));
     let flag = torn.clone();
     let path = folder.path().join("run.journal");

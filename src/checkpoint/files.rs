@@ -147,15 +147,26 @@ impl Files {
     /// Gives a damaged file another name, `….unreadable-1` or the next free number.
     pub(super) fn set_aside(&self, part: Part) -> io::Result<PathBuf> {
         self.step("set aside")?;
-        let path = self.path(part);
-        for number in 1.. {
-            let aside = self.folder.join(format!("{}.{}.unreadable-{number}", self.name, part.suffix()));
-            if !aside.exists() {
-                fs::rename(&path, &aside)?;
-                return Ok(aside);
-            }
+        let aside = self.aside(part);
+        fs::rename(self.path(part), &aside)?;
+        Ok(aside)
+    }
+
+    /// Keeps a file under another name as well.
+    pub(super) fn keep_aside(&self, part: Part) -> io::Result<PathBuf> {
+        self.step("keep aside")?;
+        let (path, aside) = (self.path(part), self.aside(part));
+        fs::hard_link(&path, &aside).or_else(|_| fs::copy(&path, &aside).map(drop))?;
+        Ok(aside)
+    }
+
+    fn aside(&self, part: Part) -> PathBuf {
+        let name = |number| format!("{}.{}.unreadable-{number}", self.name, part.suffix());
+        let mut number = 1;
+        while self.folder.join(name(number)).exists() {
+            number += 1;
         }
-        Ok(path)
+        self.folder.join(name(number))
     }
 
     /// What tells whether a file of any part was replaced by another since.

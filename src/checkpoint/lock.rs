@@ -113,44 +113,31 @@ impl Lock {
             };
             let holder = holder_in(&mut file);
             let inode = file.metadata().ok().map(|meta| (meta.dev(), meta.ino()));
-            let here = holder.host == me.host;
-            let stale = match try_flock(file.try_clone().map_err(failed)?) {
-                Try::Busy if !break_lock || here && holder.runs_here() => {
-                    return Err(locked(&path, holder, "wait for it to end, or stop it first"));
-                }
-                Try::Busy => None,
+            let flock = match try_flock(file.try_clone().map_err(failed)?) {
                 Try::Got(held) => Some(held),
+                Try::Busy => None,
             };
             // The lock may have been released, and made anew by another, before the flock was ours.
-            if stale.is_some() && identity(&path) != inode {
+            if flock.is_some() && identity(&path) != inode {
                 continue;
             }
-            let dead = match &stale {
-                Some(Held::Flock(_)) => here,
-                _ => here && !holder.runs_here(),
+            let state = match &flock {
+                Some(Held::Flock(_)) => State::Free,
+                Some(Held::FileOnly) => State::Unknown,
+                None => State::Held,
             };
-            let requeued = holder.job.is_some() && holder.job == me.job && holder.restarts < me.restarts;
-            if !(dead || requeued || break_lock) {
-                let check = match &holder.job {
-                    Some(job) => format!("check with `squeue -j {job}`"),
-                    None => format!("look on {}", holder.host),
-                };
-                return Err(locked(
-                    &path,
-                    holder,
-                    &format!("if it runs no more ({check}), use --break-lock"),
-                ));
+            match verdict(&holder, &me, state, holder.runs_here(), break_lock) {
+                Verdict::Refuse(advice) => return Err(locked(&path, holder, &advice)),
+                Verdict::TakeOver => {
+                    notices.push(format!("took over the lock of a run that is gone ({holder})"));
+                    if let Some(held @ Held::Flock(_)) = flock {
+                        rewrite(&mut file, &me).map_err(failed)?;
+                        return Ok(Self { identity: identity(&path), path, _held: held });
+                    }
+                }
+                Verdict::Replace => notices.push(format!("broke the lock of {holder}")),
             }
-            notices.push(if dead || requeued {
-                format!("took over the lock of a run that is gone ({holder})")
-            } else {
-                format!("broke the lock of {holder}")
-            });
-            if let Some(held @ Held::Flock(_)) = stale {
-                rewrite(&mut file, &me).map_err(failed)?;
-                return Ok(Self { identity: identity(&path), path, _held: held });
-            }
-            // A new file, so that the old holder finds its own gone.
+            // A new file, so that the old holder, should it live, finds its own gone.
             fs::remove_file(&path).map_err(failed)?;
         }
         Err(locked(&path, Holder::default(), "it changes hands all the time: try again"))
@@ -163,6 +150,52 @@ impl Lock {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+/// What the kernel says about the `flock` of a lock file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Nobody has it on this host, and on some file systems nobody at all.
+    Free,
+    /// Another process has it.
+    Held,
+    /// The file system has no such locks.
+    Unknown,
+}
+
+/// What to do about a lock file that is there.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    /// Its holder is gone.
+    TakeOver,
+    /// The user says that its holder is gone.
+    Replace,
+    /// Respect it; how the user can go on.
+    Refuse(String),
+}
+
+/// Decides from what is known; `runs` is whether there is a process of that number on this host.
+fn verdict(holder: &Holder, me: &Holder, state: State, runs: bool, break_lock: bool) -> Verdict {
+    let here = holder.host == me.host;
+    // The batch system starts a requeued job only when its last run is gone.
+    let requeued = holder.job.is_some() && holder.job == me.job && holder.restarts < me.restarts;
+    let gone = requeued || here && (state == State::Free || state == State::Unknown && !runs);
+    if gone && state != State::Held {
+        Verdict::TakeOver
+    } else if here && runs && state == State::Held {
+        Verdict::Refuse("wait for it to end, or stop it first".into())
+    } else if break_lock {
+        Verdict::Replace
+    } else if here && state == State::Held {
+        let why = "it is gone, but a process that it started still holds the lock";
+        Verdict::Refuse(format!("{why}: end that, or use --break-lock"))
+    } else {
+        let check = match &holder.job {
+            Some(job) => format!("check with `squeue -j {job}`"),
+            None => format!("look on {}", holder.host),
+        };
+        Verdict::Refuse(format!("if it runs no more ({check}), use --break-lock"))
     }
 }
 
@@ -242,4 +275,42 @@ fn holder_in(file: &mut File) -> Holder {
     read.ok()
         .and_then(|_| serde_json::from_str(&text).ok())
         .unwrap_or_else(|| Holder { host: "an unknown host".into(), ..Holder::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holder(host: &str, job: Option<&str>, restarts: u32) -> Holder {
+        Holder { host: host.into(), pid: 7, job: job.map(str::to_owned), restarts, ..Holder::default() }
+    }
+
+    #[test]
+    fn only_a_holder_that_is_known_to_be_gone_loses_its_lock() {
+        use State::{Free, Held, Unknown};
+        let me = holder("a", Some("12"), 1);
+        let takes =
+            |theirs: &Holder, state, runs| verdict(theirs, &me, state, runs, false) == Verdict::TakeOver;
+        // On this host the flock decides, and the process only where there is no flock.
+        let here = holder("a", None, 0);
+        assert!(takes(&here, Free, true) && takes(&here, Free, false) && takes(&here, Unknown, false));
+        assert!(!takes(&here, Held, false) && !takes(&here, Unknown, true));
+        // Elsewhere nothing is known, except about an earlier start of this very job.
+        for state in [Free, Held, Unknown] {
+            assert!(!takes(&holder("b", None, 0), state, false));
+            assert!(!takes(&holder("b", Some("13"), 0), state, false));
+            assert!(!takes(&holder("b", Some("12"), 1), state, false), "another step of the same start");
+        }
+        assert!(takes(&holder("b", Some("12"), 0), Free, false));
+    }
+
+    #[test]
+    fn a_user_can_break_any_lock_but_that_of_a_live_process_here() {
+        let me = holder("a", None, 0);
+        let broken = |host, state, runs| verdict(&holder(host, None, 0), &me, state, runs, true);
+        assert_eq!(broken("b", State::Free, false), Verdict::Replace);
+        assert_eq!(broken("b", State::Held, true), Verdict::Replace);
+        assert_eq!(broken("a", State::Held, false), Verdict::Replace);
+        assert!(matches!(broken("a", State::Held, true), Verdict::Refuse(_)));
+    }
 }

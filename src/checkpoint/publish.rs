@@ -3,7 +3,9 @@
 
 use super::files::{Files, Part};
 use super::snapshot::{self, Snapshot};
+use std::fs::File;
 use std::io;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -21,25 +23,37 @@ impl Published {
     }
 }
 
-/// Writes and publishes; returns what is on disk then, in either case.
-pub(super) fn publish(files: &Files, snapshot: &Snapshot, compress: bool) -> (Published, Result<(), String>) {
-    let result = try_publish(files, snapshot, compress);
-    if result.is_err() {
-        // A draft that stays behind is removed when the checkpoint is opened next.
-        let _ = files.remove(Part::SnapshotNew);
-    }
-    (Published::on_disk(files), result)
+/// What a thread needs to write a generation.
+pub(super) struct Work {
+    pub(super) files: Files,
+    pub(super) snapshot: Snapshot,
+    /// The journal of those facts of the snapshot that may not be on disk yet. It is synced first: otherwise
+    /// a machine that goes down could leave a generation with facts that no journal has.
+    pub(super) journal: Arc<File>,
+    pub(super) compress: bool,
 }
 
-fn try_publish(files: &Files, snapshot: &Snapshot, compress: bool) -> Result<(), String> {
+/// Writes and publishes; returns what is on disk then, in either case.
+pub(super) fn publish(work: &Work) -> (Published, Result<(), String>) {
+    let result = try_publish(work);
+    if result.is_err() {
+        // A draft that stays behind is removed when the checkpoint is opened next.
+        let _ = work.files.remove(Part::SnapshotNew);
+    }
+    (Published::on_disk(&work.files), result)
+}
+
+fn try_publish(work: &Work) -> Result<(), String> {
+    let Work { files, snapshot, journal, compress } = work;
     let text = |error: io::Error| error.to_string();
+    files.sync(journal).map_err(text)?;
     let draft = files.path(Part::SnapshotNew);
     files.remove(Part::SnapshotNew).map_err(text)?;
-    if !compress {
+    if !*compress {
         enough_room(files, snapshot)?;
     }
     files.step("snapshot").map_err(text)?;
-    snapshot::write(&draft, snapshot, compress)?;
+    snapshot::write(&draft, snapshot, *compress)?;
     snapshot::seal(&draft, snapshot.sequence).map_err(text)?;
     files.sync(&files.open_for_writing(Part::SnapshotNew).map_err(text)?).map_err(text)?;
     if files.exists(Part::Snapshot) {
@@ -67,11 +81,11 @@ pub(super) struct Job {
 }
 
 impl Job {
-    pub(super) fn start(files: Files, snapshot: Snapshot, compress: bool) -> io::Result<Self> {
-        let kept = files.clone();
+    pub(super) fn start(work: Work) -> io::Result<Self> {
+        let kept = work.files.clone();
         let thread = std::thread::Builder::new().name("snapshot".into()).spawn(move || {
             let started = Instant::now();
-            let (published, result) = publish(&files, &snapshot, compress);
+            let (published, result) = publish(&work);
             (published, result, started.elapsed())
         })?;
         Ok(Self { thread, files: kept })

@@ -1,4 +1,5 @@
-//! A thread that asks the system to put files on disk, so that rank 0 never waits for a disk.
+//! A thread for what the system may take long over (putting files on disk, giving them up), so that rank 0
+//! never waits for a disk.
 
 use super::files::Files;
 use std::fs::File;
@@ -24,6 +25,7 @@ struct State {
 enum Order {
     File(Arc<File>),
     Folder,
+    Close(File),
 }
 
 impl Syncer {
@@ -36,6 +38,10 @@ impl Syncer {
                 let result = match order {
                     Order::File(file) => files.sync(&file),
                     Order::Folder => files.sync_folder(),
+                    Order::Close(file) => {
+                        drop(file);
+                        Ok(())
+                    }
                 };
                 let mut state = shared.lock().unwrap_or_else(PoisonError::into_inner);
                 state.waiting -= 1;
@@ -61,6 +67,11 @@ impl Syncer {
 
     pub(super) fn folder(&self) {
         self.order(Order::Folder);
+    }
+
+    /// Closes a file that has no name any more: giving its memory back takes 10 ms for 50 MB.
+    pub(super) fn close(&self, file: File) {
+        self.order(Order::Close(file));
     }
 
     /// Whether all orders are carried out.

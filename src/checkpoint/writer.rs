@@ -2,9 +2,10 @@ use super::columns::{Chunks, Columns, Row};
 use super::facts::unix_now;
 use super::files::{Files, Part};
 use super::journal::{FORMAT, Journal};
-use super::load::{self, Borrowed, Found};
+use super::load;
 use super::lock::Lock;
-use super::publish::{Job, Published, publish};
+use super::publish::{Job, Published, Work, publish};
+use super::resume;
 use super::snapshot::{self, Snapshot};
 use super::sync::Syncer;
 use super::{CheckpointError, Ended, Ending, Fact, Failed, Header, Loaded, Options, SyncPolicy};
@@ -82,12 +83,12 @@ impl Checkpoint {
         let mut notices = Vec::new();
         let lock = Lock::acquire(&files, options.break_lock, &mut notices)?;
         let mut found = load::load(&files)?;
-        refuse(options, &files, &found)?;
+        resume::refuse(options, &files, &found)?;
         found.notices.splice(0..0, notices);
         let changed = |error| CheckpointError::not_saved("prepare", files.folder())(error);
-        set_aside(&files, &mut found).map_err(changed)?;
-        let header = merged(options.header.clone().normalised(), &found);
-        let mut journal = journal(&files, &mut found, &header).map_err(changed)?;
+        resume::set_aside(&files, &mut found).map_err(changed)?;
+        let header = resume::merged(options.header.clone().normalised(), &found);
+        let mut journal = resume::journal(&files, &mut found, &header).map_err(changed)?;
         if found.header.as_ref() != Some(&header) {
             journal.header(found.len(), &header);
         }
@@ -211,8 +212,8 @@ impl Checkpoint {
         if self.published.newest == Some(self.len() as u64) || self.is_empty() {
             return Ok(());
         }
-        let snapshot = self.begin_snapshot(in_flight(), None)?;
-        let job = Job::start(self.files.clone(), snapshot, self.options.compress);
+        let work = self.begin_snapshot(in_flight(), None)?;
+        let job = Job::start(work);
         self.job = Some(job.map_err(|error| self.snapshot_error(error.to_string()))?);
         Ok(())
     }
@@ -232,9 +233,9 @@ impl Checkpoint {
         if !snapshot::AVAILABLE {
             return Ok(());
         }
-        let snapshot = self.begin_snapshot(in_flight, ended)?;
+        let work = self.begin_snapshot(in_flight, ended)?;
         let started = Instant::now();
-        let (published, result) = publish(&self.files, &snapshot, self.options.compress);
+        let (published, result) = publish(&work);
         self.take_result(published, result, started.elapsed())
     }
 
@@ -324,15 +325,16 @@ impl Checkpoint {
         &mut self,
         in_flight: Vec<Sample>,
         ended: Option<Ended>,
-    ) -> Result<Snapshot, CheckpointError> {
+    ) -> Result<Work, CheckpointError> {
         if !self.lock.is_ours() {
             return Err(CheckpointError::LockLost { path: self.lock.path().to_owned() });
         }
         self.commit_at(Instant::now())?;
         let sequence = self.len() as u64;
+        let journal = self.journal.file();
         self.rotate(sequence).map_err(|error| self.snapshot_error(error.to_string()))?;
         self.generation += 1;
-        Ok(Snapshot {
+        let snapshot = Snapshot {
             format: FORMAT,
             header: self.header.clone(),
             columns: self.columns.share(),
@@ -342,7 +344,9 @@ impl Checkpoint {
             generation: self.generation,
             written: unix_now(),
             ended,
-        })
+        };
+        let (files, compress) = (self.files.clone(), self.options.compress);
+        Ok(Work { files, snapshot, journal, compress })
     }
 
     /// `NAME.journal` becomes `NAME.journal.old`, and a new one starts here.
@@ -357,6 +361,7 @@ impl Checkpoint {
             return Ok(());
         }
         let new = Journal::create(&self.files, sequence, &self.header)?;
+        let replaced = self.files.open_for_writing(Part::JournalOld).ok();
         self.files.rename(Part::Journal, Part::JournalOld)?;
         if let Err(error) = self.files.rename(Part::JournalNew, Part::Journal) {
             // Go on with the journal that is open, under the name that it had.
@@ -366,6 +371,9 @@ impl Checkpoint {
         self.syncer.file(self.journal.file());
         self.syncer.file(new.file());
         self.syncer.folder();
+        if let Some(replaced) = replaced {
+            self.syncer.close(replaced);
+        }
         self.journal = new;
         Ok(())
     }
@@ -379,87 +387,4 @@ impl Drop for Checkpoint {
             let _ = self.journal.commit(&self.files);
         }
     }
-}
-
-/// Refuses what must not be written to.
-fn refuse(options: &Options, files: &Files, found: &Found) -> Result<(), CheckpointError> {
-    if let Some((format, part)) = found.format
-        && format > FORMAT
-    {
-        return Err(CheckpointError::Newer { path: files.path(part), found: format, known: FORMAT });
-    }
-    match found.losses.first() {
-        Some((part, reason)) if !options.accept_losses => {
-            Err(CheckpointError::unreadable(&files.path(*part), reason.clone()))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Gives generations that can't be read other names, and removes drafts that a killed run left.
-fn set_aside(files: &Files, found: &mut Found) -> io::Result<()> {
-    // Without HDF5, a file that can't be read is not a damaged one.
-    if snapshot::AVAILABLE {
-        for (part, reason) in std::mem::take(&mut found.unreadable) {
-            let path = files.path(part);
-            let aside = files.set_aside(part)?;
-            found.notices.push(format!(
-                "{} could not be read ({reason}); it is now {}, and the run goes on from the older files",
-                path.display(),
-                aside.display()
-            ));
-        }
-    }
-    files.remove(Part::SnapshotNew)?;
-    files.remove(Part::JournalNew)
-}
-
-/// The header to write: the new one, with what only the files know.
-fn merged(mut header: Header, found: &Found) -> Header {
-    if let Some(known) = &found.header {
-        header.created = known.created;
-        if header.outputs.is_empty() {
-            header.outputs.clone_from(&known.outputs);
-        }
-    }
-    header
-}
-
-/// The journal to go on with: the one that is there, a new one, or one made anew from what could be read.
-fn journal(files: &Files, found: &mut Found, header: &Header) -> io::Result<Journal> {
-    if found.damaged {
-        // From where the oldest generation ends, so that the new journal serves both.
-        let start = found.snapshot_old.unwrap_or(0);
-        let mut journal = Journal::create(files, start, header)?;
-        let failures = found.failures.iter().map(|(number, failed)| (*number, failed));
-        for (number, fact) in load::in_order(&found.columns, failures).enumerate().skip(start as usize) {
-            match fact {
-                Borrowed::Told(row) => journal.told(number as u64, &row),
-                Borrowed::Failed(failed) => journal.failed(number as u64, failed),
-            }
-            if number % 4096 == 0 {
-                journal.commit(files)?;
-            }
-        }
-        journal.commit(files)?;
-        files.sync(&journal.file())?;
-        for part in [Part::Journal, Part::JournalOld].into_iter().filter(|part| files.exists(*part)) {
-            let path = files.path(part);
-            let aside = files.set_aside(part)?;
-            found.notices.push(format!(
-                "{} was made anew; it is kept as {}",
-                path.display(),
-                aside.display()
-            ));
-        }
-        files.rename(Part::JournalNew, Part::Journal)?;
-        return Ok(journal);
-    }
-    if let Some((start, end)) = found.journal {
-        found.tell_torn_tail(files, "cut");
-        return Journal::resume(files, start, end);
-    }
-    let journal = Journal::create(files, found.len(), header)?;
-    files.rename(Part::JournalNew, Part::Journal)?;
-    Ok(journal)
 }

@@ -17,9 +17,27 @@ const SEGMENT_NUMBERS: usize = 1 << 20;
 /// Reads all of a snapshot file.
 pub(in crate::checkpoint) fn read(path: &Path) -> std::result::Result<Snapshot, ReadError> {
     let seal = seal::check(path)?;
-    let snapshot = File::open(path).and_then(|file| read_file(&file));
-    let snapshot = snapshot.map_err(|error| ReadError::Unreadable(error.to_string()))?;
+    let unreadable = |error: Error| ReadError::Unreadable(error.to_string());
+    let (_copy, file) = open(path).map_err(unreadable)?;
+    let snapshot = read_file(&file).map_err(unreadable)?;
     Ok(Snapshot { format: seal.format, ..snapshot })
+}
+
+/// Opens a file, or a copy of it if HDF5 refuses: the data is right, so HDF5 can't get a lock on it. Either
+/// the file system has none, or a process that was started while the file was written holds it still, having
+/// inherited it.
+fn open(path: &Path) -> Result<(Option<tempfile::TempPath>, File)> {
+    let refused = match File::open(path) {
+        Ok(file) => return Ok((None, file)),
+        Err(error) => error,
+    };
+    let Ok(copy) = tempfile::NamedTempFile::new() else { return Err(refused) };
+    let copy = copy.into_temp_path();
+    if std::fs::copy(path, &copy).is_err() {
+        return Err(refused);
+    }
+    let file = File::open(&copy)?;
+    Ok((Some(copy), file))
 }
 
 fn wrong(what: impl Into<String>) -> Error {
