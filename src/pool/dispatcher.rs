@@ -15,6 +15,9 @@ use std::time::Duration;
 
 /// Messages taken in before anything else gets a turn.
 const MESSAGES_PER_VISIT: usize = 64;
+/// For so long after a look that found nothing, another one is not worth it: with more ranks than cores, it gives
+/// the core away.
+const STILL_DRY: Duration = Duration::from_micros(5);
 /// How often workers are looked after: overdue ones, dead processes, heartbeats.
 const ROUND: Duration = Duration::from_millis(200);
 /// How long workers that were given up have to leave at the end.
@@ -94,6 +97,8 @@ pub(super) struct Dispatcher {
     round: Duration,
     beat: Duration,
     visited: Option<Duration>,
+    /// The last look found no message.
+    dry: bool,
     lost_any: bool,
     closed: Option<String>,
     stats: Vec<WorkerStats>,
@@ -188,6 +193,7 @@ impl Dispatcher {
             round: now,
             beat: now,
             visited: None,
+            dry: false,
             lost_any: false,
             closed: None,
             stats: (1..=workers).map(|rank| WorkerStats { rank, ..WorkerStats::default() }).collect(),
@@ -451,10 +457,18 @@ impl Dispatcher {
             self.scheduler.note_gap(began.saturating_sub(visited));
         }
         let mut arrived = false;
-        for _ in 0..MESSAGES_PER_VISIT {
+        let dry = self.dry && self.visited.is_some_and(|visited| began.saturating_sub(visited) < STILL_DRY);
+        if dry && limit.is_zero() {
+            return false;
+        }
+        self.dry = dry;
+        for _ in 0..if dry { 0 } else { MESSAGES_PER_VISIT } {
             match self.transport.try_receive() {
                 Ok(Some(received)) => self.take(received, began),
-                Ok(None) => break,
+                Ok(None) => {
+                    self.dry = true;
+                    break;
+                }
                 Err(error) => {
                     self.fail(&error);
                     arrived = true;
@@ -472,6 +486,7 @@ impl Dispatcher {
                     let later = self.transport.now();
                     self.manager.idle += later.saturating_sub(now);
                     now = later;
+                    self.dry = received.is_none();
                     if let Some(received) = received {
                         self.take(received, now);
                         self.flush();

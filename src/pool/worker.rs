@@ -81,7 +81,7 @@ impl Runners {
 
 /// Answers wait for the rest of their bundle, but not longer than this.
 const ANSWERS_WAIT: Duration = Duration::from_micros(200);
-/// Within a bundle, how often a worker looks whether it should leave.
+/// How often a worker that has tasks looks whether it should leave.
 const LOOK_UP: Duration = Duration::from_millis(1);
 /// Larger answers are seen off before the next task: their transfer needs this thread.
 const LARGE: usize = 4096;
@@ -103,6 +103,9 @@ struct Service<'t> {
     manager: Option<Presence>,
     silence: Duration,
     heard: Duration,
+    /// When it last looked for messages while it had tasks. Not before each task: a look that finds nothing
+    /// may give the core away (Open MPI does, with more ranks than cores).
+    looked: Instant,
     base: (Instant, f64),
 }
 
@@ -133,6 +136,7 @@ pub(crate) fn serve(
         manager: None,
         silence: options.start_limit,
         heard,
+        looked: Instant::now(),
         base: (Instant::now(), unix),
     };
     let released = service.run(&mut runners);
@@ -146,14 +150,12 @@ impl Service<'_> {
     fn run(&mut self, runners: &mut Runners) -> Result<Released, LaunchError> {
         let mut idle_since = Instant::now();
         loop {
-            self.listen()?;
             if let Some(released) = self.released {
                 return Ok(released);
             }
             if let Some(message) = self.queue.pop_front() {
-                self.bundle(runners, &message, idle_since.elapsed())?;
+                idle_since = self.bundle(runners, &message, idle_since)?;
                 self.transport.recycle(message);
-                idle_since = Instant::now();
                 continue;
             }
             match self.transport.receive(CHECK.min(self.silence))? {
@@ -208,14 +210,15 @@ impl Service<'_> {
         &mut self,
         runners: &mut Runners,
         message: &[u8],
-        mut waited: Duration,
-    ) -> Result<(), LaunchError> {
+        idle_since: Instant,
+    ) -> Result<Instant, LaunchError> {
         let count = Header::read(message).map_or(0, |header| header.count);
         let mut out = self.transport.buffer();
         wire::begin(Kind::Results, &mut out);
         let (mut at, mut answers) = (HEADER, 0);
         let mut then = Instant::now();
-        let (mut first, mut looked) = (then, then);
+        let mut waited = then - idle_since;
+        let mut first = then;
         for left in (0..count).rev() {
             let Some((head, arguments)) = wire::task_at(message, at) else {
                 tracing::warn!(left, "rank 0 sent a torn message; its last tasks are lost");
@@ -237,8 +240,8 @@ impl Service<'_> {
                 wire::begin(Kind::Results, &mut out);
                 (answers, first) = (0, end);
             }
-            if end - looked > LOOK_UP {
-                looked = end;
+            if end - self.looked > LOOK_UP {
+                self.looked = end;
                 self.listen()?;
                 if self.released.is_some() {
                     break;
@@ -246,10 +249,11 @@ impl Service<'_> {
             }
         }
         if answers > 0 {
-            return self.reply(out, answers, waited);
+            self.reply(out, answers, waited)?;
+        } else {
+            self.transport.recycle(out);
         }
-        self.transport.recycle(out);
-        Ok(())
+        Ok(then)
     }
 
     fn reply(&mut self, mut out: Vec<u8>, answers: u32, waited: Duration) -> Result<(), LaunchError> {
