@@ -20,7 +20,11 @@ fn slurm(program: &str, arguments: &[&str], folder: &Path) -> String {
     command.env("ADAPTIVE_MPI", env!("CARGO_BIN_EXE_adaptive-mpi")).env("RESUBMIT", "no");
     let output = command.output().unwrap_or_else(|error| panic!("{program}: {error}"));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{program} {arguments:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{program} {arguments:?}: {text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     text
 }
 
@@ -52,7 +56,8 @@ impl<'a> Job<'a> {
     fn wait(&self) -> (String, String) {
         wait_for(&format!("the end of job {}", self.id), || {
             let (state, code) = self.state();
-            (!["PENDING", "RUNNING", "CONFIGURING", "COMPLETING"].contains(&state.as_str())).then_some((state, code))
+            (!["PENDING", "RUNNING", "CONFIGURING", "COMPLETING"].contains(&state.as_str()))
+                .then_some((state, code))
         })
     }
 }

@@ -18,8 +18,7 @@ fn bench_pool(args: &BenchArgs) -> Result<Exit, CommandError> {
     use crate::report::{Align, TextTable};
     use serde_json::json;
 
-    let mut options = BenchOptions::default();
-    options.rounds = args.rounds.max(1);
+    let options = BenchOptions { rounds: args.rounds.max(1), ..BenchOptions::default() };
     let Some(rows) = run(&options).map_err(|error| super::run::launch_error(&error))? else {
         return Ok(Exit::Done);
     };

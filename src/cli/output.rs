@@ -1,7 +1,5 @@
 //! The one place that prints. Only rank 0 speaks: many ranks may run the same command.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what this module is for")]
-
 use super::exit::CommandError;
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,7 +27,8 @@ pub(super) fn print(text: impl std::fmt::Display) {
 /// A message to people, beside the output.
 pub(super) fn note(text: impl std::fmt::Display) {
     if speaks() {
-        eprint!("{}", format!("{text}\n"));
+        let text = format!("{text}\n");
+        let _ = std::io::stderr().write_all(text.as_bytes());
     }
 }
 

@@ -252,7 +252,7 @@ fn refuse_changes(args: &RunArgs, study: &Study, header: &Header) -> Result<(), 
 
 pub(super) fn checkpoint_error(error: CheckpointError) -> CommandError {
     let exit = match &error {
-        CheckpointError::Locked { .. } => Exit::Locked,
+        CheckpointError::Locked { .. } | CheckpointError::LockLost { .. } => Exit::Locked,
         CheckpointError::Unreadable { .. } | CheckpointError::Newer { .. } => Exit::Unreadable,
         _ => Exit::NotSaved,
     };

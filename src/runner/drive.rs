@@ -335,11 +335,11 @@ impl Loop {
         let engine = &drive.engine;
         match drive.checkpoint.tick(now, &|| engine.unfinished()) {
             Ok(()) => {}
-            Err(error @ CheckpointError::NotSaved { .. }) => {
+            // The journal still holds everything: the next snapshot may succeed.
+            Err(error) if error.results_are_safe() => observer.note(&format!("warning: {error}")),
+            Err(error) => {
                 self.not_saved.get_or_insert_with(|| error.to_string());
             }
-            // The journal still holds everything: the next snapshot may succeed.
-            Err(error) => observer.note(&format!("{error}; results stay safe in the journal")),
         }
         self.accounting.book(Phase::Checkpoint, Instant::now());
         observer.progress(&self.outlook(drive));
