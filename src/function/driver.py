@@ -10,6 +10,8 @@ import importlib.util
 import json
 import os
 import sys
+import threading
+import time
 import traceback
 
 # User code may print and read as it likes: the protocol has channels of its own.
@@ -107,7 +109,15 @@ def parameter(value):
     return float(value) if value in ("nan", "inf", "-inf") else value
 
 
+def watch(parent):
+    """Ends a call that would go on for ever after its worker was killed."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
 def main():
+    threading.Thread(target=watch, args=(os.getppid(),), daemon=True).start()
     how, where, name = sys.argv[1:4]
     del sys.argv[1:]
     try:

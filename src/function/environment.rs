@@ -27,15 +27,8 @@ const REMOVED_PREFIXES: [&str; 15] = [
     "SLURM_LAUNCH_NODE",
 ];
 
-const REMOVED: [&str; 7] = [
-    "SLURM_PROCID",
-    "SLURM_LOCALID",
-    "SLURM_NODEID",
-    "SLURM_TASK_PID",
-    "SLURM_GTIDS",
-    "SLURM_MPI_TYPE",
-    "SLURM_TASKS_PER_NODE",
-];
+const REMOVED: [&str; 6] =
+    ["SLURM_PROCID", "SLURM_LOCALID", "SLURM_NODEID", "SLURM_TASK_PID", "SLURM_GTIDS", "SLURM_MPI_TYPE"];
 
 /// Not a fact about a rank: the user's permission, which a child that calls `mpiexec` needs again.
 const KEPT_PREFIXES: [&str; 2] = ["OMPI_ALLOW_RUN_AS_ROOT", "PRTE_ALLOW_RUN_AS_ROOT"];

@@ -2,7 +2,7 @@
 //! [`program`](super::program).
 //!
 //! The child is this same executable with a hidden command, which reads the same study, starts the function, and
-//! calls [`serve`]. A crash or an endless loop then costs one evaluation and not the rank.
+//! calls [`serve_process`]. A crash or an endless loop then costs one evaluation and not the rank.
 
 use super::child::Launch;
 use super::coprocess::Coprocess;
@@ -11,8 +11,9 @@ use super::{Call, Context, Function, FunctionSpec, Shared, json};
 use crate::model::{Failure, FailureKind, Signature};
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A function that is evaluated in a child process.
 #[derive(Debug)]
@@ -68,7 +69,7 @@ impl FunctionSpec for Isolated {
 /// [`program`](super::program). Starts with the line `{"ready":true}`, or with the error that kept `function` from
 /// being started. Panics are replies too.
 ///
-/// Fails if the streams do. For a process of its own, take `output` from [`standard_output_for_replies`].
+/// Fails if the streams do. A process of its own calls [`serve_process`].
 pub fn serve(
     function: Result<Box<dyn Function>, Failure>,
     signature: &Signature,
@@ -106,13 +107,32 @@ pub fn serve(
     Ok(())
 }
 
-/// The standard output of this process for replies alone. From now on whatever else writes to standard output,
-/// as compiled code may, writes to standard error.
-pub fn standard_output_for_replies() -> io::Result<File> {
-    let replies = nix::unistd::dup(io::stdout())?;
+/// Makes this process a server of the protocol on its standard streams, until its input ends or its parent is gone.
+/// `start` makes the function; it is called last, since loading a library may already print.
+///
+/// Compiled code prints and reads as it likes: from now on its standard output is our standard error, and its standard
+/// input is empty. A call that never returns does not outlive the parent either: a thread watches for that.
+pub fn serve_process(
+    start: impl FnOnce() -> Result<Box<dyn Function>, Failure>,
+    signature: &Signature,
+) -> io::Result<()> {
+    let requests = File::from(nix::unistd::dup(io::stdin())?);
+    let replies = File::from(nix::unistd::dup(io::stdout())?);
+    nix::unistd::dup2_stdin(File::open("/dev/null")?)?;
     nix::unistd::dup2_stdout(io::stderr())?;
-    Ok(File::from(replies))
+    let parent = nix::unistd::getppid();
+    std::thread::Builder::new().name("parent watch".into()).spawn(move || {
+        // Orphans are given another parent at once.
+        while nix::unistd::getppid() == parent {
+            std::thread::sleep(PARENT_WATCH);
+        }
+        std::process::exit(1);
+    })?;
+    serve(start(), signature, BufReader::new(requests), replies)
 }
+
+/// How long an evaluation may go on after its worker was killed.
+const PARENT_WATCH: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

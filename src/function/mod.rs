@@ -11,12 +11,12 @@
 //!
 //! | key | evaluated by | cost of one call | page |
 //! |---|---|---|---|
-//! | `builtin` | this process | 10 ns | [`builtin`] |
-//! | `expression` | this process | 50 ns | [`expression`] |
+//! | `builtin` | this process | 50 ns | [`builtin`] |
+//! | `expression` | this process | 200 ns | [`expression`] |
 //! | `rust` | this process, your own binary | 10 ns | [`native`] |
 //! | `library` | this process, C ABI | 20 ns | [`library`] |
-//! | `program` | one child process per worker, JSON lines | 10 µs | [`program`] |
-//! | `python` | the same, with a driver of ours | 15 µs | [`python`] |
+//! | `program` | one child process per worker, JSON lines | 20 µs | [`program`] |
+//! | `python` | the same, with a driver of ours | 20 µs | [`python`] |
 //! | `command` | one process per point | 1 ms | [`command`] |
 //!
 //! The first four can crash their rank. With `isolate = true`, or any `timeout`, they run in a child process of
@@ -45,7 +45,7 @@ pub mod python;
 mod registry;
 
 pub use evaluator::Evaluator;
-pub use isolated::{serve, standard_output_for_replies};
+pub use isolated::{serve, serve_process};
 pub use native::{NativeFunction, Natives};
 pub use registry::{Context, FUNCTIONS, FunctionKind, Shared, from_settings};
 

@@ -85,8 +85,8 @@ pub struct Context {
     pub parameter_names: Vec<String>,
     /// Functions that the running binary brings.
     pub natives: Natives,
-    /// Program and arguments of the process that evaluates this same study's function in isolation (it has to call
-    /// [`serve`](super::serve)). `None` means: whatever the settings say, evaluate in this process; the isolated
+    /// Program and arguments of the process that evaluates this same study's function in isolation; it has to call
+    /// [`serve_process`](super::serve_process). It runs in `folder`, so paths in it should be absolute. `None` means: whatever the settings say, evaluate in this process; the isolated
     /// child itself says so.
     pub isolated_command: Option<Vec<OsString>>,
 }

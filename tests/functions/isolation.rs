@@ -4,7 +4,6 @@ use adaptive_mpi::function::{self, Context, Natives};
 use adaptive_mpi::model::settings::{SettingValue, Table};
 use adaptive_mpi::model::{FailureKind, Signature, Value};
 use std::fs::File;
-use std::io::BufReader;
 use std::path::PathBuf;
 
 /// The environment variables that make [`the_isolated_child`] a child, with the kind and value of its function.
@@ -38,10 +37,9 @@ fn the_isolated_child() {
     };
     let folder = PathBuf::from(std::env::var_os(FOLDER).unwrap());
     let spec = function::from_settings(&table(&settings), &context(folder)).unwrap();
-    // The test harness owns standard output, so the parent's pipe is passed as number 3.
-    let output = File::options().write(true).open("/dev/fd/3").unwrap();
-    let input = BufReader::new(File::open("/dev/stdin").unwrap());
-    function::serve(spec.start(), &Signature::line(), input, output).unwrap();
+    // The test harness has written to standard output, so the parent's pipe came as number 3.
+    nix::unistd::dup2_stdout(File::options().write(true).open("/dev/fd/3").unwrap()).unwrap();
+    function::serve_process(|| spec.start(), &Signature::line()).unwrap();
 }
 
 fn table(setting: &str) -> Table {
@@ -99,6 +97,36 @@ fn a_crash_of_compiled_code_costs_one_point() {
     assert!(failure.message.contains("signal 11 (SIGSEGV)"), "{}", failure.message);
     assert_eq!(started.at(&[-2.0]).unwrap_err().message, "model returned 3: x is too small");
     assert_eq!(started.y(3.0), 9.5);
+}
+
+/// A worker that is killed can't end its children: they notice by themselves.
+#[test]
+fn an_endless_loop_does_not_outlive_a_killed_worker() {
+    let (study, _) = isolated(library_study(), "library=libmodel.so:model");
+    let [sh, option, script, program] = &study.isolated_command.as_ref().unwrap()[..] else { panic!() };
+    let script = format!("echo $$ > pid; {}", script.to_str().unwrap());
+    let request = r#"{"id":1,"point":50.0,"parameters":{"offset":0.5}}"#;
+    // This shell stands for the worker. It is killed when the child has loaded, with a request to answer.
+    let worker = format!(
+        "(echo '{request}'; sleep 1000 & echo $! > feeder; wait) | \"$0\" \"$@\" > replies &
+         for i in $(seq 1000); do test -s replies && break; sleep 0.01; done; kill -9 $$"
+    );
+    let status = std::process::Command::new("sh")
+        .args(["-c", &worker])
+        .arg(sh)
+        .arg(option)
+        .arg(script)
+        .arg(program)
+        .current_dir(study.folder.path())
+        .stderr(std::process::Stdio::null())
+        .status()
+        .unwrap();
+    assert!(!status.success());
+    assert_eq!(std::fs::read_to_string(study.path("replies")).unwrap(), "{\"ready\":true}\n");
+    let child = super::pid_in(&study.path("pid"));
+    super::eventually("the orphan has left", || !super::is_alive(child));
+    let feeder = nix::unistd::Pid::from_raw(super::pid_in(&study.path("feeder")));
+    nix::sys::signal::kill(feeder, nix::sys::signal::Signal::SIGKILL).unwrap();
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Children of ranks: they must not take themselves for ranks.
 
 use super::{Study, list, settings};
-use std::path::Path;
 use std::process::Command;
 
+#[cfg(feature = "mpi")]
 const CHILD: &str = r#"
 #include <mpi.h>
 #include <stdio.h>
@@ -81,7 +81,12 @@ fn a_child_that_uses_mpi_is_a_world_of_its_own() {
 }
 
 #[cfg(feature = "mpi")]
-fn two_ranks(flavour: &str, program: &Path, arguments: &[&str], child: &Path) -> String {
+fn two_ranks(
+    flavour: &str,
+    program: &std::path::Path,
+    arguments: &[&str],
+    child: &std::path::Path,
+) -> String {
     let output = Command::new("timeout")
         .args(["60", &format!("mpiexec.{flavour}"), "-n", "2"])
         .arg(program)
