@@ -1,4 +1,5 @@
 //! Prints what `pool::bench` measures; `scripts/bench-pool` runs it with 1, 2 and 4 workers.
+#![expect(clippy::print_stdout, reason = "an example talks to people")]
 
 #[cfg(feature = "mpi")]
 fn main() -> Result<(), adaptive_mpi::pool::LaunchError> {

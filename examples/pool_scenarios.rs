@@ -1,4 +1,5 @@
 //! What `tests/mpi_pool.rs` runs under `mpiexec`: one scenario per name. Rank 0 prints what it saw.
+#![expect(clippy::print_stdout, reason = "an example talks to people")]
 
 use adaptive_mpi::pool::{Pool, PoolOptions, Program, TaskErrorKind};
 use std::time::{Duration, Instant};

@@ -2,6 +2,7 @@
 //!
 //! `MPIEXEC` chooses the launcher (default `mpiexec.openmpi`); it has to fit the library that was built with.
 #![cfg(feature = "mpi")]
+#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
 use std::io::Read;
 use std::os::unix::process::CommandExt;

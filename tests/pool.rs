@@ -1,4 +1,5 @@
 //! The pool on threads and in simulated time.
+#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
 use adaptive_mpi::pool::{Fault, Pool, PoolOptions, Program, Sim, TaskErrorKind};
 use std::collections::BTreeSet;

@@ -15,9 +15,6 @@ use std::time::Duration;
 
 /// Messages taken in before anything else gets a turn.
 const MESSAGES_PER_VISIT: usize = 64;
-/// For so long after a look that found nothing, another one is not worth it: with more ranks than cores, it gives
-/// the core away.
-const STILL_DRY: Duration = Duration::from_micros(5);
 /// How often workers are looked after: overdue ones, dead processes, heartbeats.
 const ROUND: Duration = Duration::from_millis(200);
 /// How long workers that were given up have to leave at the end.
@@ -97,8 +94,11 @@ pub(super) struct Dispatcher {
     round: Duration,
     beat: Duration,
     visited: Option<Duration>,
-    /// The last look found no message.
-    dry: bool,
+    /// Messages to take in at the next visit. A look that finds nothing may give the core away (Open MPI does,
+    /// with more ranks than cores), so after each one answers are sent sooner, before another look.
+    appetite: usize,
+    /// Something arrived at the last visit: a caller who only wants what is there should deal with that first.
+    fresh: bool,
     lost_any: bool,
     closed: Option<String>,
     stats: Vec<WorkerStats>,
@@ -193,7 +193,8 @@ impl Dispatcher {
             round: now,
             beat: now,
             visited: None,
-            dry: false,
+            appetite: 1,
+            fresh: false,
             lost_any: false,
             closed: None,
             stats: (1..=workers).map(|rank| WorkerStats { rank, ..WorkerStats::default() }).collect(),
@@ -457,16 +458,15 @@ impl Dispatcher {
             self.scheduler.note_gap(began.saturating_sub(visited));
         }
         let mut arrived = false;
-        let dry = self.dry && self.visited.is_some_and(|visited| began.saturating_sub(visited) < STILL_DRY);
-        if dry && limit.is_zero() {
+        if std::mem::take(&mut self.fresh) && limit.is_zero() {
             return false;
         }
-        self.dry = dry;
-        for _ in 0..if dry { 0 } else { MESSAGES_PER_VISIT } {
+        let mut dry = false;
+        for _ in 0..self.appetite {
             match self.transport.try_receive() {
                 Ok(Some(received)) => self.take(received, began),
                 Ok(None) => {
-                    self.dry = true;
+                    dry = true;
                     break;
                 }
                 Err(error) => {
@@ -477,6 +477,7 @@ impl Dispatcher {
             }
             arrived = true;
         }
+        self.appetite = if dry { 1 } else { (2 * self.appetite).min(MESSAGES_PER_VISIT) };
         self.flush();
         let mut now = self.transport.now();
         self.manager.wire += now.saturating_sub(began);
@@ -486,7 +487,6 @@ impl Dispatcher {
                     let later = self.transport.now();
                     self.manager.idle += later.saturating_sub(now);
                     now = later;
-                    self.dry = received.is_none();
                     if let Some(received) = received {
                         self.take(received, now);
                         self.flush();
@@ -503,6 +503,7 @@ impl Dispatcher {
             self.look_after_workers(now);
         }
         self.visited = Some(self.transport.now());
+        self.fresh = arrived;
         arrived
     }
 

@@ -50,16 +50,16 @@ impl Pace {
             None => 1,
             Some(mean) if (SLEEPY_DELAY + gap) <= WORTH * mean => 1,
             Some(mean) => {
-                let covering = ((BUSY_DELAY + gap) / mean.max(1e-9)).ceil() as usize;
+                let covering = ((BUSY_DELAY + gap) / mean.max(1e-9)).round() as usize;
                 1 + covering.clamp(1, BUNDLES * MAX_BUNDLE - 1)
             }
         }
     }
 
-    /// Tasks that should share a message.
-    pub(super) fn bundle(&self, gap: f64) -> usize {
-        let by_time = self.mean.map_or(1, |mean| (BUNDLE_TIME / mean.max(1e-9)) as usize);
-        by_time.min(self.depth(gap) / BUNDLES).clamp(1, MAX_BUNDLE)
+    /// Tasks that should share a message to a worker that holds up to `depth` of them.
+    pub(super) fn bundle(&self, depth: usize) -> usize {
+        let by_time = self.mean.map_or(1, |mean| (BUNDLE_TIME / mean.max(1e-9)).round() as usize);
+        by_time.min(depth / BUNDLES).clamp(1, MAX_BUNDLE)
     }
 }
 
@@ -83,6 +83,11 @@ impl Gap {
 mod tests {
     use super::*;
 
+    fn both(pace: &Pace) -> (usize, usize) {
+        let depth = pace.depth(0.0);
+        (depth, pace.bundle(depth))
+    }
+
     fn of(duration: Duration) -> Pace {
         let mut pace = Pace::default();
         pace.note(duration);
@@ -91,7 +96,7 @@ mod tests {
 
     #[test]
     fn nothing_is_held_in_reserve_until_a_duration_is_known() {
-        assert_eq!((Pace::default().depth(0.0), Pace::default().bundle(0.0)), (1, 1));
+        assert_eq!(both(&Pace::default()), (1, 1));
     }
 
     #[test]
@@ -104,22 +109,22 @@ mod tests {
     fn one_spare_covers_the_delay_of_milliseconds() {
         for millis in [1, 10, 50] {
             let pace = of(Duration::from_millis(millis));
-            assert_eq!((pace.depth(0.0), pace.bundle(0.0)), (2, 1));
+            assert_eq!(both(&pace), (2, 1));
         }
     }
 
     #[test]
     fn short_tasks_are_many_and_share_messages() {
         let pace = of(Duration::from_micros(1));
-        assert_eq!((pace.depth(0.0), pace.bundle(0.0)), (251, 10));
+        assert_eq!(both(&pace), (251, 10));
         let pace = of(Duration::from_nanos(40));
-        assert_eq!((pace.depth(0.0), pace.bundle(0.0)), (1024, 250));
+        assert_eq!(both(&pace), (1024, 250));
     }
 
     #[test]
     fn a_slow_learner_calls_for_more_reserve() {
         let pace = of(Duration::from_millis(1));
-        assert_eq!(pace.depth(5e-3), 7);
+        assert_eq!(pace.depth(5e-3), 6);
         assert_eq!(of(Duration::from_millis(200)).depth(0.1), 2);
     }
 }

@@ -90,11 +90,11 @@ mod tests {
     #[test]
     fn a_panic_while_another_is_caught_is_told_apart() {
         install();
-        let outer = catch(|| {
+        let outer: Result<u8, Caught> = catch(|| {
             let inner = catch(|| -> u8 { panic!("inner") }).unwrap_err();
             assert_eq!(inner.message, "inner");
             panic!("outer")
         });
-        assert_eq!(outer.map(|()| ()).unwrap_err().message, "outer");
+        assert_eq!(outer.unwrap_err().message, "outer");
     }
 }

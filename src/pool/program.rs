@@ -34,8 +34,11 @@ pub struct Program {
 struct Entry {
     name: String,
     /// Makes the task on a worker, with its state.
-    make: Box<dyn Fn(&WorkerInfo) -> (Runner, Option<String>) + Send + Sync>,
+    make: Box<dyn Fn(&WorkerInfo) -> Made + Send + Sync>,
 }
+
+/// A task on a worker, and why its state could not be made.
+type Made = (Runner, Option<String>);
 
 /// A registered task: a small index with the types of its arguments and its result.
 pub struct Task<A, R> {
@@ -108,7 +111,7 @@ impl Program {
     {
         let index = self.tasks.len() as u32;
         let f = Arc::new(f);
-        let make = move |info: &WorkerInfo| -> (Runner, Option<String>) {
+        let make = move |info: &WorkerInfo| -> Made {
             let made = panics::catch(|| init(info))
                 .unwrap_or_else(|caught| Err(format!("panic: {} ({})", caught.message, caught.location)));
             match made {

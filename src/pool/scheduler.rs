@@ -93,7 +93,7 @@ impl Scheduler {
     }
 
     fn bundle(&self, kind: u32) -> usize {
-        self.fixed_bundle.unwrap_or_else(|| self.paces[kind as usize].bundle(self.gap.seconds()))
+        self.fixed_bundle.unwrap_or_else(|| self.paces[kind as usize].bundle(self.depth(kind)))
     }
 
     /// Workers that are not lost.

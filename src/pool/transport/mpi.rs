@@ -26,8 +26,8 @@ const BLOCKS_FROM: usize = 1 << 30;
 const IN_PLACE: usize = 2048;
 /// Requests looked at per visit, so that a stuck one does not make every visit long.
 const REQUESTS_PER_VISIT: usize = 8;
-/// Polls without giving the core away, at the start of waiting.
-const HOT_POLLS: u32 = 32;
+/// Polls without giving the core away, at the start of waiting: about 10 us, what losing the core costs.
+const HOT_POLLS: u32 = 200;
 
 /// Whether messages are received by matched probes; off where `ADAPTIVE_MPI_MATCHED_PROBE=0`, for libraries
 /// and networks on which these are broken.
