@@ -1,5 +1,7 @@
 //! Holds the layers of `src/lib.rs`: arrows point only down, and the pure layers stay pure.
 
+#![allow(clippy::unwrap_used, reason = "a test panics with the reason")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -67,16 +67,15 @@ impl From<StudyError> for CommandError {
 /// `adaptive-mpi __evaluate`: serves the function of a study over standard input and output, for an isolated
 /// function's parent.
 pub(super) fn evaluate(study: &Path, natives: &Natives) -> Exit {
-    let replies = match crate::function::standard_output_for_replies() {
-        Ok(replies) => replies,
-        Err(_) => return Exit::Fault,
-    };
     let prepared = prepare(study, natives, Isolation::Inside);
-    let (function, signature) = match prepared {
-        Ok(prepared) => (prepared.evaluators.function.start(), prepared.evaluators.signature),
-        Err(error) => (Err(Failure::new(FailureKind::Setup, error.to_string())), Signature::line()),
+    let signature = prepared
+        .as_ref()
+        .map_or_else(|_| Signature::line(), |prepared| prepared.evaluators.signature.clone());
+    let start = || match prepared {
+        Ok(prepared) => prepared.evaluators.function.start(),
+        Err(error) => Err(Failure::new(FailureKind::Setup, error.to_string())),
     };
-    match crate::function::serve(function, &signature, std::io::stdin().lock(), replies) {
+    match crate::function::serve_process(start, &signature) {
         Ok(()) => Exit::Done,
         // The parent is gone: nobody is left to tell.
         Err(_) => Exit::Fault,

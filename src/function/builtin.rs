@@ -390,7 +390,9 @@ pub(super) fn from_settings(
         Dimension::Exactly(wanted) if wanted != n => {
             let message =
                 format!("builtin `{name}` takes {wanted} coordinates, but the learner's points have {n}");
-            return Err(table.error("builtin", message));
+            return Err(table
+                .error("builtin", message)
+                .help("choose another one, or another learner; `adaptive-mpi functions` lists all"));
         }
         _ => {}
     }

@@ -130,7 +130,8 @@ pub(super) fn words(setting: &Setting, path: &str) -> settings::Result<Vec<Strin
         }
     };
     if words.first().is_none_or(String::is_empty) {
-        return Err(SettingError::new(&setting.span, format!("`{path}` names no program")));
+        return Err(SettingError::new(&setting.span, format!("`{path}` names no program"))
+            .help(format!("for example {path} = [\"./simulate\", \"--x={{x}}\"]")));
     }
     Ok(words)
 }

@@ -43,7 +43,8 @@ pub(super) fn from_settings(
     let one = std::slice::from_ref(setting);
     let texts = if let SettingValue::List(items) = &setting.value { items } else { one };
     if texts.is_empty() {
-        return Err(SettingError::new(&setting.span, "`function.expression` is an empty list"));
+        return Err(SettingError::new(&setting.span, "`function.expression` is an empty list")
+            .help("write one formula, or one for each component of the value"));
     }
     let (names, sources) = variables(context);
     let formulas = texts.iter().map(|text| compile(text, &names)).collect::<settings::Result<_>>()?;
@@ -75,7 +76,10 @@ fn compile(setting: &Setting, names: &[String]) -> settings::Result<Formula> {
             span = at..at + error.unknown.as_ref().map_or(1, String::len);
         }
         let place = format!("in the formula `{text}`: {}", error.message);
-        let Some(unknown) = &error.unknown else { return SettingError::new(&span, place) };
+        let Some(unknown) = &error.unknown else {
+            return SettingError::new(&span, place)
+                .help("a formula looks like x + a^2 / (a^2 + (x - offset)^2)");
+        };
         let known = names.iter().map(String::as_str).chain(Formula::known_names());
         let near = settings::nearest(unknown, known);
         let list = if names.is_empty() { "none".into() } else { names.join(", ") };

@@ -89,12 +89,17 @@ fn outputs(table: &Table) -> settings::Result<(usize, Vec<String>)> {
         Some(setting) => {
             let count = setting.count(path)?;
             let count = usize::try_from(count).ok().filter(|&n| n <= 1 << 24);
-            let too_many = || SettingError::new(&setting.span, format!("`{path}` is too large"));
+            let too_many = || {
+                SettingError::new(&setting.span, format!("`{path}` is too large"))
+                    .help("it is how many numbers the function writes")
+            };
             (count.ok_or_else(too_many)?, Vec::new())
         }
     };
     if outputs == 0 {
-        return Err(table.error("outputs", "`function.outputs` has to be 1 or more"));
+        return Err(table
+            .error("outputs", "`function.outputs` has to be 1 or more")
+            .help("it is how many numbers the function writes"));
     }
     Ok((outputs, names))
 }

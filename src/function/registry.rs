@@ -172,12 +172,16 @@ impl Shared {
     fn from_settings(table: &Table) -> settings::Result<Self> {
         let timeout = table.duration("timeout")?;
         if timeout.is_some_and(|t| t.is_zero()) {
-            return Err(table.error("timeout", "`function.timeout` has to be more than 0"));
+            return Err(table
+                .error("timeout", "`function.timeout` has to be more than 0")
+                .help("leave the key out for no time limit"));
         }
         let mut environment = Vec::new();
         if let Some(threads) = table.count("threads")? {
             if threads == 0 {
-                return Err(table.error("threads", "`function.threads` has to be 1 or more"));
+                return Err(table
+                    .error("threads", "`function.threads` has to be 1 or more")
+                    .help("leave the key out to set no number of threads"));
             }
             environment.extend(THREAD_VARIABLES.iter().map(|name| ((*name).to_owned(), threads.to_string())));
         }

@@ -102,7 +102,11 @@ pub fn interval_loss_from_settings(learner: &Table) -> settings::Result<Arc<dyn 
             (kind(name, setting)?.from_settings)(&bare)
         }
         SettingValue::Table(table) => {
-            let Some(name) = table.text("name")? else { return Err(table.missing("name")) };
+            let Some(name) = table.text("name")? else {
+                return Err(table
+                    .missing("name")
+                    .help("write it as { name = \"curvature\", area_factor = 1.0 }"));
+            };
             let at = table.get("name").unwrap_or(setting);
             let loss = (kind(name, at)?.from_settings)(table)?;
             table.finish()?;

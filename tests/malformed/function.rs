@@ -6,7 +6,7 @@ pub(super) const CASES: &[Case] = &[
     case(BUILTIN, "", 3, "function"),
     case(BUILTIN, "builtin = \"peek\"", 4, "peek"),
     case(BUILTIN, "builtin = 1", 4, "function.builtin"),
-    case(BUILTIN, "built_in = \"peak\"", 3, "function"),
+    case(BUILTIN, "built_in = \"peak\"", 4, "unknown key `built_in`"),
     case(BUILTIN, "builtin = \"peak\"\nexpression = \"x\"", 5, "expression"),
     case(BUILTIN, "builtin = \"ring_2d\"", 4, "ring_2d"),
     case(BUILTIN, "builtin = \"peak\"\ntimeout = \"soon\"", 5, "function.timeout"),
