@@ -4,6 +4,7 @@
 //! `scripts/test-slurm` starts the controller, builds with MPICH and sets `ADAPTIVE_MPI_SLURM_TEST`; without it
 //! there is nothing to test against, and the test says so.
 
+#![allow(clippy::unwrap_used, reason = "a test panics with the reason")]
 #![cfg(all(feature = "mpi", feature = "hdf5"))]
 
 use adaptive_mpi::checkpoint::{self, Loaded};

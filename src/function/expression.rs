@@ -75,7 +75,10 @@ fn compile(setting: &Setting, names: &[String]) -> settings::Result<Formula> {
             let at = span.start + 1 + error.at;
             span = at..at + error.unknown.as_ref().map_or(1, String::len);
         }
-        let place = format!("in the formula `{text}`: {}", error.message);
+        let place = match text.trim() {
+            "" => "the formula is empty".to_owned(),
+            _ => format!("in the formula `{text}`: {}", error.message),
+        };
         let Some(unknown) = &error.unknown else {
             return SettingError::new(&span, place)
                 .help("a formula looks like x + a^2 / (a^2 + (x - offset)^2)");
