@@ -223,7 +223,12 @@ fn main() -> Result<()> {
                 if scenario == "manager-killed" {
                     kill_self()
                 }
+                // Wakes rank 0 up again, after its workers have given it up.
+                let wake = format!("sleep 5; kill -CONT {}", std::process::id());
+                let mut waker = std::process::Command::new("sh").args(["-c", &wake]).spawn()?;
                 nix::sys::signal::raise(nix::sys::signal::Signal::SIGSTOP)?;
+                waker.wait()?;
+                println!("rank 0 is back");
             }
             "rate" => {
                 let began = Instant::now();

@@ -267,3 +267,16 @@ fn workers_leave_when_rank_0_is_dead() {
     assert!(ended.out.contains("manager "), "{}\n{}", ended.out, ended.err);
     assert!(is_mpich() || ended.err.contains("rank 0 has ended"), "{}", ended.err);
 }
+
+#[test]
+fn workers_leave_when_rank_0_is_silent_and_rank_0_ends_without_them() {
+    if is_mpich() {
+        // Its launcher ends the job as soon as the first worker leaves.
+        assert_ne!(run(3, &["manager-stopped"]).code, Some(0));
+        return;
+    }
+    let flags = &["--enable-recovery"];
+    let ended = Job { ranks: 3, args: &["manager-stopped"], flags, env: &[] }.run();
+    assert!(ended.err.contains("rank 0 has been silent"), "{}", ended.err);
+    assert!(ended.out.contains("rank 0 is back"), "{}", ended.out);
+}
