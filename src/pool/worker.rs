@@ -85,6 +85,8 @@ const ANSWERS_WAIT: Duration = Duration::from_micros(200);
 const LOOK_UP: Duration = Duration::from_millis(1);
 /// Larger answers are seen off before the next task: their transfer needs this thread.
 const LARGE: usize = 4096;
+/// Answers of this size together are sent before they grow large: small messages leave by themselves.
+const FULL: usize = LARGE * 3 / 4;
 /// How often an idle worker looks after rank 0.
 const CHECK: Duration = Duration::from_secs(1);
 
@@ -234,11 +236,13 @@ impl Service<'_> {
             runners.answer(&mut self.worker, head, &message[arguments], &mut out, &mut stopwatch);
             then = end;
             answers += 1;
-            if left == 0 || end - first > ANSWERS_WAIT || out.len() > LARGE {
+            if left == 0 || end - first > ANSWERS_WAIT || out.len() > FULL {
                 let next = self.transport.buffer();
                 self.reply(std::mem::replace(&mut out, next), answers, std::mem::take(&mut waited))?;
                 wire::begin(Kind::Results, &mut out);
-                (answers, first) = (0, end);
+                // Sending is not part of the next task's time.
+                then = Instant::now();
+                (answers, first) = (0, then);
             }
             if end - self.looked > LOOK_UP {
                 self.looked = end;
@@ -246,6 +250,7 @@ impl Service<'_> {
                 if self.released.is_some() {
                     break;
                 }
+                then = Instant::now();
             }
         }
         if answers > 0 {
