@@ -236,6 +236,7 @@ impl Bench {
         });
         let main = |pool: &Pool| main(pool, task);
         let (value, _) = program.run_ranks(&self.world, self.matched, &self.launch, None, main)?;
+        self.world.barrier()?;
         Ok(value.unwrap_or(f64::NAN))
     }
 
@@ -261,6 +262,7 @@ impl Bench {
             ((total() - before) / seconds / workers.saturating_sub(1).max(1) as f64, manager)
         };
         let (shares, _) = program.run_ranks(&self.world, self.matched, &self.launch, None, main)?;
+        self.world.barrier()?;
         Ok(shares.unwrap_or((f64::NAN, f64::NAN)))
     }
 }

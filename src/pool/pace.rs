@@ -16,15 +16,21 @@ const BUSY_DELAY: f64 = 250e-6;
 const WORTH: f64 = 0.01;
 /// What a bundle should take to compute: far more than a message costs.
 const BUNDLE_TIME: f64 = 10e-6;
+/// No task is taken to be shorter, in seconds.
+const SHORTEST: f64 = 1e-9;
 /// No bundle is larger, so that one message never holds much of the work.
 const MAX_BUNDLE: usize = 256;
 /// Bundles on their way to one worker: enough that one is computed while others travel.
 const BUNDLES: usize = 4;
 
 /// The measured duration of one kind of task.
+///
+/// A running geometric mean: a worker that loses its core in the middle of a task reports a duration thousands
+/// of times too long, and an arithmetic mean would take empty tasks for long ones for a while.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pace {
-    mean: Option<f64>,
+    /// The logarithm of the mean in seconds.
+    log_mean: Option<f64>,
     longest: f64,
 }
 
@@ -32,11 +38,13 @@ impl Pace {
     /// Takes in the duration of one task.
     pub(super) fn note(&mut self, duration: Duration) {
         let seconds = duration.as_secs_f64();
-        self.mean = Some(match self.mean {
-            Some(mean) => mean + (seconds - mean) / 16.0,
-            None => seconds,
-        });
+        let log = seconds.max(SHORTEST).ln();
+        self.log_mean = Some(self.log_mean.map_or(log, |mean| mean + (log - mean) / 16.0));
         self.longest = self.longest.max(seconds);
+    }
+
+    fn mean(&self) -> Option<f64> {
+        self.log_mean.map(f64::exp)
     }
 
     /// The longest task so far.
@@ -46,11 +54,11 @@ impl Pace {
 
     /// Tasks that one worker should hold if rank 0 comes by every `gap` seconds. One until a duration is known.
     pub(super) fn depth(&self, gap: f64) -> usize {
-        match self.mean {
+        match self.mean() {
             None => 1,
             Some(mean) if (SLEEPY_DELAY + gap) <= WORTH * mean => 1,
             Some(mean) => {
-                let covering = ((BUSY_DELAY + gap) / mean.max(1e-9)).round() as usize;
+                let covering = ((BUSY_DELAY + gap) / mean).round() as usize;
                 1 + covering.clamp(1, BUNDLES * MAX_BUNDLE - 1)
             }
         }
@@ -58,7 +66,7 @@ impl Pace {
 
     /// Tasks that should share a message to a worker that holds up to `depth` of them.
     pub(super) fn bundle(&self, depth: usize) -> usize {
-        let by_time = self.mean.map_or(1, |mean| (BUNDLE_TIME / mean.max(1e-9)).round() as usize);
+        let by_time = self.mean().map_or(1, |mean| (BUNDLE_TIME / mean).round() as usize);
         by_time.min(depth / BUNDLES).clamp(1, MAX_BUNDLE)
     }
 }
@@ -102,7 +110,7 @@ mod tests {
     #[test]
     fn long_tasks_go_out_one_by_one() {
         assert_eq!(of(Duration::from_secs(2)).depth(0.0), 1);
-        assert_eq!(of(Duration::from_millis(100)).depth(0.0), 1);
+        assert_eq!(of(Duration::from_millis(110)).depth(0.0), 1);
     }
 
     #[test]
@@ -119,6 +127,13 @@ mod tests {
         assert_eq!(both(&pace), (251, 10));
         let pace = of(Duration::from_nanos(40));
         assert_eq!(both(&pace), (1024, 250));
+    }
+
+    #[test]
+    fn one_odd_duration_does_not_make_short_tasks_long() {
+        let mut pace = of(Duration::from_nanos(100));
+        pace.note(Duration::from_millis(4));
+        assert!(pace.depth(0.0) == 1024 && pace.bundle(1024) > 40);
     }
 
     #[test]

@@ -173,6 +173,12 @@ impl MpiWorld {
         }
     }
 
+    /// Waits for all ranks: between two uses of the same world, so that their messages can't mix.
+    pub(crate) fn barrier(&self) -> Result<(), TransportError> {
+        // SAFETY: a collective call that all ranks make.
+        check("MPI_Barrier", None, unsafe { ffi::MPI_Barrier(self.comm) })
+    }
+
     /// Sends one number and waits, as a plain C program would: the yardstick for [`crate::pool::bench`].
     pub(crate) fn bare_send(&self, to: u32, number: u64) -> Result<(), TransportError> {
         let buffer = (&raw const number).cast::<c_void>();
@@ -337,11 +343,13 @@ pub(crate) struct MpiTransport {
     ladder: Ladder,
     /// Since when nothing has come, and when that was last looked at.
     quiet: Option<(Instant, Instant)>,
-    sleep: Duration,
     hot: u32,
 }
 
-const FIRST_SLEEP: Duration = Duration::from_micros(50);
+const SHORTEST_SLEEP: Duration = Duration::from_micros(50);
+/// A sleep is this much shorter than the quiet before it. So two ranks that wait for each other in turns can't
+/// both sleep for long again and again: each sleep cuts the other's quiet, until both are awake.
+const QUIET_PER_SLEEP: u32 = 8;
 /// How long a rank polls at full speed for a large message that does not get on.
 const TRANSFER_SPIN: Duration = Duration::from_millis(20);
 
@@ -357,7 +365,6 @@ impl MpiTransport {
             buffers: Buffers::default(),
             ladder,
             quiet: None,
-            sleep: FIRST_SLEEP,
             hot: 0,
         }
     }
@@ -462,7 +469,7 @@ impl Transport for MpiTransport {
             let since = match self.quiet {
                 Some((since, last)) if now - last <= 4 * self.ladder.longest_sleep => since,
                 _ => {
-                    (self.sleep, self.hot) = (FIRST_SLEEP, 0);
+                    self.hot = 0;
                     now
                 }
             };
@@ -475,8 +482,8 @@ impl Transport for MpiTransport {
             if now - since < self.ladder.spin || (busy && now - since < TRANSFER_SPIN) {
                 std::thread::yield_now();
             } else {
-                std::thread::sleep(self.sleep.min(left));
-                self.sleep = (2 * self.sleep).min(self.ladder.longest_sleep);
+                let sleep = ((now - since) / QUIET_PER_SLEEP).max(SHORTEST_SLEEP);
+                std::thread::sleep(sleep.min(self.ladder.longest_sleep).min(left));
                 self.quiet = Some((since, Instant::now()));
             }
         }
