@@ -149,6 +149,10 @@ fn manage(
     );
     watch.finish(&outlook(&finished, pool.workers()));
     summary(args, &study, &finished, pool.workers());
+    if finished.left_behind > 0 {
+        // All is saved. Workers that are still at a point could not leave with the others before it ends.
+        pool.abandon(exit(&finished) as u8);
+    }
     Ok(exit(&finished))
 }
 
