@@ -130,7 +130,8 @@ pub(super) fn words(setting: &Setting, path: &str) -> settings::Result<Vec<Strin
         }
     };
     if words.first().is_none_or(String::is_empty) {
-        return Err(SettingError::new(&setting.span, format!("`{path}` names no program")));
+        return Err(SettingError::new(&setting.span, format!("`{path}` names no program"))
+            .help("write program and arguments as a list, as in [\"./simulate\", \"--x={x}\"]"));
     }
     Ok(words)
 }

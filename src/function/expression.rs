@@ -75,7 +75,10 @@ fn compile(setting: &Setting, names: &[String]) -> settings::Result<Formula> {
             span = at..at + error.unknown.as_ref().map_or(1, String::len);
         }
         let place = format!("in the formula `{text}`: {}", error.message);
-        let Some(unknown) = &error.unknown else { return SettingError::new(&span, place) };
+        let Some(unknown) = &error.unknown else {
+            return SettingError::new(&span, place)
+                .help("formulas are written as in x + a^2 / (a^2 + (x - offset)^2) or exp(-abs(x))");
+        };
         let known = names.iter().map(String::as_str).chain(Formula::known_names());
         let near = settings::nearest(unknown, known);
         let list = if names.is_empty() { "none".into() } else { names.join(", ") };

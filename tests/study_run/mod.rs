@@ -32,57 +32,57 @@ const MARK: &str = "ADAPTIVE_MPI_TEST_RUN";
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// The program under test.
-pub fn program() -> &'static Path {
+pub(crate) fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_adaptive-mpi"))
 }
 
 /// The launcher of the tests with MPI.
-pub fn launcher() -> String {
+pub(crate) fn launcher() -> String {
     std::env::var("MPIEXEC").unwrap_or_else(|_| "mpiexec.openmpi".into())
 }
 
 /// Whether that launcher is MPICH's.
-pub fn is_mpich() -> bool {
+pub(crate) fn is_mpich() -> bool {
     launcher().contains("mpich")
 }
 
 /// A folder with a study `adaptive.toml` and all its files.
-pub struct Folder(tempfile::TempDir);
+pub(crate) struct Folder(tempfile::TempDir);
 
 /// A point with its value, and which learner it belongs to, in the order told.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Row {
-    pub learner: u32,
-    pub point: Vec<f64>,
-    pub values: Vec<f64>,
+pub(crate) struct Row {
+    pub(crate) learner: u32,
+    pub(crate) point: Vec<f64>,
+    pub(crate) values: Vec<f64>,
 }
 
 impl Folder {
-    pub fn new(study: &str) -> Self {
+    pub(crate) fn new(study: &str) -> Self {
         let folder = Self(tempfile::tempdir().unwrap());
         folder.write("adaptive.toml", study);
         folder
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.path().join(name)
     }
 
-    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         std::fs::write(self.file(name), text).unwrap();
     }
 
     /// The text of a file; empty if there is none.
-    pub fn text(&self, name: &str) -> String {
+    pub(crate) fn text(&self, name: &str) -> String {
         String::from_utf8_lossy(&std::fs::read(self.file(name)).unwrap_or_default()).into_owned()
     }
 
     /// All files with their contents, to see that nothing was touched.
-    pub fn contents(&self) -> Vec<(PathBuf, Vec<u8>)> {
+    pub(crate) fn contents(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let (mut folders, mut found) = (vec![self.path().to_owned()], Vec::new());
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).unwrap() {
@@ -99,35 +99,40 @@ impl Folder {
     }
 
     /// What the checkpoint holds right now.
-    pub fn read(&self) -> Loaded {
+    pub(crate) fn read(&self) -> Loaded {
         checkpoint::read(self.file("data"), "adaptive").unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// The points that the checkpoint holds right now.
-    pub fn rows(&self) -> Vec<Row> {
+    pub(crate) fn rows(&self) -> Vec<Row> {
         rows(&self.read())
     }
 
     /// A command in this folder, as `["run", "--quiet"]`.
-    pub fn command(&self, arguments: &[&str]) -> Launch {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Launch {
         self.program(program(), arguments)
     }
 
     /// Any program in this folder.
-    pub fn program(&self, program: &Path, arguments: &[&str]) -> Launch {
+    pub(crate) fn program(&self, program: &Path, arguments: &[&str]) -> Launch {
         let mut command = Command::new(program);
         command.args(arguments);
         Launch::new(command, self.path())
     }
 
     /// The same on `ranks` ranks under the launcher.
-    pub fn ranks(&self, ranks: u32, arguments: &[&str]) -> Launch {
+    pub(crate) fn ranks(&self, ranks: u32, arguments: &[&str]) -> Launch {
         self.flagged_ranks(&[], ranks, arguments)
     }
 
     /// The same with flags for the launcher.
-    pub fn flagged_ranks(&self, flags: &[&str], ranks: u32, arguments: &[&str]) -> Launch {
-        let mut command = Command::new(launcher());
+    pub(crate) fn flagged_ranks(&self, flags: &[&str], ranks: u32, arguments: &[&str]) -> Launch {
+        self.ranks_by(&launcher(), flags, ranks, arguments)
+    }
+
+    /// The same under some other launcher.
+    pub(crate) fn ranks_by(&self, launcher: &str, flags: &[&str], ranks: u32, arguments: &[&str]) -> Launch {
+        let mut command = Command::new(launcher);
         command.args(flags).args(["-n", &ranks.to_string()]).arg(program()).args(arguments);
         let mut launch = Launch::new(command, self.path());
         for (name, value) in [
@@ -142,17 +147,17 @@ impl Folder {
     }
 
     /// `adaptive-mpi run`, which has to end with this exit code.
-    pub fn run(&self, code: i32, more: &[&str]) -> Ended {
+    pub(crate) fn run(&self, code: i32, more: &[&str]) -> Ended {
         self.command(&[&["run"], more].concat()).end().expect(code)
     }
 
     /// `adaptive-mpi status --json`
-    pub fn status(&self) -> Json {
+    pub(crate) fn status(&self) -> Json {
         self.command(&["status", "--json", "--failures", "--learners"]).end().expect(0).json()
     }
 
     /// The rows of `adaptive-mpi export --format json`: column name to cell.
-    pub fn export(&self) -> Vec<serde_json::Map<String, Json>> {
+    pub(crate) fn export(&self) -> Vec<serde_json::Map<String, Json>> {
         let table = self.command(&["export", "--format", "json"]).end().expect(0).json();
         let columns: Vec<String> =
             table["columns"].as_array().unwrap().iter().map(|c| c.as_str().unwrap().to_owned()).collect();
@@ -162,7 +167,7 @@ impl Folder {
 }
 
 /// The points of a checkpoint.
-pub fn rows(loaded: &Loaded) -> Vec<Row> {
+pub(crate) fn rows(loaded: &Loaded) -> Vec<Row> {
     let row = |row: checkpoint::Row<'_>| Row {
         learner: row.learner,
         point: row.point.to_vec(),
@@ -172,7 +177,7 @@ pub fn rows(loaded: &Loaded) -> Vec<Row> {
 }
 
 /// That no sample is there twice, and none of those known before is lost or changed.
-pub fn check_rows(before: &[Row], after: &[Row], value: impl Fn(&Row) -> f64) {
+pub(crate) fn check_rows(before: &[Row], after: &[Row], value: impl Fn(&Row) -> f64) {
     let key = |row: &Row| (row.learner, row.point.iter().map(|x| x.to_bits()).collect::<Vec<_>>());
     let mut known = std::collections::HashMap::new();
     for row in after {
@@ -185,7 +190,7 @@ pub fn check_rows(before: &[Row], after: &[Row], value: impl Fn(&Row) -> f64) {
 }
 
 /// A command that is about to be started.
-pub struct Launch {
+pub(crate) struct Launch {
     command: Command,
     mark: String,
 }
@@ -208,7 +213,7 @@ impl Launch {
     }
 
     /// The same command through a shell that does something before, such as setting a limit.
-    pub fn after(self, shell: &str) -> Self {
+    pub(crate) fn after(self, shell: &str) -> Self {
         let mut words = vec![self.command.get_program().to_owned()];
         words.extend(self.command.get_args().map(ToOwned::to_owned));
         let mut command = Command::new("bash");
@@ -222,18 +227,18 @@ impl Launch {
         launch
     }
 
-    pub fn env(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
         self
     }
 
     /// As another user, where this one may do that.
-    pub fn user(mut self, id: u32) -> Self {
+    pub(crate) fn user(mut self, id: u32) -> Self {
         self.command.uid(id).gid(id);
         self
     }
 
-    pub fn start(mut self) -> Running {
+    pub(crate) fn start(mut self) -> Running {
         let began = Instant::now();
         let name = self.command.get_program().to_owned();
         let mut child = self.command.spawn().unwrap_or_else(|error| panic!("{name:?}: {error}; set MPIEXEC"));
@@ -247,7 +252,7 @@ impl Launch {
     }
 
     /// Starts it and waits for its end.
-    pub fn end(self) -> Ended {
+    pub(crate) fn end(self) -> Ended {
         self.start().end()
     }
 }
@@ -267,7 +272,7 @@ fn read_all(from: impl Read + Send + 'static, into: Said) -> JoinHandle<()> {
 }
 
 /// A command that runs. Dropping it ends all its processes.
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
     mark: String,
     out: Said,
@@ -279,17 +284,17 @@ pub struct Running {
 
 impl Running {
     /// The process that was started: the program itself, or its launcher.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// What it has said to standard error so far.
-    pub fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         self.err.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// All processes of this run that live; zombies have no environment and do not count.
-    pub fn processes(&self) -> Vec<u32> {
+    pub(crate) fn processes(&self) -> Vec<u32> {
         let mark = format!("{MARK}={}", self.mark);
         let processes = std::fs::read_dir("/proc").unwrap().flatten();
         let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -297,7 +302,7 @@ impl Running {
     }
 
     /// The process of a rank, if it is there yet.
-    pub fn rank(&self, rank: u32) -> Option<u32> {
+    pub(crate) fn rank(&self, rank: u32) -> Option<u32> {
         let names = ["OMPI_COMM_WORLD_RANK", "PMI_RANK"].map(|name| format!("{name}={rank}"));
         self.processes().into_iter().find(|pid| {
             let is_program = std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == program());
@@ -306,12 +311,12 @@ impl Running {
     }
 
     /// All ranks that are there.
-    pub fn all_ranks(&self) -> Vec<u32> {
+    pub(crate) fn all_ranks(&self) -> Vec<u32> {
         (0..64).map_while(|rank| self.rank(rank)).collect()
     }
 
     /// Waits until something is so; false if the run ends before.
-    pub fn until(&mut self, mut condition: impl FnMut(&Self) -> bool) -> bool {
+    pub(crate) fn until(&mut self, mut condition: impl FnMut(&Self) -> bool) -> bool {
         loop {
             if condition(self) {
                 return true;
@@ -328,12 +333,12 @@ impl Running {
         }
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         send(self.pid(), signal);
     }
 
     /// `kill -9` of everything, the launcher too, as long as anything is left.
-    pub fn kill_all(&self) {
+    pub(crate) fn kill_all(&self) {
         for _ in 0..100 {
             let left = self.processes();
             left.iter().for_each(|pid| send(*pid, Signal::SIGKILL));
@@ -345,7 +350,7 @@ impl Running {
     }
 
     /// Waits for its end, and that nothing is left behind.
-    pub fn end(mut self) -> Ended {
+    pub(crate) fn end(mut self) -> Ended {
         let mut status = None;
         self.until(|_| false);
         while status.is_none() {
@@ -401,47 +406,47 @@ fn command_line(pid: u32) -> String {
 }
 
 /// Sends a signal to a process, which may be gone.
-pub fn send(pid: u32, signal: Signal) {
+pub(crate) fn send(pid: u32, signal: Signal) {
     let _ = signal::kill(Pid::from_raw(pid as i32), signal);
 }
 
 /// A command that has ended.
-pub struct Ended {
+pub(crate) struct Ended {
     /// `None` if a signal ended it.
-    pub code: Option<i32>,
-    pub out: String,
-    pub err: String,
-    pub took: Duration,
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+    pub(crate) took: Duration,
     what: String,
 }
 
 impl Ended {
     #[track_caller]
-    pub fn expect(self, code: i32) -> Self {
+    pub(crate) fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{}\n{}\n{}", self.what, self.out, self.err);
         self
     }
 
     /// That it said this, to standard error.
     #[track_caller]
-    pub fn says(self, text: &str) -> Self {
+    pub(crate) fn says(self, text: &str) -> Self {
         assert!(self.err.contains(text), "{text:?} is not in what {} said:\n{}", self.what, self.err);
         self
     }
 
     /// Its output as JSON.
     #[track_caller]
-    pub fn json(&self) -> Json {
+    pub(crate) fn json(&self) -> Json {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}\n{}\n{}", self.out, self.err))
     }
 }
 
 /// Numbers that look random and can be repeated (xorshift, Marsaglia 2003).
-pub struct Random(pub u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     /// From 0 to `limit` - 1.
-    pub fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
