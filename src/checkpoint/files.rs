@@ -187,7 +187,12 @@ pub(super) fn identity(path: &Path) -> Option<(u64, u64)> {
 
 fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
     match result {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if is_absent(&error) => Ok(()),
         other => other,
     }
+}
+
+/// Whether there is no such file; what is below a file instead of a folder is not there either.
+pub(super) fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }

@@ -3,14 +3,13 @@
 
 use super::codec::Record;
 use super::columns::{Chunks, Columns};
-use super::files::{Files, Part};
+use super::files::{Files, Part, is_absent};
 use super::journal::{self, FORMAT};
 use super::lock;
 use super::snapshot::{self, ReadError};
 use super::{CheckpointError, Ended, Failed, Header, Loaded};
 use crate::model::Sample;
 use rustc_hash::FxHashSet;
-use std::io;
 use std::path::Path;
 
 /// How often a reader starts anew because a writer renamed files under it.
@@ -206,7 +205,7 @@ impl Merge<'_> {
         let path = files.path(part);
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if is_absent(&error) => return Ok(None),
             Err(error) => return Err(CheckpointError::unreadable(&path, error.to_string())),
         };
         let mut records = Vec::new();

@@ -33,7 +33,10 @@ pub(super) fn export(args: &ExportArgs) -> Result<Exit, CommandError> {
         Ok(()) => Ok(Exit::Done),
         // `adaptive-mpi export | head`
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Exit::Done),
-        Err(error) => Err(CommandError::new(Exit::NotSaved, format!("the table can't be written: {error}"))),
+        Err(error) => {
+            let place = args.output.as_ref().map(|path| format!(" to {}", path.display())).unwrap_or_default();
+            Err(CommandError::new(Exit::NotSaved, format!("the table can't be written{place}: {error}")))
+        }
     }
 }
 

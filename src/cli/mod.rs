@@ -37,6 +37,7 @@ use crate::function::{Call, Natives};
 use crate::model::{Failure, Value};
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// The command line, with the functions that a user's own binary adds.
@@ -64,11 +65,17 @@ impl App {
 
     /// Runs the command line of this process, on whatever rank it is.
     pub fn main(self) -> ExitCode {
-        let cli = Cli::parse();
+        self.run(std::env::args_os()).into()
+    }
+
+    /// The same for any words, of which the first is the name of the program. Ends the process if they make no
+    /// command.
+    pub fn run(self, words: impl IntoIterator<Item = OsString>) -> Exit {
+        let cli = Cli::parse_from(words);
         if crate::pool::launch::Launch::of_process().rank.is_some_and(|rank| rank > 0) {
             output::be_silent();
         }
-        self.dispatch(cli.command).into()
+        self.dispatch(cli.command)
     }
 
     fn dispatch(self, command: Command) -> Exit {

@@ -11,7 +11,7 @@ use crate::pool::{LaunchError, Pool, PoolOptions, Program, Task};
 use crate::report::{count, duration, percent};
 use crate::runner::goal::GoalTracker;
 use crate::runner::{
-    Drive, Ended, Finished, Log, Order, Outlook, Phase, Policy, StopReason, StopSignals, Walltime, drive,
+    Drive, Ended, Finished, Log, Order, Outlook, Phase, Policy, Restored, StopReason, StopSignals, Walltime, drive,
     look_at_all, restore,
 };
 use crate::study::{self, Severity, Study};
@@ -113,7 +113,7 @@ fn manage(
         restore(learner, policy, &loaded, &learner_now, args.retry_failed).map_err(|error| {
             CommandError::new(Exit::Unreadable, format!("a stored value does not fit: {error}"))
         })?;
-    if !args.quiet && restored.told + restored.kept + restored.given_up > 0 {
+    if !args.quiet && restored != Restored::default() {
         output::note(format!(
             "going on from {}: {} points, {} to be finished first, {} given up earlier",
             study.checkpoint.folder.join(format!("{}.h5", study.name)).display(),
@@ -149,6 +149,10 @@ fn manage(
     );
     watch.finish(&outlook(&finished, pool.workers()));
     summary(args, &study, &finished, pool.workers());
+    if finished.left_behind > 0 {
+        // All is saved. Workers that are still at a point could not leave with the others before it ends.
+        pool.abandon(exit(&finished) as u8);
+    }
     Ok(exit(&finished))
 }
 

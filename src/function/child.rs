@@ -3,7 +3,7 @@
 //! One loop around `poll` writes to the child, reads its output and error streams and watches the clock, so a
 //! child that fills one pipe while we wait at another can't lock us up. Nothing here interprets what is said.
 
-use super::environment;
+use super::{environment, guard};
 use crate::model::{Failure, FailureKind};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -78,6 +78,7 @@ impl Launch {
         command.stdin(if stdin { Stdio::piped() } else { Stdio::null() });
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = command.spawn().map_err(|error| self.not_started(&error))?;
+        guard::watch(process.id());
         let (stdin, stdout, stderr) = (process.stdin.take(), process.stdout.take(), process.stderr.take());
         Ok(Child { process, stdin, stdout, stderr, errors: Tail::default(), status: None })
     }
@@ -319,6 +320,7 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         self.end();
+        guard::release(self.process.id());
     }
 }
 

@@ -104,13 +104,18 @@ fn outputs(table: &Table) -> settings::Result<(usize, Vec<String>)> {
     Ok((outputs, names))
 }
 
+/// What the system's loader said, which the error itself leaves to its source.
+fn reason(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), ToString::to_string)
+}
+
 impl Shelf {
     fn load(&self) -> Result<Loaded, Failure> {
         let setup = |what: String| Failure::new(FailureKind::Setup, what);
         let file = self.file.display();
         // SAFETY: the user named this library in order to have its code run in this process.
         let library = unsafe { Library::new(&self.file) }
-            .map_err(|error| setup(format!("can't load the library {file}: {error}")))?;
+            .map_err(|error| setup(format!("can't load the library {file}: {}", reason(&error))))?;
         // SAFETY: the type is the documented one; the library lives as long as the pointer, in `Loaded`.
         let model = unsafe { library.get::<Model>(self.symbol.as_bytes()).map(|symbol| *symbol) }
             .map_err(|_| setup(format!("the library {file} has no function `{}`", self.symbol)))?;

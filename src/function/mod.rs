@@ -34,6 +34,7 @@ mod environment;
 mod evaluator;
 pub mod expression;
 mod formula;
+mod guard;
 pub mod isolated;
 mod json;
 pub mod library;

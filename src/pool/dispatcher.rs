@@ -661,6 +661,11 @@ impl Dispatcher {
         }
     }
 
+    /// Ends the job without waiting for anyone.
+    pub(super) fn abandon(&mut self, code: u8) -> ! {
+        self.transport.abandon(code)
+    }
+
     /// Releases all workers and waits until they have left. Open tasks end as cancelled; those that run are
     /// waited for. Returns whether ranks were lost, so that finalising could hang.
     pub(super) fn shut_down(&mut self) -> bool {

@@ -95,6 +95,12 @@ impl Pool {
         Queue { shared: Rc::clone(&self.shared), id, task, open: 0 }
     }
 
+    /// Ends this process at once with this exit code, and under MPI the whole job with it, whatever still runs: the
+    /// way out where a task may take for ever. Nothing is dropped, so save first.
+    pub fn abandon(&self, code: u8) -> ! {
+        self.shared.borrow_mut().abandon(code)
+    }
+
     /// Releases the workers.
     pub(super) fn shut_down(&self) -> bool {
         self.shared.borrow_mut().shut_down()

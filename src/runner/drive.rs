@@ -149,7 +149,9 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
         moment: Moment { elapsed: Duration::ZERO, now: Timestamp::now() },
     };
     let ended = run.until_something_ends_it(&mut drive, observer);
-    run.drain(&mut drive, observer);
+    // How much is in flight at the goal depends on the workers; a deterministic run ends with what the goal took.
+    let keep = !(drive.engine.is_deterministic() && matches!(ended, Ended::Goal(_)));
+    run.drain(&mut drive, keep, observer);
     let ended = match run.not_saved.take() {
         Some(why) => Ended::Stopped(StopReason::NotSaved(why)),
         None => ended,
@@ -369,8 +371,9 @@ impl Loop {
         drive.walltime.filter(|end| end.left() <= drive.walltime_margin).map(|_| StopReason::Walltime)
     }
 
-    /// Nothing new is asked; what is running may finish within the grace time, and is kept.
-    fn drain(&mut self, drive: &mut Drive<'_>, observer: &mut dyn Observer) {
+    /// Nothing new is asked; what is running may finish within the grace time. It is told and saved, or, without
+    /// `keep`, left to the next run.
+    fn drain(&mut self, drive: &mut Drive<'_>, keep: bool, observer: &mut dyn Observer) {
         drive.engine.stop_asking();
         self.draining = true;
         self.goal = None;
@@ -392,8 +395,13 @@ impl Loop {
                     .note(&format!("stopping: waiting up to {left:.0?} for {open} evaluations in flight"));
             }
             self.take_results(drive, left.min(LONGEST_WAIT));
-            self.settle(drive);
+            if keep {
+                self.settle(drive);
+            }
             observer.progress(&self.outlook(drive));
+        }
+        if !keep {
+            return;
         }
         self.settle(drive);
         while let Some(fact) = drive.engine.settle_early() {

@@ -256,6 +256,11 @@ impl Engine {
         }
     }
 
+    /// Whether results are told in the order of asks.
+    pub fn is_deterministic(&self) -> bool {
+        self.policy.order != Order::Arrival
+    }
+
     /// From now on [`Engine::next`] gives nothing: the run is stopping. Results are still welcome.
     pub fn stop_asking(&mut self) {
         self.asking = false;

@@ -23,7 +23,7 @@ pub enum StudyError {
 
 fn read_advice(error: &std::io::Error) -> &'static str {
     match error.kind() {
-        std::io::ErrorKind::NotFound => "name another file, or write one: adaptive-mpi new > adaptive.toml",
+        std::io::ErrorKind::NotFound => "name another file, or write one: adaptive-mpi new",
         std::io::ErrorKind::PermissionDenied => "check the permissions of the file and its folders",
         _ => "a study is a text file in TOML format",
     }

@@ -3,6 +3,7 @@
 //! It says how long the data is, its checksum, and how many facts it holds. A file is given to the HDF5
 //! library only if its seal is right, because the library may crash on damaged files.
 
+use super::super::files::is_absent;
 use super::super::journal::FORMAT;
 use super::ReadError;
 use std::fs::{File, OpenOptions};
@@ -59,7 +60,7 @@ fn unseal(path: &Path) -> Result<(File, Seal), ReadError> {
     let unreadable = |error: io::Error| ReadError::Unreadable(error.to_string());
     let mut file = match File::open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(ReadError::Missing),
+        Err(error) if is_absent(&error) => return Err(ReadError::Missing),
         Err(error) => return Err(unreadable(error)),
     };
     let size = file.metadata().map_err(unreadable)?.len();

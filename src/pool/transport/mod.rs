@@ -43,6 +43,11 @@ pub(crate) trait Transport {
 
     /// Takes a buffer back.
     fn recycle(&mut self, buffer: Vec<u8>);
+
+    /// Ends this process at once, and with it the job.
+    fn abandon(&mut self, code: u8) -> ! {
+        std::process::exit(i32::from(code))
+    }
 }
 
 /// Buffers that can be used again. Large ones are not kept: their memory is better given back.

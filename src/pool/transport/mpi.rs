@@ -428,6 +428,11 @@ impl MpiTransport {
 }
 
 impl Transport for MpiTransport {
+    fn abandon(&mut self, code: u8) -> ! {
+        abort(i32::from(code));
+        std::process::exit(i32::from(code))
+    }
+
     fn now(&self) -> Duration {
         self.start.elapsed()
     }

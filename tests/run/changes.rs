@@ -1,0 +1,83 @@
+//! Study files that change between two runs.
+
+use crate::study_run::{Folder, check_rows};
+use crate::{PEAK, peak};
+
+#[test]
+fn a_changed_function_domain_or_learner_is_refused_with_the_difference_shown() {
+    let folder = Folder::new(PEAK);
+    folder.run(0, &["--quiet"]);
+    let changes = [
+        ("builtin = \"peak\"", "builtin = \"tanh\"", "function.builtin", "\"peak\"", "\"tanh\""),
+        ("builtin = \"peak\"", "expression = \"x * offset\"", "function.expression", "\"peak\"", "x * offset"),
+        ("bounds = [-1, 1]", "bounds = [-1, 2]", "learner.bounds", "[-1, 1]", "[-1, 2]"),
+        ("bounds = [-1, 1]", "bounds = [-1, 1]\nloss = \"curvature\"", "learner.loss", "", "curvature"),
+    ];
+    let before = folder.contents();
+    for (from, to, key, old, new) in changes {
+        folder.write("adaptive.toml", PEAK.replace(from, to).replace("30", "40"));
+        let refused = folder.run(2, &[]).says(key).says(old).says(new).says("--accept-changes");
+        assert!(refused.err.contains("data/adaptive.h5"), "{}", refused.err);
+        folder.write("adaptive.toml", PEAK);
+        assert_eq!(folder.contents(), before, "{to}: nothing was touched");
+    }
+}
+
+#[test]
+fn a_change_that_was_accepted_is_not_asked_about_again() {
+    let folder = Folder::new(PEAK);
+    folder.run(0, &["--quiet"]);
+    let rows = folder.rows();
+    folder.write("adaptive.toml", PEAK.replace("bounds = [-1, 1]", "bounds = [-1, 1]\nloss = \"uniform\"").replace("30", "40"));
+    folder.run(2, &["--quiet"]);
+    folder.run(0, &["--accept-changes"]).says("changed since the last run").says("learner.loss");
+    check_rows(&rows, &folder.rows(), peak);
+    folder.run(0, &["--quiet"]);
+    folder.write("adaptive.toml", PEAK.replace("30", "40"));
+    folder.run(2, &[]).says("learner.loss");
+}
+
+#[test]
+fn goals_workers_and_the_like_may_change_freely() {
+    let folder = Folder::new(PEAK);
+    folder.run(0, &["--quiet"]);
+    let rows = folder.rows();
+    let more = PEAK.replace("npoints = 30", "npoints = 50").replace("workers = 2", "workers = 5\nretries = 1");
+    folder.write("adaptive.toml", format!("{more}[balancing]\nstrategy = \"cycle\"\n"));
+    let again = folder.run(0, &[]);
+    assert!(!again.err.contains("changed since"), "{}", again.err);
+    check_rows(&rows, &folder.rows(), peak);
+}
+
+#[test]
+fn combos_may_be_added_moved_and_left_out() {
+    let folder = Folder::new(PEAK);
+    folder.run(0, &["--quiet"]);
+    let rows = folder.rows();
+    let offsets = |list: &str, n: &str| PEAK.replace("[-0.5, 0.0, 0.5]", list).replace("30", n);
+    let values = |offset: f64| move |x: f64| x + 1e-4 / (1e-4 + (x - offset) * (x - offset));
+    // A new combo first, the others in another order: results still belong to their offsets.
+    folder.write("adaptive.toml", offsets("[0.25, 0.5, -0.5, 0.0]", "40"));
+    folder.run(0, &["--quiet"]);
+    let table = folder.export();
+    let by_offset = |offset: f64| table.iter().filter(|row| row["offset"].as_f64() == Some(offset)).collect::<Vec<_>>();
+    for offset in [0.25, 0.5, -0.5, 0.0] {
+        let own = by_offset(offset);
+        assert!(own.len() >= 40, "{offset}: {}", own.len());
+        for row in own {
+            let (x, y) = (row["x"].as_f64().unwrap(), row["value"].as_f64().unwrap());
+            assert!((y - values(offset)(x)).abs() < 1e-12, "{row:?}");
+        }
+    }
+    assert_eq!(&folder.rows()[..rows.len()], &rows[..], "what was there stays as it was");
+    // One left out is kept, and not continued.
+    folder.write("adaptive.toml", offsets("[0.5, 0.25]", "50"));
+    folder.run(0, &[]).says("no longer in the study").says("offset=-0.5");
+    let before = table.len();
+    assert!(folder.export().len() > before);
+    let left_out = |table: &[serde_json::Map<String, serde_json::Value>]| {
+        table.iter().filter(|row| row["offset"].as_f64() == Some(-0.5)).count()
+    };
+    assert_eq!(left_out(&folder.export()), left_out(&table));
+    assert_eq!(folder.status()["learners"], 2);
+}

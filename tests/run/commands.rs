@@ -1,0 +1,215 @@
+//! Every command and its exit codes, on studies that are well and on such that are not.
+
+use crate::study_run::{Folder, check_rows};
+use crate::{PEAK, peak};
+use adaptive_mpi::study::template::FUNCTION_PARTS;
+
+#[test]
+fn a_run_reaches_its_goal_and_a_second_one_has_nothing_to_do() {
+    let folder = Folder::new(PEAK);
+    let summary = folder.run(0, &["--json"]).json();
+    assert_eq!((&summary["ended"], &summary["exit"]), (&"goal reached: npoints >= 30".into(), &0.into()));
+    let rows = folder.rows();
+    check_rows(&[], &rows, peak);
+    assert!(rows.len() >= 90 && summary["npoints"] == rows.len() && summary["told"] == rows.len());
+    let again = folder.run(0, &["--json"]).json();
+    assert_eq!((&again["told"], &again["npoints"]), (&0.into(), &rows.len().into()));
+    assert_eq!(folder.rows(), rows);
+}
+
+#[test]
+fn what_a_run_says_goes_to_standard_error_and_quiet_is_silent() {
+    let folder = Folder::new(PEAK);
+    let ended = folder.run(0, &[]).says("adaptive: builtin peak").says("goal reached: npoints >= 30");
+    assert_eq!(ended.out, "");
+    let quiet = Folder::new(PEAK).run(0, &["--quiet"]);
+    assert_eq!((quiet.out, quiet.err), (String::new(), String::new()));
+}
+
+#[test]
+fn status_tells_each_stage_of_a_study() {
+    let study = PEAK.replace("builtin = \"peak\"", "expression = \"offset\"");
+    let folder = Folder::new(&format!("goal = \"forever\"\n{}", study.replace("[goal]\nnpoints = 30\n", "")));
+    let status = |key: &str| folder.status()[key].clone();
+    assert_eq!((status("state"), status("npoints")), ("not started".into(), 0.into()));
+    assert!(!folder.file("data").exists(), "asking for the status makes no files");
+
+    let mut running = folder.command(&["run", "--quiet"]).start();
+    let live = || folder.file("data/adaptive.status.json").exists() && !folder.read().is_empty();
+    assert!(running.until(|_| live()), "{}", running.said());
+    let now = folder.status();
+    assert_eq!(now["state"], "running");
+    let holder = now["holder"].as_str().unwrap();
+    assert!(holder.contains(&format!("process {}", running.pid())), "{holder}");
+    assert_eq!(now["live"]["pid"], running.pid());
+    let text = folder.command(&["status"]).end().expect(0).out;
+    assert!(text.contains("adaptive: running") && text.contains("workers busy"), "{text}");
+
+    running.kill_all();
+    assert_eq!(running.end().code, None);
+    let npoints = status("npoints").as_u64().unwrap();
+    assert!(npoints >= now["npoints"].as_u64().unwrap());
+    assert_eq!(status("state"), "killed");
+    assert!(folder.command(&["status"]).end().out.contains("the same command goes on"));
+
+    folder.write("adaptive.toml", study.replace("30", "3"));
+    folder.run(0, &["--quiet"]);
+    assert_eq!((status("state"), status("holder")), ("goal reached".into(), serde_json::Value::Null));
+    let all = folder.status();
+    assert_eq!(all["finished_learners"], 3);
+    let by_learner = all["by_learner"].as_array().unwrap();
+    assert_eq!(by_learner.len(), 3);
+    assert_eq!(by_learner[0]["parameters"], "offset=-0.5");
+    let sum: u64 = by_learner.iter().map(|learner| learner["npoints"].as_u64().unwrap()).sum();
+    assert_eq!(all["npoints"], sum);
+    let text = folder.command(&["status", "--learners"]).end().expect(0).out;
+    assert!(text.contains("goal reached") && text.contains("offset=0.5"), "{text}");
+}
+
+#[test]
+fn results_are_exported_as_tables() {
+    let folder = Folder::new(PEAK);
+    let none = folder.command(&["export"]).end().expect(2).says("no results").says("help: run the study");
+    assert_eq!(none.out, "");
+    folder.run(0, &["--quiet"]);
+    let rows = folder.rows();
+    let json = folder.export();
+    assert_eq!(json.len(), rows.len());
+    for (cells, row) in json.iter().zip(&rows) {
+        assert_eq!(cells["x"].as_f64(), Some(row.point[0]));
+        assert_eq!(cells["value"].as_f64(), Some(row.values[0]));
+        assert_eq!(cells["offset"].as_f64(), Some([-0.5, 0.0, 0.5][row.learner as usize]));
+    }
+    let csv = folder.command(&["export"]).end().expect(0).out;
+    assert_eq!(csv.lines().count(), rows.len() + 1);
+    assert!(csv.starts_with("learner,offset,x,value,"), "{csv}");
+    folder.command(&["export", "-o", "table.csv"]).end().expect(0);
+    assert_eq!(folder.text("table.csv"), csv);
+    folder.command(&["export", "-o", "table.json"]).end().expect(0);
+    assert!(folder.text("table.json").contains("\"columns\""));
+    folder.command(&["export", "--format", "xls"]).end().expect(2).says("csv");
+    folder.command(&["export", "-o", "missing/table.csv"]).end().expect(6).says("missing/table.csv");
+}
+
+#[test]
+fn a_new_study_can_be_checked_and_run_as_it_is() {
+    let folder = Folder::new("");
+    for part in FUNCTION_PARTS {
+        let file = format!("{}.toml", part.name);
+        folder.command(&["new", "--function", part.name, &file]).end().expect(0).says(&format!("wrote {file}"));
+        let text = folder.text(&file);
+        folder.command(&["new", &file]).end().expect(2).says("--force");
+        assert_eq!(folder.text(&file), text, "an existing file is not touched");
+        let check = folder.command(&["check", &file]).end();
+        match part.name {
+            "expression" | "builtin" => {
+                check.expect(0);
+                folder.command(&["run", "--quiet", &file]).end().expect(0);
+            }
+            // What these describe is the user's to bring.
+            "rust" => drop(check.expect(2).says("this program has no Rust function")),
+            _ => drop(check.expect(2).says(match part.name {
+                "python" => "model.py is missing",
+                "command" => "simulate is missing",
+                "program" => "simulator is missing",
+                _ => "libmodel.so",
+            })),
+        }
+    }
+    folder.command(&["new", "--force", "rust.toml", "--function", "builtin"]).end().expect(0);
+    folder.command(&["check", "rust.toml"]).end().expect(0);
+    folder.command(&["new", "--learner", "sequence", "s.toml"]).end().expect(0);
+    folder.command(&["check", "s.toml"]).end().expect(0);
+    folder.command(&["new", "--function", "pyton", "p.toml"]).end().expect(2).says("did you mean `python`?");
+    assert!(!folder.file("p.toml").exists());
+}
+
+#[test]
+fn check_shows_what_will_happen_and_evaluates_on_request() {
+    let folder = Folder::new(PEAK);
+    let check = folder.command(&["check", "--json", "--evaluate", "2"]).end().expect(0).json();
+    assert_eq!((&check["learners"], &check["learner"]), (&3.into(), &"balancing".into()));
+    assert_eq!(check["evaluated"].as_array().unwrap().len(), 2);
+    assert!(check["evaluated"][0]["value"].is_array(), "{check}");
+    let text = folder.command(&["check", "--evaluate"]).end().expect(0).out;
+    assert!(text.contains("f([-1.0] with offset=-0.5) = ["), "{text}");
+    assert!(!folder.file("data").exists(), "a check makes no files");
+
+    folder.write("adaptive.toml", PEAK.replace("\"peak\"", "\"fail\"\n").replace("offset", "rate").replace("-0.5", "1.0"));
+    folder.command(&["check", "--evaluate", "1"]).end().expect(4).says("failed at its first points");
+}
+
+#[test]
+fn a_study_that_is_missing_or_malformed_is_exit_2_and_touches_nothing() {
+    let folder = Folder::new(PEAK);
+    for command in ["run", "check", "status", "export"] {
+        folder.command(&[command, "none.toml"]).end().expect(2).says("none.toml").says("help: ");
+    }
+    for (from, to, message) in [
+        ("builtin = \"peak\"", "builtin = \"peek\"", "did you mean `peak`?"),
+        ("builtin = \"peak\"", "buildin = \"peak\"", "adaptive.toml:3"),
+        ("builtin = \"peak\"", "expression = \"x + \"", "adaptive.toml:3"),
+        ("builtin = \"peak\"", "expression = \"x + y\"", "y"),
+        ("builtin = \"peak\"", "python = \"model.py\"", "model.py:h"),
+        ("builtin = \"peak\"", "command = []", "adaptive.toml:3"),
+        ("builtin = \"peak\"", "builtin = \"peak\"\nexpression = \"x\"", "expression"),
+        ("builtin = \"peak\"", "builtin = \"peak\"\ntimeout = \"soon\"", "adaptive.toml:4"),
+        ("builtin = \"peak\"", "builtin = \"ring_2d\"", "2"),
+        ("\"1d\"", "\"1f\"", "did you mean `1d`?"),
+        ("bounds = [-1, 1]", "bounds = [1, -1]", "adaptive.toml:10"),
+        ("bounds = [-1, 1]", "bounds = [-1]", "adaptive.toml:10"),
+        ("bounds = [-1, 1]", "bounds = [-1, 1]\nloss = \"curvture\"", "did you mean `curvature`?"),
+        ("bounds = [-1, 1]", "", "bounds"),
+        ("npoints = 30", "npoint = 30", "did you mean `npoints`?"),
+        ("[learner]", "[lerner]", "did you mean `learner`?"),
+        ("[parameters]", "[parameters", "adaptive.toml:5"),
+        ("workers = 2", "workers = 0", "run.workers"),
+    ] {
+        assert!(PEAK.contains(from), "{from}");
+        let study = PEAK.replace(from, to);
+        folder.write("adaptive.toml", &study);
+        let run = folder.command(&["run"]).end().expect(2).says(message).says("help: ");
+        assert!(!run.err.contains("panicked"), "{}", run.err);
+        folder.command(&["check"]).end().expect(2);
+        assert!(!folder.file("data").exists(), "{to}");
+    }
+}
+
+#[test]
+fn wrong_usage_is_exit_2_with_help() {
+    let folder = Folder::new(PEAK);
+    folder.command(&["rum"]).end().expect(2).says("run");
+    folder.command(&["run", "--wrokers", "3"]).end().expect(2).says("--workers");
+    folder.command(&["run", "--walltime", "tomorrow"]).end().expect(2).says("90s, 10min");
+    folder.command(&[]).end().expect(2).says("Usage:");
+    assert!(folder.command(&["--help"]).end().expect(0).out.contains("Exit codes: 0 goal reached"));
+    assert!(folder.command(&["--version"]).end().expect(0).out.starts_with("adaptive-mpi "));
+}
+
+#[test]
+fn completions_are_written_for_every_shell() {
+    let folder = Folder::new("");
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = folder.command(&["completions", shell]).end().expect(0).out;
+        assert!(script.contains("adaptive-mpi") && script.contains("export"), "{shell}");
+    }
+    folder.command(&["completions", "cmd"]).end().expect(2).says("bash");
+}
+
+#[test]
+fn a_launcher_that_does_not_fit_is_exit_3_before_any_file_is_touched() {
+    // Alone, while the environment speaks of four: the launcher of another MPI.
+    for (size, rank) in [
+        ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"),
+        ("PMI_SIZE", "SOME_RANK"),
+        ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID"),
+    ] {
+        let folder = Folder::new(PEAK);
+        let before = folder.contents();
+        let launch = folder.command(&["run"]).env(size, "4").env(rank, "0");
+        let launch = launch.env("OMPI_ALLOW_RUN_AS_ROOT", "1").env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
+        let ended = launch.end().expect(3).says("4").says("MPI");
+        assert!(!ended.err.contains("panicked"), "{size}: {}", ended.err);
+        assert_eq!(folder.contents(), before, "{size}");
+    }
+}

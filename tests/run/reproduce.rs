@@ -1,0 +1,80 @@
+//! Runs that give the same again: deterministic ones, and logs that are replayed.
+
+use crate::PEAK;
+use crate::study_run::{Folder, Row};
+
+fn deterministic(workers: &str, more: &str) -> Vec<Row> {
+    let study = PEAK.replace("workers = 2", &format!("workers = {workers}\ndeterministic = true\n{more}"));
+    let folder = Folder::new(&study);
+    folder.run(0, &["--quiet"]);
+    folder.rows()
+}
+
+#[test]
+fn any_number_of_workers_gives_the_same_points_values_and_order() {
+    let one = deterministic("1", "");
+    assert!(one.len() >= 90);
+    for workers in ["2", "3", "8"] {
+        assert_eq!(deterministic(workers, ""), one, "{workers} workers");
+    }
+    let narrow = deterministic("1", "in_flight = 4");
+    assert_eq!(deterministic("5", "in_flight = 4"), narrow);
+    assert_ne!(narrow, one, "points in flight are part of what is decided");
+}
+
+#[test]
+fn failures_do_not_disturb_a_deterministic_run() {
+    let run = |workers: &str| {
+        let study = PEAK
+            .replace("builtin = \"peak\"", "builtin = \"fail\"")
+            .replace("offset = [-0.5, 0.0, 0.5]", "rate = [0.1, 0.5]")
+            .replace("workers = 2", &format!("workers = {workers}\ndeterministic = true\nretries = 2"));
+        let folder = Folder::new(&study);
+        folder.run(0, &["--quiet"]);
+        assert!(!folder.read().failures.is_empty());
+        folder.rows()
+    };
+    let one = run("1");
+    assert_eq!(run("2"), one);
+    assert_eq!(run("6"), one);
+}
+
+#[test]
+fn a_log_of_asks_and_tells_is_replayed_exactly() {
+    let study = PEAK.replace("workers = 2", "workers = 3\nlog = true");
+    let folder = Folder::new(&study);
+    folder.run(0, &["--quiet"]);
+    let points = folder.rows().len();
+    let replay = |folder: &Folder| folder.command(&["check", "--replay", "data/adaptive.log"]).end();
+    let said = replay(&folder).expect(0).out;
+    assert!(said.contains(&format!("{points} told")), "{said}");
+    // The log of a second run starts from what the first one left.
+    folder.write("adaptive.toml", study.replace("30", "60"));
+    folder.run(0, &["--quiet"]);
+    let said = replay(&folder).expect(0).out;
+    assert!(said.contains(&format!("{} told", folder.rows().len())), "{said}");
+
+    // Another learner would have asked other points.
+    folder.write("adaptive.toml", study.replace("bounds = [-1, 1]", "bounds = [-1, 1]\nloss = \"uniform\""));
+    replay(&folder).expect(2).says("but the learner now asks");
+    folder.write("adaptive.toml", &study);
+    let log = folder.text("data/adaptive.log");
+    folder.write("data/adaptive.log", format!("{log}not a line of a log\n"));
+    replay(&folder).expect(2).says("is not a line of a log");
+    folder.command(&["check", "--replay", "none.log"]).end().expect(2).says("none.log");
+}
+
+#[test]
+fn a_log_with_failures_and_a_killed_run_is_replayed_too() {
+    let folder = Folder::new(
+        "goal = 'forever'\n[function]\nbuiltin = 'fail'\n[parameters]\nrate = [0.2]\n[learner]\ntype = '1d'\n\
+         bounds = [0, 1]\n[run]\nretries = 1\nworkers = 2\nlog = 'asks.log'\n",
+    );
+    let mut run = folder.command(&["run", "--quiet"]).start();
+    assert!(run.until(|_| folder.file("data/adaptive.journal").exists() && folder.read().len() > 100));
+    run.kill_all();
+    drop(run);
+    let check = || folder.command(&["check", "--replay", "asks.log"]).end();
+    let killed = check().expect(0).out;
+    assert!(killed.contains("calls replayed"), "{killed}");
+}

@@ -1,0 +1,153 @@
+//! Disks that are full, folders that can't be written, files that can't be read, and other runs.
+
+use crate::study_run::{Folder, check_rows, program};
+use crate::{PEAK, peak};
+use std::fs;
+
+const FOREVER: &str = "goal = 'forever'\n[function]\nbuiltin = 'sleep'\n[parameters]\nseconds = [0.001]\n\
+                       [learner]\ntype = '1d'\nbounds = [0, 1]\n[run]\nworkers = 2\n";
+
+#[test]
+fn a_second_run_on_a_checkpoint_is_refused_and_the_first_goes_on() {
+    let folder = Folder::new(FOREVER);
+    let mut first = folder.command(&["run", "--quiet"]).start();
+    assert!(first.until(|_| folder.file("data/adaptive.journal").exists() && !folder.read().is_empty()));
+    let refused = folder.run(7, &[]).says("another run holds this checkpoint");
+    assert!(refused.err.contains(&format!("process {}", first.pid())), "{}", refused.err);
+    folder.run(7, &["--break-lock"]).says("another run holds this checkpoint");
+    let so_far = folder.read().len();
+    assert!(first.until(|_| folder.read().len() > so_far), "{}", first.said());
+    first.signal(nix::sys::signal::Signal::SIGTERM);
+    first.end().expect(75);
+    check_rows(&[], &folder.rows(), |row| row.point[0]);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_exit_6() {
+    let folder = Folder::new(&format!("{PEAK}[checkpoint]\nfolder = 'file'\n"));
+    folder.write("file", "not a folder");
+    folder.run(6, &[]).says("checkpoint.folder");
+    assert_eq!(folder.text("file"), "not a folder");
+}
+
+#[test]
+fn a_read_only_folder_is_exit_6() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let folder = Folder::new(PEAK);
+    folder.run(0, &["--quiet"]);
+    fs::remove_file(folder.file("data/adaptive.status.json")).unwrap();
+    let mode = |mode| fs::set_permissions(folder.file("data"), fs::Permissions::from_mode(mode)).unwrap();
+    let (before, rows) = (folder.contents(), folder.rows());
+    folder.write("adaptive.toml", PEAK.replace("30", "40"));
+    // Root may write anywhere, so another user has to try, with a copy of the program that it can reach.
+    let copy = tempfile::tempdir().unwrap();
+    fs::copy(program(), copy.path().join("program")).unwrap();
+    for path in [copy.path(), folder.path()] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    mode(0o555);
+    let is_root = fs::metadata(copy.path()).unwrap().uid() == 0;
+    let run = || match is_root {
+        true => folder.program(&copy.path().join("program"), &["run"]).user(65534),
+        false => folder.command(&["run"]),
+    };
+    let refused = run().end().expect(6).says("adaptive.lock").says("ermission denied");
+    assert!(!refused.err.contains("panicked"), "{}", refused.err);
+    mode(0o755);
+    folder.write("adaptive.toml", PEAK);
+    assert_eq!(folder.contents(), before, "nothing was touched");
+    folder.write("adaptive.toml", PEAK.replace("30", "40"));
+    folder.run(0, &["--quiet"]);
+    check_rows(&rows, &folder.rows(), peak);
+}
+
+#[test]
+fn a_full_disk_ends_the_run_and_loses_nothing_that_was_told() {
+    // A limit on the size of files fails in the same calls, and needs no rights.
+    for blocks in [1, 8, 40] {
+        let folder = Folder::new(FOREVER.replace("0.001", "0.0").as_str());
+        let full = folder.command(&["run"]).after(&format!("trap '' XFSZ; ulimit -f {blocks}")).end();
+        let full = full.expect(6).says("adaptive.journal").says("free space");
+        assert!(!full.err.contains("panicked"), "{}", full.err);
+        let known = folder.rows();
+        assert!(folder.read().losses.is_empty());
+        check_rows(&[], &known, |row| row.point[0]);
+        let goal = known.len() + 100;
+        let study = FOREVER.replace("goal = 'forever'\n", "").replace("0.001", "0.0");
+        folder.write("adaptive.toml", format!("{study}[goal]\nnpoints = {goal}\n"));
+        folder.run(0, &["--quiet"]);
+        check_rows(&known, &folder.rows(), |row| row.point[0]);
+    }
+}
+
+#[test]
+fn a_journal_with_a_torn_tail_is_cut_with_a_notice() {
+    let folder = Folder::new(FOREVER);
+    let mut run = folder.command(&["run", "--quiet"]).start();
+    assert!(run.until(|_| folder.file("data/adaptive.journal").exists() && folder.read().len() > 20));
+    run.kill_all();
+    drop(run);
+    let rows = folder.rows();
+    let journal = folder.file("data/adaptive.journal");
+    let bytes = fs::read(&journal).unwrap();
+    for cut in 1..30 {
+        fs::write(&journal, &bytes[..bytes.len() - cut]).unwrap();
+        let left = folder.rows();
+        assert!(left.len() < rows.len() && left[..] == rows[..left.len()], "{cut}");
+    }
+    let study = FOREVER.replace("goal = 'forever'\n", "");
+    folder.write("adaptive.toml", format!("{study}[goal]\nnpoints = 60\n"));
+    let left = folder.rows();
+    folder.run(0, &[]).says("of an unfinished record");
+    check_rows(&left, &folder.rows(), |row| row.point[0]);
+}
+
+#[test]
+#[cfg(feature = "hdf5")]
+fn a_checkpoint_that_cannot_be_read_is_exit_5_and_never_overwritten() {
+    let folder = Folder::new(PEAK);
+    folder.run(0, &["--quiet"]);
+    let rows = folder.rows();
+    for file in ["data/adaptive.journal", "data/adaptive.journal.old"] {
+        fs::remove_file(folder.file(file)).unwrap();
+    }
+    let good = fs::read(folder.file("data/adaptive.h5")).unwrap();
+    for name in ["data/adaptive.h5", "data/adaptive.h5.old"] {
+        if folder.file(name).exists() {
+            folder.write(name, &good[..good.len() / 2]);
+        }
+    }
+    let before = folder.contents();
+    folder.write("adaptive.toml", PEAK.replace("30", "40"));
+    folder.run(5, &[]).says("adaptive.h5").says("nothing was changed");
+    folder.write("adaptive.toml", PEAK);
+    assert_eq!(folder.contents(), before, "nothing was touched");
+    // Brought back from a copy, it goes on.
+    folder.write("data/adaptive.h5", good);
+    folder.write("adaptive.toml", PEAK.replace("30", "40"));
+    folder.run(0, &["--quiet"]);
+    check_rows(&rows, &folder.rows(), peak);
+}
+
+#[test]
+#[cfg(feature = "hdf5")]
+fn a_flipped_byte_in_the_checkpoint_costs_nothing() {
+    let mut random = crate::study_run::Random(2_463_534_242);
+    let folder = Folder::new(PEAK);
+    folder.run(0, &["--quiet"]);
+    let rows = folder.rows();
+    let good = folder.contents();
+    for round in 0..8 {
+        for (path, bytes) in &good {
+            fs::write(path, bytes).unwrap();
+        }
+        let mut bytes = fs::read(folder.file("data/adaptive.h5")).unwrap();
+        let at = random.below(bytes.len() as u64) as usize;
+        bytes[at] ^= 1 << random.below(8);
+        folder.write("data/adaptive.h5", bytes);
+        folder.write("adaptive.toml", PEAK.replace("30", "33"));
+        folder.run(0, &["--quiet"]);
+        check_rows(&rows, &folder.rows(), peak);
+        assert!(folder.read().losses.is_empty(), "round {round}, byte {at}");
+    }
+}

@@ -1,0 +1,127 @@
+//! Signals and time limits: the run stops asking, keeps what still comes back in time, saves, and goes on later.
+
+use crate::study_run::{Folder, Running, check_rows};
+use nix::sys::signal::Signal;
+use std::time::Duration;
+
+/// A function whose points end when the test says so.
+const GATED: &str = "import os, time\n\
+    def h(x):\n    \
+        open(f'started-{x}', 'w').close()\n    \
+        while not os.path.exists('go'): time.sleep(0.005)\n    \
+        return x\n";
+
+fn gated(grace: &str) -> Folder {
+    let folder = Folder::new(&format!(
+        "[function]\npython = 'model.py:h'\n[learner]\ntype = '1d'\nbounds = [0, 1]\n[goal]\nnpoints = 12\n\
+         [run]\nworkers = 2\nin_flight = 2\ngrace = '{grace}'\n"
+    ));
+    folder.write("model.py", GATED);
+    folder
+}
+
+/// Waits until both workers are at a point.
+fn two_started(folder: &Folder, run: &mut Running) {
+    let both = || ["started-0.0", "started-1.0"].iter().all(|name| folder.file(name).exists());
+    assert!(run.until(|_| both()), "{}", run.said());
+}
+
+#[test]
+fn every_stop_signal_ends_the_run_in_good_order() {
+    for (signal, name) in
+        [(Signal::SIGTERM, "SIGTERM"), (Signal::SIGINT, "SIGINT"), (Signal::SIGUSR1, "SIGUSR1")]
+    {
+        let study = "[function]\nbuiltin = 'sleep'\n[parameters]\nseconds = [0.001, 0.002]\n\
+                     [learner]\ntype = '1d'\nbounds = [0, 1]\n[run]\nworkers = 2\n[goal]\nnpoints = ";
+        let folder = Folder::new(&format!("{study}1000000\n"));
+        let mut run = folder.command(&["run"]).start();
+        assert!(run.until(|_| folder.file("data/adaptive.journal").exists() && folder.read().len() > 30));
+        run.signal(signal);
+        let ended = run.end().expect(75).says("start the same command again");
+        assert!(ended.err.contains(&format!("stopped: {name} received")), "{}", ended.err);
+        let known = folder.rows();
+        let status = folder.status();
+        assert_eq!((&status["state"], &status["to_be_finished"]), (&"stopped".into(), &0.into()));
+        let loaded = folder.read();
+        assert!(loaded.in_flight.is_empty() && loaded.holder.is_none(), "all was drained");
+        folder.write("adaptive.toml", format!("{study}{}\n", known.len()));
+        folder.run(0, &[]).says("going on from");
+        check_rows(&known, &folder.rows(), |row| row.point[0]);
+    }
+}
+
+#[test]
+fn results_that_arrive_while_the_run_stops_are_kept() {
+    let folder = gated("60s");
+    let mut run = folder.command(&["run"]).start();
+    two_started(&folder, &mut run);
+    run.signal(Signal::SIGTERM);
+    assert!(run.until(|run| run.said().contains("for 2 evaluations in flight")), "{}", run.said());
+    folder.write("go", "");
+    run.end().expect(75);
+    let mut points: Vec<f64> = folder.rows().iter().map(|row| row.point[0]).collect();
+    points.sort_by(f64::total_cmp);
+    assert_eq!(points, [0.0, 1.0], "just what was in flight, and nothing new was asked");
+    assert_eq!(folder.status()["to_be_finished"], 0);
+    folder.run(0, &["--quiet"]);
+    assert_eq!(folder.rows().len(), 12);
+}
+
+#[test]
+fn points_that_outlast_the_grace_time_do_not_hold_up_the_end_and_come_first_next_time() {
+    for grace in ["0s", "100ms"] {
+        let folder = gated(grace);
+        let mut run = folder.command(&["run"]).start();
+        two_started(&folder, &mut run);
+        run.signal(Signal::SIGTERM);
+        // The gate stays shut: `end` would panic at its limit, and if a process of the function stayed behind.
+        let ended = run.end().expect(75).says("2 evaluations did not end within the grace time");
+        assert!(ended.took < Duration::from_secs(45), "{:?}", ended.took);
+        let status = folder.status();
+        assert_eq!((&status["state"], &status["to_be_finished"]), (&"stopped".into(), &2.into()));
+        folder.write("go", "");
+        folder.run(0, &[]).says("2 to be finished first");
+        let rows = folder.rows();
+        check_rows(&[], &rows, |row| row.point[0]);
+        let mut first = [rows[0].point[0], rows[1].point[0]];
+        first.sort_by(f64::total_cmp);
+        assert_eq!(first, [0.0, 1.0]);
+    }
+}
+
+#[test]
+fn a_reached_goal_does_not_wait_for_endless_points() {
+    let folder = gated("100ms");
+    folder.write("model.py", "import time\ndef h(x):\n    if x == 0.5: time.sleep(1000)\n    return x\n");
+    let study = folder.text("adaptive.toml").replace("npoints = 12", "duration = '1s'");
+    folder.write("adaptive.toml", study);
+    let ended = folder.run(0, &[]).says("goal reached").says("1 evaluations did not end");
+    assert!(ended.took < Duration::from_secs(45), "{:?}", ended.took);
+    assert_eq!(folder.status()["state"], "goal reached");
+}
+
+#[test]
+fn the_end_of_the_walltime_stops_the_run_before_it() {
+    let study = "goal = 'forever'\n[function]\nbuiltin = 'sleep'\n[learner]\ntype = '1d'\nbounds = [0, 1]\n\
+                 [run]\nworkers = 2\nwalltime_margin = '100s'\n";
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let end = (now + 101).to_string();
+    let folder = Folder::new(study);
+    let by_option = folder.command(&["run", "--walltime", "100.5s"]).end();
+    let by_slurm = folder.command(&["run"]).env("SLURM_JOB_END_TIME", &end).end();
+    for ended in [by_option, by_slurm] {
+        ended.expect(75).says("stopped: the time limit is near").says("start the same command again");
+        assert_eq!(folder.status()["state"], "stopped");
+    }
+    check_rows(&[], &folder.rows(), |row| row.point[0]);
+    assert!(!folder.rows().is_empty());
+}
+
+#[test]
+fn a_duration_as_goal_is_a_goal() {
+    let folder = Folder::new(
+        "[function]\nbuiltin = 'sleep'\n[learner]\ntype = '1d'\nbounds = [0, 1]\n[goal]\nduration = '300ms'\n",
+    );
+    folder.run(0, &[]).says("goal reached: duration");
+    assert!(!folder.rows().is_empty());
+}
