@@ -3,7 +3,7 @@
 //! `MPIEXEC` chooses the launcher (default `mpiexec.openmpi`); it has to fit the library that was built with.
 
 #![cfg(feature = "mpi")]
-#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 #[path = "../study_run/mod.rs"]
 mod study_run;
