@@ -137,7 +137,7 @@ impl Bench {
         };
         let fixed = {
             let mut fixed = PoolOptions::default();
-            (fixed.depth, fixed.bundle) = (Some(k), Some(1));
+            fixed.depth = Some(k);
             fixed
         };
         let auto = PoolOptions::default();

@@ -20,8 +20,8 @@ const BUNDLE_TIME: f64 = 10e-6;
 const SHORTEST: f64 = 1e-9;
 /// No bundle is larger, so that one message never holds much of the work.
 const MAX_BUNDLE: usize = 256;
-/// Bundles on their way to one worker: enough that one is computed while others travel.
-const BUNDLES: usize = 4;
+/// Bundles on their way to one worker: one is computed while another travels.
+const BUNDLES: usize = 2;
 
 /// The measured duration of one kind of task.
 ///
