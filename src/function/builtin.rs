@@ -390,7 +390,8 @@ pub(super) fn from_settings(
         Dimension::Exactly(wanted) if wanted != n => {
             let message =
                 format!("builtin `{name}` takes {wanted} coordinates, but the learner's points have {n}");
-            return Err(table.error("builtin", message));
+            let help = "choose a function of as many coordinates as the learner has bounds: `adaptive-mpi functions`";
+            return Err(table.error("builtin", message).help(help));
         }
         _ => {}
     }

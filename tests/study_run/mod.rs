@@ -162,7 +162,8 @@ impl Folder {
         let columns: Vec<String> =
             table["columns"].as_array().unwrap().iter().map(|c| c.as_str().unwrap().to_owned()).collect();
         let rows = table["rows"].as_array().unwrap().iter();
-        rows.map(|row| columns.iter().cloned().zip(row.as_array().unwrap().iter().cloned()).collect()).collect()
+        rows.map(|row| columns.iter().cloned().zip(row.as_array().unwrap().iter().cloned()).collect())
+            .collect()
     }
 }
 
@@ -347,6 +348,13 @@ impl Running {
             }
             std::thread::sleep(LOOK);
         }
+    }
+
+    /// Waits so long for its end, and then ends it by force.
+    pub(crate) fn end_or_kill(mut self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        self.until(|_| Instant::now() > deadline);
+        self.kill_all();
     }
 
     /// Waits for its end, and that nothing is left behind.
