@@ -409,8 +409,7 @@ fn command_line(pid: u32) -> String {
     for word in bytes.split(|byte| *byte == 0) {
         let _ = write!(text, " {}", String::from_utf8_lossy(word));
     }
-    text.truncate(text.floor_char_boundary(200));
-    text
+    text.chars().take(200).collect()
 }
 
 /// Sends a signal to a process, which may be gone.
