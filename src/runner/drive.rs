@@ -13,8 +13,9 @@ const RESULTS_A_ROUND: usize = 256;
 const KNOWN_PER_IN_FLIGHT: usize = 8;
 /// This many in flight per worker are always allowed: one that runs, one that waits.
 const FEWEST_PER_WORKER: usize = 2;
-/// After so many points that failed for good, without a single value, the function itself is taken to be broken.
-const HOPELESS: u64 = 10;
+/// After so many points that failed for good in this run, without a single value, the function itself is taken to be
+/// broken: a run that went on would only give up all points that the learners ask for.
+const HOPELESS: u64 = 20;
 /// The longest that rank 0 looks away from signals, limits and status lines.
 const LONGEST_WAIT: Duration = Duration::from_millis(50);
 /// A run that stops within this time says nothing about it.
@@ -382,7 +383,7 @@ impl Loop {
         if drive.raise_if_retries_exceeded && drive.engine.first_given_up().is_some() {
             return Some(StopReason::RetriesExceeded);
         }
-        if self.given_up >= HOPELESS && drive.engine.learner().npoints() == 0 {
+        if self.given_up >= HOPELESS && self.told == 0 {
             return Some(StopReason::NothingWorks(self.given_up));
         }
         drive.walltime.filter(|end| end.left() <= drive.walltime_margin).map(|_| StopReason::Walltime)

@@ -13,7 +13,7 @@ pub enum StopReason {
     Walltime,
     /// A sample failed too often, and the study says to stop then.
     RetriesExceeded,
-    /// So many points failed for good, and not one has a value.
+    /// So many points failed for good in this run, and not one got a value.
     NothingWorks(u64),
     /// Results can't be saved any more.
     NotSaved(String),
@@ -28,7 +28,10 @@ impl std::fmt::Display for StopReason {
             Self::Walltime => f.write_str("the time limit is near"),
             Self::RetriesExceeded => f.write_str("a point failed more often than `run.retries` allows"),
             Self::NothingWorks(points) => {
-                write!(f, "all of the first {points} points failed, each as often as `run.retries` allows")
+                write!(
+                    f,
+                    "all of the first {points} points of this run failed, each as often as `run.retries` allows"
+                )
             }
             Self::LockLost(why) => f.write_str(why),
             Self::NotSaved(why) => write!(f, "results could not be saved: {why}"),

@@ -82,7 +82,7 @@ fn combos_may_be_added_moved_and_left_out() {
     }
     assert_eq!(&folder.rows()[..rows.len()], &rows[..], "what was there stays as it was");
     // One left out is kept, and not continued.
-    folder.write("adaptive.toml", offsets("[0.5, 0.25]", "50"));
+    folder.write("adaptive.toml", offsets("[0.5, 0.25]", "300"));
     folder.run(0, &[]).says("no longer in the study").says("offset=-0.5");
     let before = table.len();
     assert!(folder.export().len() > before);

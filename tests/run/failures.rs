@@ -329,9 +329,23 @@ fn a_function_that_never_works_ends_the_run_instead_of_running_for_ever() {
              bounds = [0, 1]\n[run]\nretries = 1\nworkers = 2\n"
         ));
         folder.write("broken.py", "raise ImportError('no module to import')\n");
-        folder.run(4, &[]).says("points failed").says(why).says("status --failures");
+        folder.run(4, &[]).says("points of this run failed").says(why).says("status --failures");
         assert_eq!(folder.status()["state"], "failed");
     }
+    // Also where an earlier version of the function did work.
+    let study = "[function]\npython = 'model.py:h'\n[learner]\ntype = '1d'\nbounds = [0, 1]\n[run]\nretries = 0\n\
+                 workers = 2\n[goal]\nnpoints = ";
+    let folder = Folder::new(&format!("{study}20\n"));
+    folder.write("model.py", "def h(x): return x\n");
+    folder.run(0, &["--quiet"]);
+    folder.write("model.py", "def h(x, y): return x\n");
+    folder.write("adaptive.toml", format!("{study}1000000\n"));
+    folder.run(4, &[]).says("points of this run failed").says("missing 1 required positional argument");
+    assert!(folder.read().failures.len() < 100);
+    folder.write("model.py", "def h(x): return x\n");
+    folder.write("adaptive.toml", format!("{study}100\n"));
+    folder.run(0, &["--retry-failed"]).says("to be finished first");
+
     let folder = Folder::new(
         "[function]\ncommand = ['./none']\n[learner]\ntype = '1d'\nbounds = [0, 1]\n[goal]\nloss = 1\n",
     );
