@@ -13,6 +13,9 @@ use crate::model::Sample;
 use std::io;
 use std::time::{Duration, Instant};
 
+/// How often a writer looks whether the lock is still its own.
+const LOCK_LOOK: Duration = Duration::from_secs(1);
+
 /// The writer of a checkpoint, owned by rank 0.
 ///
 /// [`append`](Self::append) facts as they come, [`commit`](Self::commit) before anything is done that
@@ -37,6 +40,9 @@ pub struct Checkpoint {
     /// The journal has something that no sync was asked for.
     unsynced: bool,
     stats: Stats,
+    lock_seen: Instant,
+    /// Another run has the lock now.
+    lost: bool,
     // Last, so that it is released after all else.
     lock: Lock,
 }
@@ -114,6 +120,8 @@ impl Checkpoint {
             stats: Stats::default(),
             files,
             lock,
+            lock_seen: Instant::now(),
+            lost: false,
         };
         Ok((checkpoint, loaded))
     }
@@ -153,7 +161,17 @@ impl Checkpoint {
         result
     }
 
+    /// Another run that took the lock over writes now: from then on nothing of ours may reach the files.
+    fn hold_lock(&mut self, now: Instant) -> Result<(), CheckpointError> {
+        if now.saturating_duration_since(self.lock_seen) >= LOCK_LOOK {
+            self.lock_seen = now;
+            self.lost |= !self.lock.is_ours();
+        }
+        if self.lost { Err(CheckpointError::LockLost { path: self.lock.path().to_owned() }) } else { Ok(()) }
+    }
+
     fn commit_at(&mut self, now: Instant) -> Result<(), CheckpointError> {
+        self.hold_lock(now)?;
         let path = || self.files.path(Part::Journal);
         if self.journal.is_dirty() {
             self.journal.commit(&self.files).map_err(CheckpointError::not_saved("write", &path()))?;
@@ -200,6 +218,7 @@ impl Checkpoint {
     }
 
     fn tick_at(&mut self, now: Instant, in_flight: &dyn Fn() -> Vec<Sample>) -> Result<(), CheckpointError> {
+        self.hold_lock(now)?;
         self.sync_if_due(now)?;
         if self.job.as_ref().is_some_and(Job::is_finished) {
             self.collect()?;
@@ -326,9 +345,7 @@ impl Checkpoint {
         in_flight: Vec<Sample>,
         ended: Option<Ended>,
     ) -> Result<Work, CheckpointError> {
-        if !self.lock.is_ours() {
-            return Err(CheckpointError::LockLost { path: self.lock.path().to_owned() });
-        }
+        self.lost |= !self.lock.is_ours();
         self.commit_at(Instant::now())?;
         let sequence = self.len() as u64;
         let journal = self.journal.file();
@@ -383,7 +400,7 @@ impl Drop for Checkpoint {
     fn drop(&mut self) {
         // The lock must outlive the thread that renames files under it.
         let _ = self.collect();
-        if self.journal.is_dirty() {
+        if self.journal.is_dirty() && !self.lost {
             let _ = self.journal.commit(&self.files);
         }
     }

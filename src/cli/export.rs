@@ -34,7 +34,8 @@ pub(super) fn export(args: &ExportArgs) -> Result<Exit, CommandError> {
         // `adaptive-mpi export | head`
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Exit::Done),
         Err(error) => {
-            let place = args.output.as_ref().map(|path| format!(" to {}", path.display())).unwrap_or_default();
+            let place =
+                args.output.as_ref().map(|path| format!(" to {}", path.display())).unwrap_or_default();
             Err(CommandError::new(Exit::NotSaved, format!("the table can't be written{place}: {error}")))
         }
     }

@@ -11,8 +11,8 @@ use crate::pool::{LaunchError, Pool, PoolOptions, Program, Task};
 use crate::report::{count, duration, percent};
 use crate::runner::goal::GoalTracker;
 use crate::runner::{
-    Drive, Ended, Finished, Log, Order, Outlook, Phase, Policy, Restored, StopReason, StopSignals, Walltime, drive,
-    look_at_all, restore,
+    Drive, Ended, Finished, Log, Order, Outlook, Phase, Policy, Restored, StopReason, StopSignals, Walltime,
+    drive, look_at_all, restore,
 };
 use crate::study::{self, Severity, Study};
 use serde_json::json;
@@ -294,8 +294,12 @@ fn outlook(finished: &Finished, workers: usize) -> Outlook<'_> {
 fn exit(finished: &Finished) -> Exit {
     match &finished.ended {
         Ended::Stopped(StopReason::NotSaved(_)) => Exit::NotSaved,
+        Ended::Stopped(StopReason::LockLost(_)) => Exit::Locked,
+        Ended::Stopped(StopReason::CannotStart(_)) => Exit::Usage,
         Ended::Stopped(StopReason::Signal(_) | StopReason::Walltime) => Exit::Resumable,
-        Ended::Exhausted | Ended::Stopped(StopReason::RetriesExceeded) => Exit::Evaluations,
+        Ended::Exhausted | Ended::Stopped(StopReason::RetriesExceeded | StopReason::NothingWorks(_)) => {
+            Exit::Evaluations
+        }
         Ended::Goal(_) => Exit::Done,
     }
 }

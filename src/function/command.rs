@@ -288,6 +288,10 @@ impl FunctionSpec for Command {
     }
 
     fn start(&self) -> Result<Box<dyn Function>, Failure> {
+        // Nothing is started before the first point, but what can't be started is told now.
+        if let Some(problem) = self.check().into_iter().next() {
+            return Err(Failure::new(FailureKind::Setup, problem));
+        }
         Ok(Box::new(self.clone()))
     }
 }

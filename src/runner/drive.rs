@@ -13,6 +13,11 @@ const RESULTS_A_ROUND: usize = 256;
 const KNOWN_PER_IN_FLIGHT: usize = 8;
 /// This many in flight per worker are always allowed: one that runs, one that waits.
 const FEWEST_PER_WORKER: usize = 2;
+/// After so many points that failed for good in this run, without a single value, the function itself is taken to be
+/// broken: a run that went on would only give up all points that the learners ask for.
+const HOPELESS: u64 = 20;
+/// Attempts in a row, for each worker, that could not begin: then no worker can be expected to start the function.
+const TIMES_NOT_STARTED: usize = 3;
 /// The longest that rank 0 looks away from signals, limits and status lines.
 const LONGEST_WAIT: Duration = Duration::from_millis(50);
 /// A run that stops within this time says nothing about it.
@@ -141,6 +146,7 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
     let mut run = Loop {
         accounting: Accounting::start(Instant::now()),
         told: 0,
+        given_up: 0,
         goal: None,
         draining: false,
         work: Vec::new(),
@@ -152,8 +158,8 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
     // How much is in flight at the goal depends on the workers; a deterministic run ends with what the goal took.
     let keep = !(drive.engine.is_deterministic() && matches!(ended, Ended::Goal(_)));
     run.drain(&mut drive, keep, observer);
-    let ended = match run.not_saved.take() {
-        Some(why) => Ended::Stopped(StopReason::NotSaved(why)),
+    let ended = match &run.not_saved {
+        Some(reason) => Ended::Stopped(reason.clone()),
         None => ended,
     };
     let Drive { mut engine, queue, checkpoint, goals, .. } = drive;
@@ -164,7 +170,12 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
         Ended::Stopped(StopReason::Signal(_) | StopReason::Walltime) => EndingKind::Stopped,
         Ended::Exhausted | Ended::Stopped(_) => EndingKind::Failed,
     };
-    let snapshot_error = checkpoint.close(unfinished, Ending::new(kind, ended.to_string())).err();
+    let closed = checkpoint.close(unfinished, Ending::new(kind, ended.to_string()));
+    let (ended, snapshot_error) = match closed {
+        Ok(()) => (ended, None),
+        Err(warning) if warning.results_are_safe() => (ended, Some(warning)),
+        Err(error) => (Ended::Stopped(run.not_saved.take().unwrap_or_else(|| not_saved(&error))), None),
+    };
     run.accounting.book(Phase::Checkpoint, Instant::now());
     let left_behind = queue.in_flight();
     Finished { ended, accounting: run.accounting, told: run.told, engine, goals, left_behind, snapshot_error }
@@ -173,11 +184,14 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
 struct Loop {
     accounting: Accounting,
     told: u64,
+    /// Points given up in this run.
+    given_up: u64,
     goal: Option<Reached>,
     /// The run is over and only takes what still comes back: goals no longer matter.
     draining: bool,
     work: Vec<Work>,
-    not_saved: Option<String>,
+    /// Results can't be saved any more, or not by this run.
+    not_saved: Option<StopReason>,
     chores_due: Instant,
     /// The time, as of the last chores: reading clocks for every result would cost more than the result.
     moment: Moment,
@@ -307,6 +321,9 @@ impl Loop {
             fact.sample_mut().learner = stored[learner as usize];
         }
         drive.checkpoint.append(&fact);
+        if matches!(&fact, Fact::Failed(failed) if failed.given_up) {
+            self.given_up += 1;
+        }
         if matches!(fact, Fact::Told(_)) {
             self.told += 1;
             drive.goals.update(learner as usize, &mut OneLearner(drive.engine.learner(), learner as usize));
@@ -318,7 +335,7 @@ impl Loop {
 
     fn commit(&mut self, drive: &mut Drive<'_>) {
         if let Err(error) = drive.checkpoint.commit() {
-            self.not_saved.get_or_insert_with(|| error.to_string());
+            self.not_saved.get_or_insert_with(|| not_saved(&error));
         }
         self.accounting.book(Phase::Checkpoint, Instant::now());
     }
@@ -340,7 +357,7 @@ impl Loop {
             // The journal still holds everything: the next snapshot may succeed.
             Err(error) if error.results_are_safe() => observer.note(&format!("warning: {error}")),
             Err(error) => {
-                self.not_saved.get_or_insert_with(|| error.to_string());
+                self.not_saved.get_or_insert_with(|| not_saved(&error));
             }
         }
         self.accounting.book(Phase::Checkpoint, Instant::now());
@@ -359,14 +376,22 @@ impl Loop {
     }
 
     fn stop_reason(&self, drive: &Drive<'_>) -> Option<StopReason> {
-        if let Some(why) = &self.not_saved {
-            return Some(StopReason::NotSaved(why.clone()));
+        if let Some(reason) = &self.not_saved {
+            return Some(reason.clone());
         }
         if let Some(signal) = drive.signals.received() {
             return Some(signal);
         }
+        if let (times, Some(failure)) = drive.engine.not_started()
+            && times >= TIMES_NOT_STARTED * drive.workers
+        {
+            return Some(StopReason::CannotStart(format!("{}\n{}", failure.message, failure.detail)));
+        }
         if drive.raise_if_retries_exceeded && drive.engine.first_given_up().is_some() {
             return Some(StopReason::RetriesExceeded);
+        }
+        if self.given_up >= HOPELESS && self.told == 0 {
+            return Some(StopReason::NothingWorks(self.given_up));
         }
         drive.walltime.filter(|end| end.left() <= drive.walltime_margin).map(|_| StopReason::Walltime)
     }
@@ -408,6 +433,13 @@ impl Loop {
             self.record(drive, fact);
         }
         self.commit(drive);
+    }
+}
+
+fn not_saved(error: &CheckpointError) -> StopReason {
+    match error {
+        CheckpointError::LockLost { .. } => StopReason::LockLost(error.to_string()),
+        _ => StopReason::NotSaved(error.to_string()),
     }
 }
 

@@ -79,6 +79,8 @@ pub struct Engine {
     exhausted: bool,
     given_up: u64,
     failed_attempts: u64,
+    /// Attempts in a row that could not begin, over all workers, and why the last one could not.
+    not_started: (usize, Option<Failure>),
     first_given_up: Option<Failed>,
     suggestions: Vec<Suggestion>,
 }
@@ -101,6 +103,7 @@ impl Engine {
             exhausted: false,
             given_up: 0,
             failed_attempts: 0,
+            not_started: (0, None),
             first_given_up: None,
             suggestions: Vec::new(),
         }
@@ -183,6 +186,15 @@ impl Engine {
     /// (a late answer) changes nothing. `meta.attempt` is filled in here.
     pub fn completed(&mut self, key: u64, outcome: Outcome, meta: Meta) {
         let Some(attempt) = self.end(key) else { return };
+        match outcome {
+            // A function that can't start says nothing about the sample: no attempt is counted against it.
+            Err(failure) if failure.kind == FailureKind::Setup => {
+                self.not_started = (self.not_started.0 + 1, Some(failure));
+                self.first.push_front(attempt);
+                return;
+            }
+            _ => self.not_started.0 = 0,
+        }
         let meta = Meta { attempt: attempt.number, ..meta };
         let outcome = self.checked(outcome);
         // A failure that is tried again keeps its turn, but does not wait for it.
@@ -293,6 +305,12 @@ impl Engine {
     /// Attempts that are with the pool.
     pub fn in_flight(&self) -> usize {
         self.in_flight
+    }
+
+    /// How many attempts in a row could not begin because the function could not be started (on any worker), and
+    /// the last reason.
+    pub fn not_started(&self) -> (usize, Option<&Failure>) {
+        (self.not_started.0, self.not_started.1.as_ref())
     }
 
     /// Samples given up, over all runs.

@@ -11,10 +11,16 @@ pub enum StopReason {
     Signal(&'static str),
     /// The time limit of the job or of `--walltime` is near.
     Walltime,
+    /// The function can't be started, on any worker.
+    CannotStart(String),
     /// A sample failed too often, and the study says to stop then.
     RetriesExceeded,
+    /// So many points failed for good in this run, and not one got a value.
+    NothingWorks(u64),
     /// Results can't be saved any more.
     NotSaved(String),
+    /// Another run has taken the checkpoint over.
+    LockLost(String),
 }
 
 impl std::fmt::Display for StopReason {
@@ -22,7 +28,15 @@ impl std::fmt::Display for StopReason {
         match self {
             Self::Signal(name) => write!(f, "{name} received"),
             Self::Walltime => f.write_str("the time limit is near"),
+            Self::CannotStart(why) => write!(f, "the function can't be started: {why}"),
             Self::RetriesExceeded => f.write_str("a point failed more often than `run.retries` allows"),
+            Self::NothingWorks(points) => {
+                write!(
+                    f,
+                    "all of the first {points} points of this run failed, each as often as `run.retries` allows"
+                )
+            }
+            Self::LockLost(why) => f.write_str(why),
             Self::NotSaved(why) => write!(f, "results could not be saved: {why}"),
         }
     }

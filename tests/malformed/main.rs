@@ -131,6 +131,28 @@ fn every_malformed_study_gives_one_error_with_line_and_advice() {
     assert!(bad.is_empty(), "{} bad cases\n\n{}", bad.len(), bad.join("\n\n"));
 }
 
+#[test]
+fn the_program_refuses_every_malformed_study_with_exit_2_and_touches_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("adaptive.toml");
+    for (table, cases) in TABLES {
+        for case in *cases {
+            std::fs::write(&file, GOOD.replacen(case.from, case.to, 1)).unwrap();
+            let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_adaptive-mpi"));
+            let output = program.arg("run").current_dir(folder.path()).output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            let place = format!("adaptive.toml:{}:", case.line);
+            assert_eq!(output.status.code(), Some(2), "{table}: {:?}: {said}", case.to);
+            assert!(said.contains(case.message) && said.contains(&place), "{table}: {:?}: {said}", case.to);
+            assert!(
+                output.stdout.is_empty() && said.contains("help: ") && !said.contains("panicked"),
+                "{said}"
+            );
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "{table}: {:?}", case.to);
+        }
+    }
+}
+
 /// The good study without `[goal]`.
 fn without_goal() -> String {
     let part = |from: &str, to: &str| GOOD.split(from).nth(1).and_then(|rest| rest.split(to).next());

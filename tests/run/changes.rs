@@ -9,7 +9,13 @@ fn a_changed_function_domain_or_learner_is_refused_with_the_difference_shown() {
     folder.run(0, &["--quiet"]);
     let changes = [
         ("builtin = \"peak\"", "builtin = \"tanh\"", "function.builtin", "\"peak\"", "\"tanh\""),
-        ("builtin = \"peak\"", "expression = \"x * offset\"", "function.expression", "\"peak\"", "x * offset"),
+        (
+            "builtin = \"peak\"",
+            "expression = \"x * offset\"",
+            "function.expression",
+            "\"peak\"",
+            "x * offset",
+        ),
         ("bounds = [-1, 1]", "bounds = [-1, 2]", "learner.bounds", "[-1, 1]", "[-1, 2]"),
         ("bounds = [-1, 1]", "bounds = [-1, 1]\nloss = \"curvature\"", "learner.loss", "", "curvature"),
     ];
@@ -28,7 +34,10 @@ fn a_change_that_was_accepted_is_not_asked_about_again() {
     let folder = Folder::new(PEAK);
     folder.run(0, &["--quiet"]);
     let rows = folder.rows();
-    folder.write("adaptive.toml", PEAK.replace("bounds = [-1, 1]", "bounds = [-1, 1]\nloss = \"uniform\"").replace("30", "40"));
+    folder.write(
+        "adaptive.toml",
+        PEAK.replace("bounds = [-1, 1]", "bounds = [-1, 1]\nloss = \"uniform\"").replace("30", "40"),
+    );
     folder.run(2, &["--quiet"]);
     folder.run(0, &["--accept-changes"]).says("changed since the last run").says("learner.loss");
     check_rows(&rows, &folder.rows(), peak);
@@ -42,7 +51,8 @@ fn goals_workers_and_the_like_may_change_freely() {
     let folder = Folder::new(PEAK);
     folder.run(0, &["--quiet"]);
     let rows = folder.rows();
-    let more = PEAK.replace("npoints = 30", "npoints = 50").replace("workers = 2", "workers = 5\nretries = 1");
+    let more =
+        PEAK.replace("npoints = 30", "npoints = 50").replace("workers = 2", "workers = 5\nretries = 1");
     folder.write("adaptive.toml", format!("{more}[balancing]\nstrategy = \"cycle\"\n"));
     let again = folder.run(0, &[]);
     assert!(!again.err.contains("changed since"), "{}", again.err);
@@ -60,7 +70,8 @@ fn combos_may_be_added_moved_and_left_out() {
     folder.write("adaptive.toml", offsets("[0.25, 0.5, -0.5, 0.0]", "40"));
     folder.run(0, &["--quiet"]);
     let table = folder.export();
-    let by_offset = |offset: f64| table.iter().filter(|row| row["offset"].as_f64() == Some(offset)).collect::<Vec<_>>();
+    let by_offset =
+        |offset: f64| table.iter().filter(|row| row["offset"].as_f64() == Some(offset)).collect::<Vec<_>>();
     for offset in [0.25, 0.5, -0.5, 0.0] {
         let own = by_offset(offset);
         assert!(own.len() >= 40, "{offset}: {}", own.len());
@@ -71,7 +82,7 @@ fn combos_may_be_added_moved_and_left_out() {
     }
     assert_eq!(&folder.rows()[..rows.len()], &rows[..], "what was there stays as it was");
     // One left out is kept, and not continued.
-    folder.write("adaptive.toml", offsets("[0.5, 0.25]", "50"));
+    folder.write("adaptive.toml", offsets("[0.5, 0.25]", "300"));
     folder.run(0, &[]).says("no longer in the study").says("offset=-0.5");
     let before = table.len();
     assert!(folder.export().len() > before);

@@ -96,7 +96,11 @@ fn a_new_study_can_be_checked_and_run_as_it_is() {
     let folder = Folder::new("");
     for part in FUNCTION_PARTS {
         let file = format!("{}.toml", part.name);
-        folder.command(&["new", "--function", part.name, &file]).end().expect(0).says(&format!("wrote {file}"));
+        folder
+            .command(&["new", "--function", part.name, &file])
+            .end()
+            .expect(0)
+            .says(&format!("wrote {file}"));
         let text = folder.text(&file);
         folder.command(&["new", &file]).end().expect(2).says("--force");
         assert_eq!(folder.text(&file), text, "an existing file is not touched");
@@ -135,7 +139,10 @@ fn check_shows_what_will_happen_and_evaluates_on_request() {
     assert!(text.contains("f([-1.0] with offset=-0.5) = ["), "{text}");
     assert!(!folder.file("data").exists(), "a check makes no files");
 
-    folder.write("adaptive.toml", PEAK.replace("\"peak\"", "\"fail\"\n").replace("offset", "rate").replace("-0.5", "1.0"));
+    folder.write(
+        "adaptive.toml",
+        PEAK.replace("\"peak\"", "\"fail\"\n").replace("offset", "rate").replace("-0.5", "1.0"),
+    );
     folder.command(&["check", "--evaluate", "1"]).end().expect(4).says("failed at its first points");
 }
 

@@ -43,7 +43,10 @@ fn judge(folder: &Folder, cases: &[Misbehaviour]) {
         assert_eq!(own.len(), 2, "{}", case.how);
         for (attempt, failure) in own.iter().enumerate() {
             assert_eq!(failure["point"], serde_json::json!([0.5]), "{}", case.how);
-            assert_eq!((&failure["attempt"], &failure["given_up"]), (&attempt.into(), &(attempt == 1).into()));
+            assert_eq!(
+                (&failure["attempt"], &failure["given_up"]),
+                (&attempt.into(), &(attempt == 1).into())
+            );
             let text = format!("{} {}", failure["message"], failure["detail"]);
             // A process that dies again and again before any answer is called a fault of its start.
             let expected = failure["kind"] == case.kind || text.contains("time in a row");
@@ -163,7 +166,8 @@ for line in sys.stdin:
 fn a_program_may_fail_in_every_way() {
     let folder = Folder::new("");
     folder.write("server.py", SERVER);
-    let python = if std::path::Path::new("/usr/bin/python3").exists() { "/usr/bin/python3" } else { "python3" };
+    let python =
+        if std::path::Path::new("/usr/bin/python3").exists() { "/usr/bin/python3" } else { "python3" };
     let function = format!("program = [{python:?}, 'server.py']\ntimeout = '2s'");
     let cases = [
         case("error", "error", "no convergence"),
@@ -311,6 +315,42 @@ fn a_goal_that_failures_put_out_of_reach_is_exit_4() {
     let loaded = folder.read();
     assert_eq!(loaded.columns.len() + loaded.failures.len(), 20);
     assert_eq!(folder.status()["state"], "failed");
+}
+
+#[test]
+fn a_function_that_never_works_ends_the_run_instead_of_running_for_ever() {
+    for (function, why) in [
+        ("python = 'missing.py:h'", "missing.py"),
+        ("python = 'broken.py:h'", "no module to import"),
+        ("builtin = 'fail'", "fails by design"),
+    ] {
+        let folder = Folder::new(&format!(
+            "goal = 'forever'\n[function]\n{function}\n[parameters]\nrate = [1.0]\n[learner]\ntype = '1d'\n\
+             bounds = [0, 1]\n[run]\nretries = 1\nworkers = 2\n"
+        ));
+        folder.write("broken.py", "raise ImportError('no module to import')\n");
+        folder.run(4, &[]).says("points of this run failed").says(why).says("status --failures");
+        assert_eq!(folder.status()["state"], "failed");
+    }
+    // Also where an earlier version of the function did work.
+    let study = "[function]\npython = 'model.py:h'\n[learner]\ntype = '1d'\nbounds = [0, 1]\n[run]\nretries = 0\n\
+                 workers = 2\n[goal]\nnpoints = ";
+    let folder = Folder::new(&format!("{study}20\n"));
+    folder.write("model.py", "def h(x): return x\n");
+    folder.run(0, &["--quiet"]);
+    folder.write("model.py", "def h(x, y): return x\n");
+    folder.write("adaptive.toml", format!("{study}1000000\n"));
+    folder.run(4, &[]).says("points of this run failed").says("missing 1 required positional argument");
+    assert!(folder.read().failures.len() < 100);
+    folder.write("model.py", "def h(x): return x\n");
+    folder.write("adaptive.toml", format!("{study}100\n"));
+    folder.run(0, &["--retry-failed"]).says("to be finished first");
+
+    let folder = Folder::new(
+        "[function]\ncommand = ['./none']\n[learner]\ntype = '1d'\nbounds = [0, 1]\n[goal]\nloss = 1\n",
+    );
+    folder.run(2, &[]).says("none is missing").says("adaptive-mpi check");
+    assert!(!folder.file("data").exists());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The program as its users see it, on threads of this machine: studies in folders, commands, exit codes.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail loudly")]
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 #[path = "../study_run/mod.rs"]
 mod study_run;

@@ -23,6 +23,19 @@ fn a_second_run_on_a_checkpoint_is_refused_and_the_first_goes_on() {
 }
 
 #[test]
+fn a_run_whose_checkpoint_is_taken_over_stops_writing() {
+    let folder = Folder::new(FOREVER);
+    let mut run = folder.command(&["run"]).start();
+    assert!(run.until(|_| folder.file("data/adaptive.journal").exists() && !folder.read().is_empty()));
+    // What a run on another machine does with --break-lock.
+    folder.write("data/other", folder.text("data/adaptive.lock"));
+    fs::rename(folder.file("data/other"), folder.file("data/adaptive.lock")).unwrap();
+    run.end().expect(7).says("taken over by another run");
+    assert!(folder.file("data/adaptive.lock").exists(), "the lock of the other run stays");
+    check_rows(&[], &folder.rows(), |row| row.point[0]);
+}
+
+#[test]
 fn a_folder_that_cannot_be_written_is_exit_6() {
     let folder = Folder::new(&format!("{PEAK}[checkpoint]\nfolder = 'file'\n"));
     folder.write("file", "not a folder");

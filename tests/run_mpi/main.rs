@@ -3,7 +3,7 @@
 //! `MPIEXEC` chooses the launcher (default `mpiexec.openmpi`); it has to fit the library that was built with.
 
 #![cfg(feature = "mpi")]
-#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail loudly, and name its seed")]
 
 #[path = "../study_run/mod.rs"]
 mod study_run;

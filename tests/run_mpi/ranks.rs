@@ -117,9 +117,11 @@ fn functions_in_other_processes_work_and_fail_on_ranks_as_on_threads() {
     let kinds = ["error", "error", "crash", "crash", "timeout", "bad output"];
     for (function, how, kinds) in [
         ("python = 'model.py:h'", "['raise', 'exit', 'leave', 'die', 'hang', 'text']", &kinds[..]),
-        ("command = ['sh', './simulate', '{how}', '{x}']", "['exit', 'die', 'hang', 'text']", &[
-            "error", "crash", "timeout", "bad output",
-        ]),
+        (
+            "command = ['sh', './simulate', '{how}', '{x}']",
+            "['exit', 'die', 'hang', 'text']",
+            &["error", "crash", "timeout", "bad output"],
+        ),
     ] {
         let folder = Folder::new(&format!(
             "[function]\n{function}\ntimeout = '2s'\n[parameters]\nhow = {how}\n[learner]\ntype = 'sequence'\n\

@@ -162,7 +162,8 @@ impl Folder {
         let columns: Vec<String> =
             table["columns"].as_array().unwrap().iter().map(|c| c.as_str().unwrap().to_owned()).collect();
         let rows = table["rows"].as_array().unwrap().iter();
-        rows.map(|row| columns.iter().cloned().zip(row.as_array().unwrap().iter().cloned()).collect()).collect()
+        rows.map(|row| columns.iter().cloned().zip(row.as_array().unwrap().iter().cloned()).collect())
+            .collect()
     }
 }
 
@@ -349,6 +350,13 @@ impl Running {
         }
     }
 
+    /// Waits so long for its end, and then ends it by force.
+    pub(crate) fn end_or_kill(mut self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        self.until(|_| Instant::now() > deadline);
+        self.kill_all();
+    }
+
     /// Waits for its end, and that nothing is left behind.
     pub(crate) fn end(mut self) -> Ended {
         let mut status = None;
@@ -401,8 +409,7 @@ fn command_line(pid: u32) -> String {
     for word in bytes.split(|byte| *byte == 0) {
         let _ = write!(text, " {}", String::from_utf8_lossy(word));
     }
-    text.truncate(text.floor_char_boundary(200));
-    text
+    text.chars().take(200).collect()
 }
 
 /// Sends a signal to a process, which may be gone.

@@ -28,6 +28,8 @@ const IN_PLACE: usize = 2048;
 const REQUESTS_PER_VISIT: usize = 8;
 /// Polls without giving the core away, at the start of waiting: about 10 us, what losing the core costs.
 const HOT_POLLS: u32 = 200;
+/// Between the last words of a job and its abort.
+const LAST_WORDS: Duration = Duration::from_millis(300);
 
 /// Whether messages are received by matched probes; off where `ADAPTIVE_MPI_MATCHED_PROBE=0`, for libraries
 /// and networks on which these are broken.
@@ -429,6 +431,8 @@ impl MpiTransport {
 
 impl Transport for MpiTransport {
     fn abandon(&mut self, code: u8) -> ! {
+        // MPICH's launcher throws away what it has not passed on by then: the last words of this run.
+        std::thread::sleep(LAST_WORDS);
         abort(i32::from(code));
         std::process::exit(i32::from(code))
     }
