@@ -78,9 +78,12 @@ fn points_that_outlast_the_grace_time_do_not_hold_up_the_end_and_come_first_next
         let ended = run.end().expect(75).says("2 evaluations did not end within the grace time");
         assert!(ended.took < Duration::from_secs(45), "{:?}", ended.took);
         let status = folder.status();
-        assert_eq!((&status["state"], &status["to_be_finished"]), (&"stopped".into(), &2.into()));
+        // Only a snapshot lists what is in flight; without one, the learner asks for the same points anew.
+        let kept = if cfg!(feature = "hdf5") { 2 } else { 0 };
+        assert_eq!((&status["state"], &status["to_be_finished"]), (&"stopped".into(), &kept.into()));
         folder.write("go", "");
-        folder.run(0, &[]).says("2 to be finished first");
+        let again = folder.run(0, &[]);
+        assert!(kept == 0 || again.err.contains("2 to be finished first"), "{}", again.err);
         let rows = folder.rows();
         check_rows(&[], &rows, |row| row.point[0]);
         assert!([0.0, 1.0].iter().all(|x| rows.iter().any(|row| row.point == [*x])));

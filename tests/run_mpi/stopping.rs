@@ -20,11 +20,16 @@ fn a_signal_to_the_launcher_or_to_rank_0_ends_the_run_in_good_order() {
         assert!(run.until(|_| results(&folder) > 20), "{}", run.said());
         send(if to_launcher { run.pid() } else { run.rank(0).unwrap() }, signal);
         let ended = run.end();
-        // A launcher that is told to end the job has a code of its own; Open MPI's hands SIGUSR1 on.
-        if !to_launcher || signal == Signal::SIGUSR1 {
+        if !to_launcher {
             let ended = ended.expect(75).says("start the same command again");
             assert!(ended.err.contains(&format!("stopped: {signal} received")), "{}", ended.err);
+        } else if is_mpich() {
+            // MPICH's launcher loses the exit codes of its ranks at times once it has handed on a signal: a plain
+            // C program that returns 75 ends with 0, too. The checkpoint tells.
+        } else if signal == Signal::SIGUSR1 {
+            ended.expect(75);
         } else {
+            // Open MPI's launcher has a code of its own for a job that it was told to end.
             assert_ne!(ended.code, Some(0));
         }
         let status = folder.status();
