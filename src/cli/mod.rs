@@ -29,6 +29,7 @@ mod output;
 mod prepare;
 mod run;
 mod status;
+mod summary;
 mod watch;
 
 pub use exit::{CommandError, Exit};

@@ -56,8 +56,12 @@ impl World {
         let (workers, hosts) = (self.workers.len(), self.hosts.len());
         let over = if self.library.is_empty() { self.transport } else { &self.library };
         let loss = if self.survival.possible { "survivable" } else { "fatal" };
+        let threads = match self.thread_level {
+            "" => String::new(),
+            level => format!(", thread level {level}"),
+        };
         format!(
-            "1 manager, {workers} worker{} on {hosts} host{} over {over}; worker loss: {loss} ({})",
+            "1 manager, {workers} worker{} on {hosts} host{} over {over}{threads}; worker loss: {loss} ({})",
             if workers == 1 { "" } else { "s" },
             if hosts == 1 { "" } else { "s" },
             self.survival.reason

@@ -1,0 +1,114 @@
+//! What a run says at its end, and with which exit code.
+
+use super::args::RunArgs;
+use super::exit::Exit;
+use super::output;
+use crate::report::{count, duration, percent};
+use crate::runner::{Ended, Finished, Outlook, Phase, StopReason};
+use crate::study::Study;
+use serde_json::json;
+
+pub(super) fn outlook(finished: &Finished, workers: usize) -> Outlook<'_> {
+    Outlook {
+        engine: &finished.engine,
+        accounting: &finished.accounting,
+        goals: &finished.goals,
+        workers,
+        told: finished.told,
+    }
+}
+
+pub(super) fn exit(finished: &Finished) -> Exit {
+    match &finished.ended {
+        Ended::Stopped(StopReason::NotSaved(_)) => Exit::NotSaved,
+        Ended::Stopped(StopReason::LockLost(_)) => Exit::Locked,
+        Ended::Stopped(StopReason::CannotStart(_)) => Exit::Usage,
+        Ended::Stopped(StopReason::Signal(_) | StopReason::Walltime) => Exit::Resumable,
+        Ended::Exhausted | Ended::Stopped(StopReason::RetriesExceeded | StopReason::NothingWorks(_)) => {
+            Exit::Evaluations
+        }
+        Ended::Goal(_) => Exit::Done,
+    }
+}
+
+/// The most memory that this process ever held, in bytes, where the system says so.
+fn peak_memory() -> Option<u64> {
+    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF).ok()?;
+    // Linux counts in KiB.
+    u64::try_from(usage.max_rss()).ok().map(|kib| kib * 1024)
+}
+
+pub(super) fn summary(args: &RunArgs, study: &Study, finished: &Finished, workers: usize) {
+    let Finished { ended, accounting, told, engine, left_behind, snapshot_error, .. } = finished;
+    let outlook = outlook(finished, workers);
+    let phases: Vec<(&str, f64)> =
+        Phase::ALL.iter().map(|(phase, name)| (*name, accounting.share(*phase))).collect();
+    if args.json {
+        let phases: serde_json::Map<_, _> =
+            phases.iter().map(|(name, share)| ((*name).to_owned(), json!(share))).collect();
+        output::print(json!({
+            "study": study.name,
+            "ended": ended.to_string(),
+            "exit": exit(finished) as u8,
+            "npoints": engine.learner().npoints(),
+            "told": told,
+            "loss": crate::model::json::from_number(outlook.loss()),
+            "elapsed_s": accounting.elapsed().as_secs_f64(),
+            "rate_per_s": outlook.rate(),
+            "workers": workers,
+            "efficiency": accounting.efficiency(workers),
+            "function_s": accounting.function.as_secs_f64(),
+            "evaluations": accounting.evaluations,
+            "manager": phases,
+            "failed_attempts": engine.failed_attempts(),
+            "given_up": engine.given_up(),
+            "left_behind": left_behind,
+            "peak_memory_bytes": peak_memory(),
+        }));
+    } else if !args.quiet {
+        let shares: Vec<String> =
+            phases.iter().map(|(name, share)| format!("{name} {}", percent(*share))).collect();
+        output::note(format!(
+            "{ended}\n{} points in {}, {} of them now ({}); loss {}\n\
+             workers computed {} of the time ({} on {workers}); rank 0: {}",
+            count(engine.learner().npoints() as u64),
+            duration(accounting.elapsed()),
+            count(*told),
+            crate::report::rate(outlook.rate()),
+            crate::report::loss(outlook.loss()),
+            percent(accounting.efficiency(workers)),
+            duration(accounting.function),
+            shares.join(", "),
+        ));
+    }
+    match ended {
+        Ended::Stopped(StopReason::CannotStart(_)) => output::note(
+            "help: `adaptive-mpi check` says what is missing; PYTHON, or `python_executable` in [function], names \
+             the Python to use",
+        ),
+        _ if args.quiet && exit(finished) != Exit::Done => output::note(ended),
+        _ => {}
+    }
+    if engine.given_up() > 0 {
+        let first = engine
+            .first_given_up()
+            .map_or_else(String::new, |failed| format!(", for example: {}", failed.failure));
+        output::note(format!(
+            "{} points were given up{first}\nhelp: `adaptive-mpi status --failures` lists them, `run --retry-failed` tries them again",
+            count(engine.given_up()),
+        ));
+    }
+    if let Some(error) = snapshot_error {
+        output::note(format!(
+            "warning: {error}; all results are in the journal, the next run takes them from there"
+        ));
+    }
+    if *left_behind > 0 {
+        output::note(format!(
+            "{left_behind} evaluations did not end within the grace time; the next run starts with them"
+        ));
+    }
+    if exit(finished) == Exit::Resumable {
+        output::note("start the same command again to go on");
+    }
+}
