@@ -409,10 +409,15 @@ impl Dispatcher {
 
     /// Sends what the workers can take now.
     pub(super) fn flush(&mut self) {
+        if self.closed.is_none() && self.scheduler.has_ready() {
+            self.flush_at(self.transport.now());
+        }
+    }
+
+    fn flush_at(&mut self, now: Duration) {
         if self.closed.is_some() {
             return;
         }
-        let now = self.transport.now();
         let mut batch = std::mem::take(&mut self.batch);
         while let Some(worker) = self.scheduler.next_batch(now, &mut batch) {
             let message = self.message(&batch);
@@ -448,7 +453,7 @@ impl Dispatcher {
     /// Takes in what has arrived and sends what that makes room for. Waits up to `limit` if nothing is there.
     /// Returns whether anything arrived.
     pub(super) fn progress(&mut self, limit: Duration) -> bool {
-        if self.closed.is_some() {
+        if self.closed.is_some() || (std::mem::take(&mut self.fresh) && limit.is_zero()) {
             return false;
         }
         let began = self.transport.now();
@@ -457,11 +462,7 @@ impl Dispatcher {
         {
             self.scheduler.note_gap(began.saturating_sub(visited));
         }
-        let mut arrived = false;
-        if std::mem::take(&mut self.fresh) && limit.is_zero() {
-            return false;
-        }
-        let mut dry = false;
+        let (mut arrived, mut dry) = (false, false);
         for _ in 0..self.appetite {
             match self.transport.try_receive() {
                 Ok(Some(received)) => self.take(received, began),
@@ -478,7 +479,7 @@ impl Dispatcher {
             arrived = true;
         }
         self.appetite = if dry { 1 } else { (2 * self.appetite).min(MESSAGES_PER_VISIT) };
-        self.flush();
+        self.flush_at(began);
         let mut now = self.transport.now();
         self.manager.wire += now.saturating_sub(began);
         if !arrived && !limit.is_zero() {
@@ -489,7 +490,7 @@ impl Dispatcher {
                     now = later;
                     if let Some(received) = received {
                         self.take(received, now);
-                        self.flush();
+                        self.flush_at(now);
                         arrived = true;
                     }
                 }
@@ -502,7 +503,7 @@ impl Dispatcher {
         if now.saturating_sub(self.round) >= ROUND {
             self.look_after_workers(now);
         }
-        self.visited = Some(self.transport.now());
+        self.visited = Some(now);
         self.fresh = arrived;
         arrived
     }

@@ -228,8 +228,12 @@ impl<A: Serialize, R: DeserializeOwned> Queue<A, R> {
             if self.open == 0 {
                 return None;
             }
-            let now = dispatcher.now();
-            let left = wait.saturating_sub(now.saturating_sub(*began.get_or_insert(now)));
+            let left = if wait.is_zero() {
+                wait
+            } else {
+                let now = dispatcher.now();
+                wait.saturating_sub(now.saturating_sub(*began.get_or_insert(now)))
+            };
             if !dispatcher.progress(left) && left.is_zero() {
                 return None;
             }

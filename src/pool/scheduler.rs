@@ -111,6 +111,11 @@ impl Scheduler {
         self.out
     }
 
+    /// Whether tasks wait for a worker.
+    pub(super) fn has_ready(&self) -> bool {
+        self.waiting > 0
+    }
+
     /// How many more tasks of this kind the workers can take so that none of them waits.
     pub(super) fn wanted(&self, kind: u32) -> usize {
         (self.depth(kind) * self.alive()).saturating_sub(self.out + self.waiting)

@@ -104,7 +104,10 @@ struct Service<'t> {
     released: Option<Released>,
     manager: Option<Presence>,
     silence: Duration,
+    /// When rank 0 last spoke, as far as a check has looked.
     heard: Duration,
+    /// Rank 0 has spoken since that check.
+    spoken: bool,
     /// When it last looked for messages while it had tasks. Not before each task: a look that finds nothing
     /// may give the core away (Open MPI does, with more ranks than cores).
     looked: Instant,
@@ -138,6 +141,7 @@ pub(crate) fn serve(
         manager: None,
         silence: options.start_limit,
         heard,
+        spoken: false,
         looked: Instant::now(),
         base: (Instant::now(), unix),
     };
@@ -176,7 +180,7 @@ impl Service<'_> {
     }
 
     fn take(&mut self, Received { message, .. }: Received) {
-        self.heard = self.transport.now();
+        self.spoken = true;
         match Header::read(&message).map(|header| (header.kind, header.extra)) {
             Ok((Kind::Tasks, _)) => return self.queue.push_back(message),
             Ok((Kind::Shutdown, extra)) => self.released = Some(Released { with_losses: extra != 0 }),
@@ -195,12 +199,16 @@ impl Service<'_> {
         self.transport.recycle(message);
     }
 
-    fn check_manager(&self) -> Result<(), LaunchError> {
+    fn check_manager(&mut self) -> Result<(), LaunchError> {
+        let now = self.transport.now();
+        if std::mem::take(&mut self.spoken) {
+            self.heard = now;
+        }
         let lost = |reason: String| LaunchError::ManagerLost { rank: self.worker.rank(), reason };
         if self.manager.as_ref().is_some_and(|manager| !manager.is_running()) {
             return Err(lost("rank 0 has ended without a word".into()));
         }
-        let silent = self.transport.now().saturating_sub(self.heard);
+        let silent = now.saturating_sub(self.heard);
         if silent >= self.silence {
             return Err(lost(format!("rank 0 has been silent for {silent:.1?}")));
         }
@@ -240,8 +248,10 @@ impl Service<'_> {
                 let next = self.transport.buffer();
                 self.reply(std::mem::replace(&mut out, next), answers, std::mem::take(&mut waited))?;
                 wire::begin(Kind::Results, &mut out);
-                // Sending is not part of the next task's time.
-                then = Instant::now();
+                if left > 0 {
+                    // Sending is not part of the next task's time.
+                    then = Instant::now();
+                }
                 (answers, first) = (0, then);
             }
             if end - self.looked > LOOK_UP {

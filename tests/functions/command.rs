@@ -203,7 +203,7 @@ fn a_missing_program_is_found_by_check_and_is_a_setup_failure() {
     ] {
         let command = settings(&[("command", list(&[program]))]);
         assert_eq!(study.spec(command.clone()).check(), [problem]);
-        let failure = study.start(command).at(&[0.0]).unwrap_err();
+        let failure = study.spec(command).start().err().unwrap();
         assert_eq!((failure.kind, failure.message.as_str()), (FailureKind::Setup, problem));
     }
     assert_eq!(study.spec(sh("command", "echo 1")).check(), Vec::<String>::new());

@@ -319,18 +319,20 @@ fn a_goal_that_failures_put_out_of_reach_is_exit_4() {
 
 #[test]
 fn a_function_that_never_works_ends_the_run_instead_of_running_for_ever() {
-    for (function, why) in [
-        ("python = 'missing.py:h'", "missing.py"),
-        ("python = 'broken.py:h'", "no module to import"),
-        ("builtin = 'fail'", "fails by design"),
+    // One that can't be started is the study's fault, and costs no point an attempt; one that always fails is not.
+    for (function, why, code, attempts) in [
+        ("python = 'missing.py:h'", "the function can't be started: FileNotFoundError", 2, false),
+        ("python = 'broken.py:h'", "no module to import", 2, false),
+        ("builtin = 'fail'", "fails by design", 4, true),
     ] {
         let folder = Folder::new(&format!(
             "goal = 'forever'\n[function]\n{function}\n[parameters]\nrate = [1.0]\n[learner]\ntype = '1d'\n\
              bounds = [0, 1]\n[run]\nretries = 1\nworkers = 2\n"
         ));
         folder.write("broken.py", "raise ImportError('no module to import')\n");
-        folder.run(4, &[]).says("points of this run failed").says(why).says("status --failures");
+        folder.run(code, &[]).says(why).says(if attempts { "status --failures" } else { "adaptive-mpi check" });
         assert_eq!(folder.status()["state"], "failed");
+        assert_eq!(folder.read().failures.len() > 20, attempts);
     }
     // Also where an earlier version of the function did work.
     let study = "[function]\npython = 'model.py:h'\n[learner]\ntype = '1d'\nbounds = [0, 1]\n[run]\nretries = 0\n\

@@ -1,35 +1,35 @@
-//! Messages over MPI. The only module with raw MPI calls: rsmpi's safe wrappers ignore return codes, and here
-//! each one is checked.
-//!
-//! - Sends are `MPI_Isend` with buffers that this module owns until the request completes, so nothing ever
-//!   waits for a receiver.
-//! - A message is received when a probe has found it. Small ones are received in place; larger ones with a
-//!   request, because their sender may be busy or stopped in the middle, and the rest must go on.
-//! - Messages beyond 1 GiB travel as blocks of 1 MiB, since MPI counts are 32 bits wide. The last block is
-//!   padded; readers go by the lengths inside.
-//! - All calls come from one thread (`MPI_THREAD_FUNNELED`).
+//! This process in MPI, and every raw MPI call. rsmpi's safe wrappers ignore return codes; here each one is
+//! checked.
 #![expect(unsafe_code, reason = "the MPI library is a C library")]
 
-use super::{Buffers, Received, Transport, TransportError};
+use super::super::{Buffers, Received};
+use crate::pool::error::TransportError;
 use ::mpi::ffi;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::MaybeUninit;
-use std::rc::Rc;
-use std::time::{Duration, Instant};
 
+/// Messages up to [`IN_PLACE`], for which a receive waits at the other end.
 const SMALL: c_int = 1;
-const BLOCKS: c_int = 2;
+/// Larger ones, which a probe finds.
+const LARGE: c_int = 2;
+/// Those that travel as blocks.
+const BLOCKS: c_int = 3;
+/// The yardstick's own.
+const BARE: c_int = 4;
 const BLOCK: usize = 1 << 20;
 /// From this size on, messages travel as blocks.
 const BLOCKS_FROM: usize = 1 << 30;
 /// Up to this size a message is sent eagerly by every library, so that receiving it never waits.
 const IN_PLACE: usize = 2048;
+<<<<<<< HEAD:src/pool/transport/mpi.rs
 /// Requests looked at per visit, so that a stuck one does not make every visit long.
 const REQUESTS_PER_VISIT: usize = 8;
 /// Polls without giving the core away, at the start of waiting: about 10 us, what losing the core costs.
 const HOT_POLLS: u32 = 200;
 /// Between the last words of a job and its abort.
 const LAST_WORDS: Duration = Duration::from_millis(300);
+=======
+>>>>>>> pool:src/pool/transport/mpi/world.rs
 
 /// Whether messages are received by matched probes; off where `ADAPTIVE_MPI_MATCHED_PROBE=0`, for libraries
 /// and networks on which these are broken.
@@ -185,7 +185,7 @@ impl MpiWorld {
     pub(crate) fn bare_send(&self, to: u32, number: u64) -> Result<(), TransportError> {
         let buffer = (&raw const number).cast::<c_void>();
         // SAFETY: the number lives for the whole call, which returns when it may go.
-        let code = unsafe { ffi::MPI_Send(buffer, 8, self.byte, to as c_int, SMALL, self.comm) };
+        let code = unsafe { ffi::MPI_Send(buffer, 8, self.byte, to as c_int, BARE, self.comm) };
         check("MPI_Send", Some(to), code)
     }
 
@@ -197,16 +197,16 @@ impl MpiWorld {
         unsafe {
             let buffer = (&raw mut number).cast::<c_void>();
             let any = ffi::RSMPI_ANY_SOURCE;
-            let code = ffi::MPI_Recv(buffer, 8, self.byte, any, SMALL, self.comm, status.as_mut_ptr());
+            let code = ffi::MPI_Recv(buffer, 8, self.byte, any, BARE, self.comm, status.as_mut_ptr());
             check("MPI_Recv", None, code)?;
             Ok((status.assume_init().MPI_SOURCE as u32, number))
         }
     }
 
     /// Starts to send. The buffer must live, unmoved on the heap, until the request completes.
-    fn isend(&self, to: u32, message: &mut Vec<u8>) -> Result<ffi::MPI_Request, TransportError> {
+    pub(super) fn isend(&self, to: u32, message: &mut Vec<u8>) -> Result<ffi::MPI_Request, TransportError> {
         let (count, datatype, tag) = if message.len() < BLOCKS_FROM {
-            (message.len(), self.byte, SMALL)
+            (message.len(), self.byte, if message.len() <= IN_PLACE { SMALL } else { LARGE })
         } else {
             let blocks = message.len().div_ceil(BLOCK);
             message.resize(blocks * BLOCK, 0);
@@ -231,7 +231,7 @@ impl MpiWorld {
     }
 
     /// Whether a request has completed.
-    fn test(
+    pub(super) fn test(
         &self,
         call: &'static str,
         peer: u32,
@@ -244,8 +244,72 @@ impl MpiWorld {
         Ok(done != 0)
     }
 
+    /// Starts to receive a small message from anyone.
+    pub(super) fn post(&self) -> Result<Posted, TransportError> {
+        let mut room = Box::new([0_u8; IN_PLACE]);
+        let request = self.irecv_small(&mut room)?;
+        Ok(Posted { request, room })
+    }
+
+    fn irecv_small(&self, room: &mut [u8; IN_PLACE]) -> Result<ffi::MPI_Request, TransportError> {
+        let mut request = MaybeUninit::uninit();
+        // SAFETY: the room has the size that is told, and its owner keeps it until the request completes.
+        let code = unsafe {
+            let (target, any) = (room.as_mut_ptr().cast::<c_void>(), ffi::RSMPI_ANY_SOURCE);
+            ffi::MPI_Irecv(target, IN_PLACE as c_int, self.byte, any, SMALL, self.comm, request.as_mut_ptr())
+        };
+        check("MPI_Irecv", None, code)?;
+        // SAFETY: set by the successful call.
+        Ok(unsafe { request.assume_init() })
+    }
+
+    /// The message that a posted receive has taken in, if one has come. The receive is void then, and after an
+    /// error, until [`Self::repost`].
+    pub(super) fn collect(
+        &self,
+        posted: &mut Posted,
+        buffers: &mut Buffers,
+    ) -> Result<Option<Received>, TransportError> {
+        let (mut done, mut count) = (0, 0);
+        let mut status = MaybeUninit::<ffi::MPI_Status>::uninit();
+        // SAFETY: an open request of ours; the status is read only if the call says that it is done.
+        let from = unsafe {
+            let code = ffi::MPI_Test(&raw mut posted.request, &raw mut done, status.as_mut_ptr());
+            check("MPI_Irecv", None, code)?;
+            if done == 0 {
+                return Ok(None);
+            }
+            check("MPI_Get_count", None, ffi::MPI_Get_count(status.as_ptr(), self.byte, &raw mut count))?;
+            status.assume_init().MPI_SOURCE as u32
+        };
+        let mut message = buffers.take();
+        message.extend_from_slice(&posted.room[..(count.max(0) as usize).min(IN_PLACE)]);
+        Ok(Some(Received { from, message }))
+    }
+
+    /// Waits for another message in the same place.
+    pub(super) fn repost(&self, posted: &mut Posted) -> Result<(), TransportError> {
+        posted.request = self.irecv_small(&mut posted.room)?;
+        Ok(())
+    }
+
+    /// Takes a posted receive back. A message that it has taken in meanwhile is lost.
+    pub(super) fn withdraw(&self, mut posted: Posted) -> Result<(), TransportError> {
+        // SAFETY: an open request of ours. Cancelling is local, and a cancelled or matched small receive ends without
+        // any doing of others.
+        unsafe {
+            let cancelled = check("MPI_Cancel", None, ffi::MPI_Cancel(&raw mut posted.request));
+            if cancelled.is_err() {
+                // The library may still write to it.
+                std::mem::forget(posted);
+                return cancelled;
+            }
+            check("MPI_Wait", None, ffi::MPI_Wait(&raw mut posted.request, ffi::RSMPI_STATUS_IGNORE))
+        }
+    }
+
     /// Looks for a message, and receives it or starts to.
-    fn probe(&self, matched: bool, buffers: &mut Buffers) -> Result<Probed, TransportError> {
+    pub(super) fn probe(&self, matched: bool, buffers: &mut Buffers) -> Result<Probed, TransportError> {
         let mut found = 0;
         let mut handle = MaybeUninit::<ffi::MPI_Message>::uninit();
         let mut status = MaybeUninit::<ffi::MPI_Status>::uninit();
@@ -312,118 +376,36 @@ impl MpiWorld {
     }
 }
 
-enum Probed {
+/// What a probe has found.
+pub(super) enum Probed {
+    /// No message.
     Nothing,
+    /// One that is received.
     Whole(Received),
+    /// One whose receive has begun.
     Begun(Open),
 }
 
-/// A send or receive under way, with its buffer.
-struct Open {
+/// A receive that waits for a small message from anyone, with room for it.
+pub(super) struct Posted {
     request: ffi::MPI_Request,
-    peer: u32,
-    message: Vec<u8>,
+    room: Box<[u8; IN_PLACE]>,
+}
+
+/// A send or receive under way, with its buffer.
+pub(super) struct Open {
+    pub(super) request: ffi::MPI_Request,
+    pub(super) peer: u32,
+    pub(super) message: Vec<u8>,
     /// What the buffer will hold.
-    length: usize,
+    pub(super) length: usize,
 }
 
-/// How a waiting rank spends its time: poll, then poll and yield, then sleep longer and longer.
-pub(crate) struct Ladder {
-    pub(crate) spin: Duration,
-    pub(crate) longest_sleep: Duration,
-}
-
-/// A rank's end of the traffic.
-pub(crate) struct MpiTransport {
-    world: Rc<MpiWorld>,
-    matched: bool,
-    start: Instant,
-    sends: Vec<Open>,
-    receives: Vec<Open>,
-    next_send: usize,
-    buffers: Buffers,
-    ladder: Ladder,
-    /// Since when nothing has come, and when that was last looked at.
-    quiet: Option<(Instant, Instant)>,
-    hot: u32,
-}
-
-const SHORTEST_SLEEP: Duration = Duration::from_micros(50);
-/// A sleep is this much shorter than the quiet before it. So two ranks that wait for each other in turns can't
-/// both sleep for long again and again: each sleep cuts the other's quiet, until both are awake.
-const QUIET_PER_SLEEP: u32 = 8;
-/// How long a rank polls at full speed for a large message that does not get on.
-const TRANSFER_SPIN: Duration = Duration::from_millis(20);
-
-impl MpiTransport {
-    pub(crate) fn new(world: Rc<MpiWorld>, ladder: Ladder, matched: bool) -> Self {
-        Self {
-            world,
-            matched,
-            start: Instant::now(),
-            sends: Vec::new(),
-            receives: Vec::new(),
-            next_send: 0,
-            buffers: Buffers::default(),
-            ladder,
-            quiet: None,
-            hot: 0,
-        }
-    }
-
-    /// Looks at some of the open sends and frees the buffers of completed ones.
-    fn reap(&mut self, most: usize) -> Result<(), TransportError> {
-        for _ in 0..most.min(self.sends.len()) {
-            if self.next_send >= self.sends.len() {
-                self.next_send = 0;
-            }
-            let open = &mut self.sends[self.next_send];
-            match self.world.test("MPI_Isend", open.peer, &mut open.request) {
-                Ok(true) => {
-                    let open = self.sends.swap_remove(self.next_send);
-                    self.buffers.put(open.message);
-                }
-                Ok(false) => self.next_send += 1,
-                Err(error) => {
-                    // The request is over; its buffer may go.
-                    self.sends.swap_remove(self.next_send);
-                    return Err(error);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn poll(&mut self) -> Result<Option<Received>, TransportError> {
-        if !self.sends.is_empty() {
-            self.reap(REQUESTS_PER_VISIT)?;
-        }
-        for i in 0..self.receives.len().min(REQUESTS_PER_VISIT) {
-            let open = &mut self.receives[i];
-            match self.world.test("MPI_Irecv", open.peer, &mut open.request) {
-                Ok(true) => return Ok(Some(Self::complete(self.receives.remove(i)))),
-                Ok(false) => {}
-                Err(error) => {
-                    self.receives.remove(i);
-                    return Err(error);
-                }
-            }
-        }
-        match self.world.probe(self.matched, &mut self.buffers)? {
-            Probed::Nothing => Ok(None),
-            Probed::Whole(received) => Ok(Some(received)),
-            Probed::Begun(mut open) => {
-                if self.world.test("MPI_Irecv", open.peer, &mut open.request)? {
-                    return Ok(Some(Self::complete(open)));
-                }
-                self.receives.push(open);
-                Ok(None)
-            }
-        }
-    }
-
-    fn complete(mut open: Open) -> Received {
+impl Open {
+    /// The message of a receive that has completed.
+    pub(super) fn complete(mut self) -> Received {
         // SAFETY: the receive has completed, so the library has filled so many bytes.
+<<<<<<< HEAD:src/pool/transport/mpi.rs
         unsafe { open.message.set_len(open.length) };
         Received { from: open.peer, message: open.message }
     }
@@ -517,6 +499,10 @@ impl Drop for MpiTransport {
         // The library may still read or write the buffers of open requests: they must outlive the process's
         // use of MPI.
         std::mem::forget((std::mem::take(&mut self.sends), std::mem::take(&mut self.receives)));
+=======
+        unsafe { self.message.set_len(self.length) };
+        Received { from: self.peer, message: self.message }
+>>>>>>> pool:src/pool/transport/mpi/world.rs
     }
 }
 

@@ -1,0 +1,205 @@
+//! One rank's end of the traffic over MPI.
+
+use super::super::{Buffers, Received, Transport};
+use super::ladder::{Ladder, Step};
+use super::world::{self, MpiWorld, Open, Posted, Probed};
+use crate::pool::error::TransportError;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// Requests looked at per visit, so that a stuck one does not make every visit long.
+const REQUESTS_PER_VISIT: usize = 8;
+
+/// How small messages are received.
+enum Small {
+    /// By a receive that is made at the next visit.
+    Ahead,
+    /// By this receive.
+    Posted(Posted),
+    /// By probes like the others: a posted receive has failed. Some libraries end these when a rank dies.
+    Probed,
+}
+
+/// A rank's end of the traffic.
+pub(crate) struct MpiTransport {
+    world: Rc<MpiWorld>,
+    matched: bool,
+    start: Instant,
+    small: Small,
+    sends: Vec<Open>,
+    receives: Vec<Open>,
+    next_send: usize,
+    buffers: Buffers,
+    ladder: Ladder,
+}
+
+impl MpiTransport {
+    pub(crate) fn new(world: Rc<MpiWorld>, ladder: Ladder, matched: bool) -> Self {
+        Self {
+            world,
+            matched,
+            start: Instant::now(),
+            small: Small::Ahead,
+            sends: Vec::new(),
+            receives: Vec::new(),
+            next_send: 0,
+            buffers: Buffers::default(),
+            ladder,
+        }
+    }
+
+    /// Looks at some of the open sends and frees the buffers of completed ones.
+    fn reap(&mut self, most: usize) -> Result<(), TransportError> {
+        for _ in 0..most.min(self.sends.len()) {
+            if self.next_send >= self.sends.len() {
+                self.next_send = 0;
+            }
+            let open = &mut self.sends[self.next_send];
+            match self.world.test("MPI_Isend", open.peer, &mut open.request) {
+                Ok(true) => {
+                    let open = self.sends.swap_remove(self.next_send);
+                    self.buffers.put(open.message);
+                }
+                Ok(false) => self.next_send += 1,
+                Err(error) => {
+                    // The request is over; its buffer may go.
+                    self.sends.swap_remove(self.next_send);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn poll(&mut self) -> Result<Option<Received>, TransportError> {
+        if let Some(received) = self.poll_small()? {
+            return Ok(Some(received));
+        }
+        if !self.sends.is_empty() {
+            self.reap(REQUESTS_PER_VISIT)?;
+        }
+        for i in 0..self.receives.len().min(REQUESTS_PER_VISIT) {
+            let open = &mut self.receives[i];
+            match self.world.test("MPI_Irecv", open.peer, &mut open.request) {
+                Ok(true) => return Ok(Some(self.receives.remove(i).complete())),
+                Ok(false) => {}
+                Err(error) => {
+                    self.receives.remove(i);
+                    return Err(error);
+                }
+            }
+        }
+        match self.world.probe(self.matched, &mut self.buffers)? {
+            Probed::Nothing => Ok(None),
+            Probed::Whole(received) => Ok(Some(received)),
+            Probed::Begun(mut open) => {
+                if self.world.test("MPI_Irecv", open.peer, &mut open.request)? {
+                    return Ok(Some(open.complete()));
+                }
+                self.receives.push(open);
+                Ok(None)
+            }
+        }
+    }
+
+    fn poll_small(&mut self) -> Result<Option<Received>, TransportError> {
+        let posted = match &mut self.small {
+            Small::Probed => return Ok(None),
+            Small::Posted(posted) => posted,
+            Small::Ahead => {
+                self.small = Small::Posted(self.world.post()?);
+                return self.poll_small();
+            }
+        };
+        let collected = self.world.collect(posted, &mut self.buffers);
+        let again = if matches!(collected, Ok(Some(_))) { self.world.repost(posted) } else { Ok(()) };
+        if let Some(error) = again.err().as_ref().or(collected.as_ref().err()) {
+            tracing::debug!(%error, "small messages are received by probes from now on");
+            self.small = Small::Probed;
+        }
+        Ok(collected.unwrap_or_default())
+    }
+}
+
+impl Transport for MpiTransport {
+    fn abandon(&mut self, code: u8) -> ! {
+        world::abort(i32::from(code));
+        std::process::exit(i32::from(code))
+    }
+
+    fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    fn send(&mut self, to: u32, mut message: Vec<u8>) -> Result<(), TransportError> {
+        let length = message.len();
+        let mut request = self.world.isend(to, &mut message)?;
+        // Most sends are small and done at once.
+        if self.world.test("MPI_Isend", to, &mut request)? {
+            self.buffers.put(message);
+        } else {
+            self.sends.push(Open { request, peer: to, message, length });
+        }
+        Ok(())
+    }
+
+    fn try_receive(&mut self) -> Result<Option<Received>, TransportError> {
+        let received = self.poll()?;
+        if received.is_some() {
+            self.ladder.found();
+        }
+        Ok(received)
+    }
+
+    fn receive(&mut self, limit: Duration) -> Result<Option<Received>, TransportError> {
+        let mut began = None;
+        loop {
+            if let Some(received) = self.try_receive()? {
+                return Ok(Some(received));
+            }
+            if !self.ladder.needs_the_time() {
+                std::hint::spin_loop();
+                continue;
+            }
+            let now = Instant::now();
+            let left = limit.saturating_sub(now - *began.get_or_insert(now));
+            if left.is_zero() {
+                return Ok(None);
+            }
+            match self.ladder.step(now, !(self.receives.is_empty() && self.sends.is_empty())) {
+                Step::Poll => std::hint::spin_loop(),
+                Step::Yield => std::thread::yield_now(),
+                Step::Sleep(time) => {
+                    std::thread::sleep(time.min(left));
+                    self.ladder.awake(Instant::now());
+                }
+            }
+        }
+    }
+
+    fn unsent(&mut self) -> Result<usize, TransportError> {
+        self.reap(usize::MAX)?;
+        Ok(self.sends.len())
+    }
+
+    fn buffer(&mut self) -> Vec<u8> {
+        self.buffers.take()
+    }
+
+    fn recycle(&mut self, buffer: Vec<u8>) {
+        self.buffers.put(buffer);
+    }
+}
+
+impl Drop for MpiTransport {
+    fn drop(&mut self) {
+        if let Small::Posted(posted) = std::mem::replace(&mut self.small, Small::Probed)
+            && let Err(error) = self.world.withdraw(posted)
+        {
+            tracing::debug!(%error, "a receive could not be taken back");
+        }
+        // The library may still read or write the buffers of open requests: they must outlive the process's
+        // use of MPI.
+        std::mem::forget((std::mem::take(&mut self.sends), std::mem::take(&mut self.receives)));
+    }
+}

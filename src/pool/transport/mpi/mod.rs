@@ -1,0 +1,18 @@
+//! Messages over MPI.
+//!
+//! - Sends are `MPI_Isend` with buffers that the transport owns until the request completes, so nothing ever
+//!   waits for a receiver.
+//! - For small messages a receive is posted ahead, as they are most of the traffic: one call finds and fetches
+//!   a message. Larger ones are found by a probe and received by a request, because their sender may be busy or
+//!   stopped in the middle, and the rest must go on.
+//! - Messages beyond 1 GiB travel as blocks of 1 MiB, since MPI counts are 32 bits wide. The last block is
+//!   padded; readers go by the lengths inside.
+//! - All calls come from one thread (`MPI_THREAD_FUNNELED`).
+
+mod end;
+mod ladder;
+mod world;
+
+pub(crate) use end::MpiTransport;
+pub(crate) use ladder::Ladder;
+pub(crate) use world::{MpiWorld, abort, library, matched_probe_wanted};
