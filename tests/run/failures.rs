@@ -330,7 +330,11 @@ fn a_function_that_never_works_ends_the_run_instead_of_running_for_ever() {
              bounds = [0, 1]\n[run]\nretries = 1\nworkers = 2\n"
         ));
         folder.write("broken.py", "raise ImportError('no module to import')\n");
-        folder.run(code, &[]).says(why).says(if attempts { "status --failures" } else { "adaptive-mpi check" });
+        folder.run(code, &[]).says(why).says(if attempts {
+            "status --failures"
+        } else {
+            "adaptive-mpi check"
+        });
         assert_eq!(folder.status()["state"], "failed");
         assert_eq!(folder.read().failures.len() > 20, attempts);
     }

@@ -7,6 +7,9 @@ use crate::pool::error::TransportError;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+/// Between the last words of a job and its abort.
+const LAST_WORDS: Duration = Duration::from_millis(300);
+
 /// Requests looked at per visit, so that a stuck one does not make every visit long.
 const REQUESTS_PER_VISIT: usize = 8;
 
@@ -123,6 +126,8 @@ impl MpiTransport {
 
 impl Transport for MpiTransport {
     fn abandon(&mut self, code: u8) -> ! {
+        // MPICH's launcher throws away what it has not passed on by then: the last words of this run.
+        std::thread::sleep(LAST_WORDS);
         world::abort(i32::from(code));
         std::process::exit(i32::from(code))
     }

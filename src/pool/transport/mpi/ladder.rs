@@ -54,7 +54,7 @@ impl Ladder {
             return true;
         }
         self.polls += 1;
-        self.polls % POLLS_PER_LOOK == 0
+        self.polls.is_multiple_of(POLLS_PER_LOOK)
     }
 
     /// What comes next at `now`. `busy`: a large message is under way, which needs frequent visits; but one that is stuck
@@ -122,8 +122,10 @@ mod tests {
         let yields = all.iter().position(|step| *step == Step::Yield).unwrap();
         let sleeps = all.iter().position(|step| matches!(step, Step::Sleep(_))).unwrap();
         assert!(yields < sleeps);
-        let lengths: Vec<_> =
-            all.iter().filter_map(|step| if let Step::Sleep(time) = step { Some(*time) } else { None }).collect();
+        let lengths: Vec<_> = all
+            .iter()
+            .filter_map(|step| if let Step::Sleep(time) = step { Some(*time) } else { None })
+            .collect();
         assert!(lengths.is_sorted() && lengths.last() == Some(&LONGEST));
     }
 

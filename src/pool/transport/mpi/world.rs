@@ -21,15 +21,6 @@ const BLOCK: usize = 1 << 20;
 const BLOCKS_FROM: usize = 1 << 30;
 /// Up to this size a message is sent eagerly by every library, so that receiving it never waits.
 const IN_PLACE: usize = 2048;
-<<<<<<< HEAD:src/pool/transport/mpi.rs
-/// Requests looked at per visit, so that a stuck one does not make every visit long.
-const REQUESTS_PER_VISIT: usize = 8;
-/// Polls without giving the core away, at the start of waiting: about 10 us, what losing the core costs.
-const HOT_POLLS: u32 = 200;
-/// Between the last words of a job and its abort.
-const LAST_WORDS: Duration = Duration::from_millis(300);
-=======
->>>>>>> pool:src/pool/transport/mpi/world.rs
 
 /// Whether messages are received by matched probes; off where `ADAPTIVE_MPI_MATCHED_PROBE=0`, for libraries
 /// and networks on which these are broken.
@@ -405,104 +396,8 @@ impl Open {
     /// The message of a receive that has completed.
     pub(super) fn complete(mut self) -> Received {
         // SAFETY: the receive has completed, so the library has filled so many bytes.
-<<<<<<< HEAD:src/pool/transport/mpi.rs
-        unsafe { open.message.set_len(open.length) };
-        Received { from: open.peer, message: open.message }
-    }
-}
-
-impl Transport for MpiTransport {
-    fn abandon(&mut self, code: u8) -> ! {
-        // MPICH's launcher throws away what it has not passed on by then: the last words of this run.
-        std::thread::sleep(LAST_WORDS);
-        abort(i32::from(code));
-        std::process::exit(i32::from(code))
-    }
-
-    fn now(&self) -> Duration {
-        self.start.elapsed()
-    }
-
-    fn send(&mut self, to: u32, mut message: Vec<u8>) -> Result<(), TransportError> {
-        let length = message.len();
-        let mut request = self.world.isend(to, &mut message)?;
-        // Most sends are small and done at once.
-        if self.world.test("MPI_Isend", to, &mut request)? {
-            self.buffers.put(message);
-        } else {
-            self.sends.push(Open { request, peer: to, message, length });
-        }
-        Ok(())
-    }
-
-    fn try_receive(&mut self) -> Result<Option<Received>, TransportError> {
-        let received = self.poll()?;
-        if received.is_some() {
-            self.quiet = None;
-        }
-        Ok(received)
-    }
-
-    fn receive(&mut self, limit: Duration) -> Result<Option<Received>, TransportError> {
-        let mut began = None;
-        loop {
-            if let Some(received) = self.try_receive()? {
-                return Ok(Some(received));
-            }
-            if self.quiet.is_some() && self.hot < HOT_POLLS {
-                self.hot += 1;
-                std::hint::spin_loop();
-                continue;
-            }
-            let now = Instant::now();
-            let began = *began.get_or_insert(now);
-            // The ladder goes on from call to call; who was away for a while begins anew.
-            let since = match self.quiet {
-                Some((since, last)) if now - last <= 4 * self.ladder.longest_sleep => since,
-                _ => {
-                    self.hot = 0;
-                    now
-                }
-            };
-            self.quiet = Some((since, now));
-            let Some(left) = limit.checked_sub(now - began).filter(|left| !left.is_zero()) else {
-                return Ok(None);
-            };
-            // A large message under way needs frequent visits; one that is stuck must not burn the core.
-            let busy = !(self.receives.is_empty() && self.sends.is_empty());
-            if now - since < self.ladder.spin || (busy && now - since < TRANSFER_SPIN) {
-                std::thread::yield_now();
-            } else {
-                let sleep = ((now - since) / QUIET_PER_SLEEP).max(SHORTEST_SLEEP);
-                std::thread::sleep(sleep.min(self.ladder.longest_sleep).min(left));
-                self.quiet = Some((since, Instant::now()));
-            }
-        }
-    }
-
-    fn unsent(&mut self) -> Result<usize, TransportError> {
-        self.reap(usize::MAX)?;
-        Ok(self.sends.len())
-    }
-
-    fn buffer(&mut self) -> Vec<u8> {
-        self.buffers.take()
-    }
-
-    fn recycle(&mut self, buffer: Vec<u8>) {
-        self.buffers.put(buffer);
-    }
-}
-
-impl Drop for MpiTransport {
-    fn drop(&mut self) {
-        // The library may still read or write the buffers of open requests: they must outlive the process's
-        // use of MPI.
-        std::mem::forget((std::mem::take(&mut self.sends), std::mem::take(&mut self.receives)));
-=======
         unsafe { self.message.set_len(self.length) };
         Received { from: self.peer, message: self.message }
->>>>>>> pool:src/pool/transport/mpi/world.rs
     }
 }
 
