@@ -260,12 +260,14 @@ fn try_flock(file: File) -> Try {
     }
 }
 
+/// In one write and then cut to length, so that a process that is killed in between leaves a readable lock: at
+/// worst with the end of an older text behind it.
 fn rewrite(file: &mut File, holder: &Holder) -> io::Result<()> {
-    let text = serde_json::to_string_pretty(holder).map_err(io::Error::other)?;
+    let mut text = serde_json::to_string_pretty(holder).map_err(io::Error::other)?;
+    text.push('\n');
     file.rewind()?;
-    file.set_len(0)?;
     file.write_all(text.as_bytes())?;
-    file.write_all(b"\n")
+    file.set_len(text.len() as u64)
 }
 
 /// An empty or garbled lock file has an unknown holder: it is respected like one of another host.
@@ -273,7 +275,7 @@ fn holder_in(file: &mut File) -> Holder {
     let mut text = String::new();
     let read = file.read_to_string(&mut text);
     read.ok()
-        .and_then(|_| serde_json::from_str(&text).ok())
+        .and_then(|_| serde_json::Deserializer::from_str(&text).into_iter().next()?.ok())
         .unwrap_or_else(|| Holder { host: "an unknown host".into(), ..Holder::default() })
 }
 

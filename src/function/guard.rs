@@ -24,13 +24,17 @@ for group in $live; do kill -s KILL -- "-$group"; done"#;
 /// The pipe to the guard of this process, once there is one.
 static GUARD: Mutex<Option<ChildStdin>> = Mutex::new(None);
 
-/// From now on this process group does not outlive us.
-pub(super) fn watch(group: u32) {
+/// Starts the guard, if there is none: to be called before a process group is started.
+pub(super) fn prepare() {
     let mut guard = GUARD.lock().unwrap_or_else(PoisonError::into_inner);
     if guard.is_none() {
         *guard = start();
     }
-    tell(&mut guard, '+', group);
+}
+
+/// From now on this process group does not outlive us.
+pub(super) fn watch(group: u32) {
+    tell(&mut GUARD.lock().unwrap_or_else(PoisonError::into_inner), '+', group);
 }
 
 /// This process group, which was watched, has ended.

@@ -189,9 +189,11 @@ impl Program {
         main: impl FnOnce(&Pool) -> T,
     ) -> Result<Option<T>, LaunchError> {
         use super::transport::mpi::{self, MpiWorld};
+        mpi::close_on_exec();
         // Before MPI is there, so that states may start child processes.
         let early = launch.rank.filter(|rank| *rank > 0).map(|rank| self.runners(&self.info(launch, rank)));
         let world = MpiWorld::init()?;
+        mpi::close_on_exec();
         panics::make_fatal(Some(|| mpi::abort(1)));
         if world.size() == 1 {
             let library = mpi::library();

@@ -124,6 +124,8 @@ fn processes_of_functions_die_with_their_ranks() {
     );
     let mut run = folder.ranks(3, &["run", "--quiet"]).start();
     assert!(run.until(|_| folder.text("started").lines().count() == 2), "{}", run.said());
+    // A command says that it has started a moment before its rank knows about it.
+    std::thread::sleep(Duration::from_millis(50));
     send(run.rank(1).unwrap(), Signal::SIGKILL);
     // `end` fails if anything is left behind.
     run.end();

@@ -15,4 +15,4 @@ mod world;
 
 pub(crate) use end::MpiTransport;
 pub(crate) use ladder::Ladder;
-pub(crate) use world::{MpiWorld, abort, library, matched_probe_wanted};
+pub(crate) use world::{MpiWorld, abort, close_on_exec, library, matched_probe_wanted};

@@ -5,8 +5,10 @@
 use super::super::{Buffers, Received};
 use crate::pool::error::TransportError;
 use ::mpi::ffi;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::MaybeUninit;
+use std::os::fd::{BorrowedFd, RawFd};
 
 /// Messages up to [`IN_PLACE`], for which a receive waits at the other end.
 const SMALL: c_int = 1;
@@ -62,6 +64,17 @@ pub(crate) fn library() -> String {
                 .to_owned(),
             _ => "unknown MPI library".to_owned(),
         }
+    }
+}
+
+/// Keeps the connections to launcher and other ranks out of child processes: where a child holds them open, the
+/// death of its rank goes unnoticed as long as it lives, and the job hangs.
+pub(crate) fn close_on_exec() {
+    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return };
+    let open = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<RawFd>().ok());
+    for fd in open.filter(|fd| *fd > 2).collect::<Vec<_>>() {
+        // SAFETY: the call only sets a flag; for a descriptor that was closed meanwhile it fails, which is fine.
+        let _ = unsafe { fcntl(BorrowedFd::borrow_raw(fd), FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)) };
     }
 }
 
