@@ -122,8 +122,10 @@ mod tests {
         let yields = all.iter().position(|step| *step == Step::Yield).unwrap();
         let sleeps = all.iter().position(|step| matches!(step, Step::Sleep(_))).unwrap();
         assert!(yields < sleeps);
-        let lengths: Vec<_> =
-            all.iter().filter_map(|step| if let Step::Sleep(time) = step { Some(*time) } else { None }).collect();
+        let lengths: Vec<_> = all
+            .iter()
+            .filter_map(|step| if let Step::Sleep(time) = step { Some(*time) } else { None })
+            .collect();
         assert!(lengths.is_sorted() && lengths.last() == Some(&LONGEST));
     }
 
