@@ -23,6 +23,7 @@
 //! - Workers leave when rank 0 releases them, when its process ends, or when it is silent for
 //!   [`PoolOptions::manager_silence`].
 
+mod appetite;
 #[cfg(feature = "mpi")]
 pub mod bench;
 mod dispatcher;

@@ -126,14 +126,14 @@ mod tests {
         let pace = of(Duration::from_micros(1));
         assert_eq!(both(&pace), (251, 10));
         let pace = of(Duration::from_nanos(40));
-        assert_eq!(both(&pace), (1024, 250));
+        assert_eq!(both(&pace), (512, 250));
     }
 
     #[test]
     fn one_odd_duration_does_not_make_short_tasks_long() {
         let mut pace = of(Duration::from_nanos(100));
         pace.note(Duration::from_millis(4));
-        assert!(pace.depth(0.0) == 1024 && pace.bundle(1024) > 40);
+        assert!(pace.depth(0.0) == 512 && pace.bundle(512) > 40);
     }
 
     #[test]

@@ -1,0 +1,359 @@
+//! Rank 0's side: the shell around the scheduler. It owns the transport, the encoded tasks and the answers
+//! that nobody has fetched yet, and makes progress only when it is called; there is no thread of its own.
+
+mod answers;
+mod finish;
+mod losses;
+mod start;
+
+use super::appetite::Appetite;
+use super::error::TaskErrorKind;
+use super::presence::Presence;
+use super::scheduler::Scheduler;
+use super::stats::{ManagerStats, Stats, WorkerStats};
+use super::transport::{Received, Transport};
+use super::wire::{self, HEADER, Header, Kind, TASK_HEAD, TaskHead};
+use super::world::World;
+use answers::{Answer, Frame, KEEP};
+use serde::Serialize;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// How often workers are looked after: overdue ones, dead processes, heartbeats.
+const ROUND: Duration = Duration::from_millis(200);
+/// Where the arguments of a task lie in its buffer.
+const ARGUMENTS: usize = HEADER + TASK_HEAD;
+
+/// Who gets an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::pool) enum Owner {
+    /// Nobody: it was given up.
+    Nobody,
+    /// A future, which asks by slot.
+    Future,
+    /// A queue, by its number.
+    Queue(u32),
+}
+
+struct Slot {
+    owner: Owner,
+    key: u64,
+    task: u32,
+    /// A message with this one task: header, head, arguments.
+    message: Vec<u8>,
+}
+
+/// A future, by its ticket.
+enum Ticket {
+    Free,
+    /// The slot of its task.
+    Open(u32),
+    Done(Answer),
+}
+
+pub(in crate::pool) struct Dispatcher {
+    transport: Box<dyn Transport>,
+    scheduler: Scheduler,
+    manager_silence: Duration,
+    /// So many workers take tasks; the others only wait for the end.
+    used: u32,
+    world: World,
+    presences: Vec<Option<Presence>>,
+    slots: Vec<Slot>,
+    futures: Vec<Ticket>,
+    free_futures: Vec<u32>,
+    queues: Vec<Option<VecDeque<Answer>>>,
+    frames: Vec<Frame>,
+    free_frames: Vec<u32>,
+    batch: Vec<u32>,
+    keep_tasks: bool,
+    round: Duration,
+    beat: Duration,
+    visited: Option<Duration>,
+    appetite: Appetite,
+    /// Something arrived at the last visit: a caller who only wants what is there should deal with that first.
+    fresh: bool,
+    lost_any: bool,
+    closed: Option<String>,
+    stats: Vec<WorkerStats>,
+    manager: ManagerStats,
+}
+
+impl Dispatcher {
+    /// The time, as the transport counts it.
+    pub(in crate::pool) fn now(&self) -> Duration {
+        self.transport.now()
+    }
+
+    pub(in crate::pool) fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// Workers that take tasks.
+    pub(in crate::pool) fn alive(&self) -> usize {
+        self.scheduler.alive()
+    }
+
+    pub(in crate::pool) fn wanted(&self, task: u32) -> usize {
+        if self.closed.is_some() { 0 } else { self.scheduler.wanted(task) }
+    }
+
+    pub(in crate::pool) fn stats(&self) -> Stats {
+        Stats { workers: self.stats.clone(), manager: self.manager.clone(), elapsed: self.transport.now() }
+    }
+
+    /// Opens a queue of answers.
+    pub(in crate::pool) fn open_queue(&mut self) -> u32 {
+        let free = self.queues.iter().position(Option::is_none).unwrap_or_else(|| {
+            self.queues.push(None);
+            self.queues.len() - 1
+        });
+        self.queues[free] = Some(VecDeque::new());
+        free as u32
+    }
+
+    /// Closes a queue: what it has sent is not wanted any more.
+    pub(in crate::pool) fn close_queue(&mut self, queue: u32) {
+        for answer in self.queues[queue as usize].take().into_iter().flatten() {
+            self.discard(answer);
+        }
+        self.cancel_queue(queue, |_| {});
+        for slot in self.slots.iter_mut().filter(|slot| slot.owner == Owner::Queue(queue)) {
+            slot.owner = Owner::Nobody;
+        }
+    }
+
+    /// Drops the tasks of a queue that no worker has yet.
+    pub(in crate::pool) fn cancel_queue(&mut self, queue: u32, mut dropped: impl FnMut(u64)) {
+        for i in 0..self.slots.len() {
+            if self.slots[i].owner == Owner::Queue(queue) && self.scheduler.cancel(i as u32) {
+                self.slots[i].owner = Owner::Nobody;
+                dropped(self.slots[i].key);
+            }
+        }
+    }
+
+    /// Takes in a task; whatever becomes of it, its owner gets an answer.
+    pub(in crate::pool) fn submit<A: Serialize>(&mut self, owner: Owner, key: u64, task: u32, arguments: &A) {
+        if let Some(reason) = self.cannot_run() {
+            return self.deliver(owner, Answer::failed(key, TaskErrorKind::WorkerLost, reason));
+        }
+        let slot = self.scheduler.add(task);
+        if owner == Owner::Future {
+            self.futures[key as usize] = Ticket::Open(slot);
+        }
+        if self.slots.len() <= slot as usize {
+            self.slots.push(Slot { owner, key, task, message: Vec::new() });
+        }
+        let place = &mut self.slots[slot as usize];
+        (place.owner, place.key, place.task) = (owner, key, task);
+        place.message.clear();
+        place.message.resize(ARGUMENTS, 0);
+        if let Err(error) = wire::encode(arguments, &mut place.message) {
+            place.owner = Owner::Nobody;
+            self.scheduler.cancel(slot);
+            self.deliver(owner, Answer::failed(key, TaskErrorKind::Malformed, format!("arguments: {error}")));
+        }
+    }
+
+    /// Takes in a task for a future; returns its ticket.
+    pub(in crate::pool) fn submit_future<A: Serialize>(&mut self, task: u32, arguments: &A) -> u32 {
+        let ticket = self.free_futures.pop().unwrap_or_else(|| {
+            self.futures.push(Ticket::Free);
+            (self.futures.len() - 1) as u32
+        });
+        self.submit(Owner::Future, u64::from(ticket), task, arguments);
+        ticket
+    }
+
+    /// The answer for a future, once; its ticket is void then.
+    pub(in crate::pool) fn take_future(&mut self, ticket: u32) -> Option<Answer> {
+        match std::mem::replace(&mut self.futures[ticket as usize], Ticket::Free) {
+            Ticket::Done(answer) => {
+                self.free_futures.push(ticket);
+                Some(answer)
+            }
+            other => {
+                self.futures[ticket as usize] = other;
+                None
+            }
+        }
+    }
+
+    pub(in crate::pool) fn future_is_done(&self, ticket: u32) -> bool {
+        matches!(self.futures[ticket as usize], Ticket::Done(_))
+    }
+
+    /// The future is gone: its answer is not wanted any more.
+    pub(in crate::pool) fn drop_future(&mut self, ticket: u32) {
+        match std::mem::replace(&mut self.futures[ticket as usize], Ticket::Free) {
+            Ticket::Done(answer) => self.discard(answer),
+            Ticket::Open(slot) => self.slots[slot as usize].owner = Owner::Nobody,
+            Ticket::Free => {}
+        }
+        self.free_futures.push(ticket);
+    }
+
+    /// Drops the task of a future if no worker has it yet. The future is done then, as cancelled.
+    pub(in crate::pool) fn cancel_future(&mut self, ticket: u32) -> bool {
+        let Ticket::Open(slot) = self.futures[ticket as usize] else { return false };
+        if !self.scheduler.cancel(slot) {
+            return false;
+        }
+        self.slots[slot as usize].owner = Owner::Nobody;
+        self.deliver(
+            Owner::Future,
+            Answer::failed(u64::from(ticket), TaskErrorKind::Cancelled, "cancelled".into()),
+        );
+        true
+    }
+
+    /// The next answer of a queue that has arrived.
+    pub(in crate::pool) fn pop(&mut self, queue: u32) -> Option<Answer> {
+        self.queues[queue as usize].as_mut()?.pop_front()
+    }
+
+    fn cannot_run(&self) -> Option<String> {
+        match &self.closed {
+            Some(reason) => Some(reason.clone()),
+            None if self.scheduler.alive() == 0 => Some("no worker is left".into()),
+            None => None,
+        }
+    }
+
+    /// Sends what the workers can take now.
+    pub(in crate::pool) fn flush(&mut self) {
+        if self.closed.is_none() && self.scheduler.has_ready() {
+            self.flush_at(self.transport.now());
+        }
+    }
+
+    fn flush_at(&mut self, now: Duration) {
+        if self.closed.is_some() {
+            return;
+        }
+        let mut batch = std::mem::take(&mut self.batch);
+        while let Some(worker) = self.scheduler.next_batch(now, &mut batch) {
+            let message = self.message(&batch);
+            self.manager.messages_sent += 1;
+            if let Err(error) = self.transport.send(worker + 1, message) {
+                self.lose(worker, &error.to_string());
+            }
+        }
+        self.batch = batch;
+    }
+
+    /// Makes the message for a batch. A single task that need not be kept gives its buffer away.
+    fn message(&mut self, batch: &[u32]) -> Vec<u8> {
+        let mut out = self.transport.buffer();
+        wire::begin(Kind::Tasks, &mut out);
+        for &index in batch {
+            let slot = &mut self.slots[index as usize];
+            let head = TaskHead { slot: index, attempt: self.scheduler.attempt(index), task: slot.task };
+            let length = slot.message.len() - ARGUMENTS;
+            head.write(&mut slot.message[HEADER..], length);
+            if batch.len() == 1 && length > KEEP && !self.keep_tasks {
+                slot.message[..HEADER].copy_from_slice(&out);
+                self.transport.recycle(out);
+                out = std::mem::take(&mut slot.message);
+            } else {
+                out.extend_from_slice(&slot.message[HEADER..]);
+            }
+        }
+        wire::set_count(&mut out, batch.len() as u32);
+        out
+    }
+
+    /// Takes in what has arrived and sends what that makes room for. Waits up to `limit` if nothing is there.
+    /// Returns whether anything arrived.
+    pub(in crate::pool) fn progress(&mut self, limit: Duration) -> bool {
+        if self.closed.is_some() || (std::mem::take(&mut self.fresh) && limit.is_zero()) {
+            return false;
+        }
+        let began = self.transport.now();
+        if let Some(visited) = self.visited
+            && self.scheduler.out() > 0
+        {
+            self.scheduler.note_gap(began.saturating_sub(visited));
+        }
+        let (mut arrived, mut dry) = (false, false);
+        let mut taken = 0;
+        for _ in 0..self.appetite.messages() {
+            match self.transport.try_receive() {
+                Ok(Some(received)) => {
+                    self.take(received, began);
+                    taken += 1;
+                }
+                Ok(None) => {
+                    dry = true;
+                    break;
+                }
+                Err(error) => {
+                    self.fail(&error);
+                    arrived = true;
+                    break;
+                }
+            }
+            arrived = true;
+        }
+        self.appetite.note(taken, dry);
+        self.flush_at(began);
+        let mut now = self.transport.now();
+        self.manager.wire += now.saturating_sub(began);
+        if !arrived && !limit.is_zero() {
+            match self.transport.receive(limit.min(ROUND)) {
+                Ok(received) => {
+                    let later = self.transport.now();
+                    self.manager.idle += later.saturating_sub(now);
+                    now = later;
+                    if let Some(received) = received {
+                        self.take(received, now);
+                        self.flush_at(now);
+                        arrived = true;
+                    }
+                }
+                Err(error) => {
+                    self.fail(&error);
+                    arrived = true;
+                }
+            }
+        }
+        if now.saturating_sub(self.round) >= ROUND {
+            self.look_after_workers(now);
+        }
+        self.visited = Some(now);
+        self.fresh = arrived;
+        arrived
+    }
+
+    fn take(&mut self, Received { from, message }: Received, now: Duration) {
+        self.manager.messages_received += 1;
+        let Some(worker) = from.checked_sub(1).filter(|worker| (*worker as usize) < self.stats.len()) else {
+            tracing::warn!(from, "a message from nobody; ignored");
+            return self.transport.recycle(message);
+        };
+        match Header::read(&message) {
+            Ok(header) if header.kind == Kind::Results && worker < self.used => {
+                self.take_results(worker, header, message, now)
+            }
+            Ok(header) if header.kind == Kind::Goodbye => {
+                self.lose(worker, "it left");
+                self.presences[worker as usize] = None;
+                self.transport.recycle(message);
+            }
+            Ok(header) => {
+                tracing::warn!(from, kind = ?header.kind, "a message that rank 0 does not expect; ignored");
+                self.transport.recycle(message);
+            }
+            Err(error) => {
+                tracing::warn!(from, %error, "a malformed message; ignored");
+                self.transport.recycle(message);
+            }
+        }
+    }
+
+    /// Ends the job without waiting for anyone.
+    pub(in crate::pool) fn abandon(&mut self, code: u8) -> ! {
+        self.transport.abandon(code)
+    }
+}

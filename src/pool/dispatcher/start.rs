@@ -1,0 +1,120 @@
+//! The start: all workers introduce themselves and are told who rank 0 is.
+
+use super::{Appetite, Dispatcher, ROUND};
+use crate::pool::error::LaunchError;
+use crate::pool::options::PoolOptions;
+use crate::pool::presence::Presence;
+use crate::pool::scheduler::Scheduler;
+use crate::pool::stats::{ManagerStats, WorkerStats};
+use crate::pool::transport::{Received, Transport};
+use crate::pool::wire::{self, HEADER, Header, Kind};
+use crate::pool::world::{Hello, Welcome, WorkerSummary, World};
+
+impl Dispatcher {
+    /// Waits for the first word of all workers and answers it.
+    pub(in crate::pool) fn start(
+        mut transport: Box<dyn Transport>,
+        mut world: World,
+        workers: u32,
+        tasks: (usize, &str),
+        options: &PoolOptions,
+    ) -> Result<Self, LaunchError> {
+        let began = transport.now();
+        let mut hellos: Vec<Option<Hello>> = (0..workers).map(|_| None).collect();
+        let mut missing = workers as usize;
+        while missing > 0 {
+            let left = options.start_limit.saturating_sub(transport.now() - began);
+            if left.is_zero() {
+                let ranks = (1..=workers).filter(|rank| hellos[*rank as usize - 1].is_none()).collect();
+                release(transport.as_mut(), workers);
+                return Err(LaunchError::Missing { ranks, limit: options.start_limit });
+            }
+            let Some(Received { from, message }) = transport.receive(left.min(ROUND))? else { continue };
+            let hello = Header::read(&message)
+                .ok()
+                .filter(|header| header.kind == Kind::Hello)
+                .and_then(|_| wire::decode::<Hello>(message.get(HEADER..)?).ok());
+            let Some(place) = (from as usize).checked_sub(1).and_then(|i| hellos.get_mut(i)) else {
+                continue;
+            };
+            if let (Some(hello), None) = (hello, &place) {
+                *place = Some(hello);
+                missing -= 1;
+            }
+        }
+        let hellos: Vec<Hello> = hellos.into_iter().flatten().collect();
+        if let Some(odd) = hellos.iter().find(|hello| hello.tasks != tasks.1) {
+            let (rank, theirs) = (odd.info.rank, odd.tasks.clone());
+            release(transport.as_mut(), workers);
+            return Err(LaunchError::DifferentPrograms { rank, theirs, ours: tasks.1.to_owned() });
+        }
+        let own = Presence::own();
+        let mut by_host = rustc_hash::FxHashMap::default();
+        world.hosts = vec![(own.host.clone(), vec![0])];
+        by_host.insert(own.host.clone(), 0);
+        for hello in &hellos {
+            let next = world.hosts.len();
+            let at = *by_host.entry(hello.info.host.clone()).or_insert(next);
+            if at == next {
+                world.hosts.push((hello.info.host.clone(), Vec::new()));
+            }
+            world.hosts[at].1.push(hello.info.rank);
+        }
+        let separate = |presence: &Presence| presence.pid != own.pid || presence.host != own.host;
+        let presences = hellos
+            .iter()
+            .map(|hello| Some(hello.presence.clone()).filter(|p| separate(p) && p.is_visible()))
+            .collect();
+        world.workers = hellos
+            .into_iter()
+            .map(|hello| WorkerSummary {
+                rank: hello.info.rank,
+                host: hello.info.host,
+                pid: hello.info.pid,
+                init_error: hello.init_error,
+            })
+            .collect();
+        let welcome = Welcome { presence: own, manager_silence: options.manager_silence };
+        let welcome = wire::single(Kind::Welcome, &welcome).map_err(|e| LaunchError::Start(e.to_string()))?;
+        for rank in 1..=workers {
+            transport.send(rank, welcome.clone())?;
+        }
+        let used = options.workers.map_or(workers, |n| (n as u32).clamp(1, workers));
+        let now = transport.now();
+        let keep_tasks = world.survival.possible;
+        Ok(Self {
+            scheduler: Scheduler::new(tasks.0, used as usize, options),
+            manager_silence: options.manager_silence,
+            used,
+            presences,
+            slots: Vec::new(),
+            futures: Vec::new(),
+            free_futures: Vec::new(),
+            queues: Vec::new(),
+            frames: Vec::new(),
+            free_frames: Vec::new(),
+            batch: Vec::new(),
+            keep_tasks,
+            round: now,
+            beat: now,
+            visited: None,
+            appetite: Appetite::default(),
+            fresh: false,
+            lost_any: false,
+            closed: None,
+            stats: (1..=workers).map(|rank| WorkerStats { rank, ..WorkerStats::default() }).collect(),
+            manager: ManagerStats::default(),
+            transport,
+            world,
+        })
+    }
+}
+
+/// Tells all workers to leave, when the pool could not start.
+fn release(transport: &mut dyn Transport, workers: u32) {
+    for rank in 1..=workers {
+        let shutdown = wire::signal(Kind::Shutdown, 1, Vec::new());
+        // Whoever can't be told is gone already.
+        let _ = transport.send(rank, shutdown);
+    }
+}

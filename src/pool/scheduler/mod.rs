@@ -1,0 +1,305 @@
+//! Decides which worker gets which task, and when. Pure: no clock, no messages; time is an argument and
+//! decisions are return values, so the same code serves MPI, threads and a simulation.
+//!
+//! It knows tasks by slot (a small number that is used again), never their contents. Every decision is O(1)
+//! per task; only the loss of a worker and the search for overdue ones look at everything.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::pool::load::LoadIndex;
+use crate::pool::options::PoolOptions;
+use crate::pool::pace::{Gap, Pace};
+
+/// What is to be made of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::pool) enum Verdict {
+    /// It is the answer to the attempt that counts; the slot is free now.
+    Accepted,
+    /// The task was given to another worker, answered or dropped meanwhile.
+    Late,
+}
+
+/// The work of a lost worker.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::pool) struct Loss {
+    /// Tasks that wait for another worker now.
+    pub(in crate::pool) reissued: usize,
+    /// Slots of tasks that have lost too many workers, or that no worker is left for. They are free now.
+    pub(in crate::pool) given_up: Vec<u32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Free,
+    Ready,
+    /// Cancelled while in the queue, which still holds the slot.
+    Cancelled,
+    With(u32),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Task {
+    place: Place,
+    kind: u32,
+    /// Grows with every use of the slot, so an old answer never fits a new task.
+    attempt: u32,
+    /// Workers that this task has been given to.
+    given: u32,
+}
+
+/// The dispatcher's mind. Workers are numbered from 0.
+pub(in crate::pool) struct Scheduler {
+    paces: Vec<Pace>,
+    gap: Gap,
+    fixed_depth: Option<usize>,
+    fixed_bundle: Option<usize>,
+    max_attempts: u32,
+    lost_after: Option<Duration>,
+    tasks: Vec<Task>,
+    free: Vec<u32>,
+    ready: VecDeque<u32>,
+    /// Slots in `ready` that are still wanted.
+    waiting: usize,
+    /// Tasks that workers hold.
+    out: usize,
+    loads: LoadIndex,
+    /// When each worker last spoke, or was given a task while it had none.
+    heard: Vec<Duration>,
+}
+
+impl Scheduler {
+    /// For so many kinds of tasks and workers.
+    pub(in crate::pool) fn new(kinds: usize, workers: usize, options: &PoolOptions) -> Self {
+        Self {
+            paces: vec![Pace::default(); kinds],
+            gap: Gap::default(),
+            fixed_depth: options.depth.map(|n| n.max(1)),
+            fixed_bundle: options.bundle.map(|n| n.max(1)),
+            max_attempts: options.max_attempts.max(1),
+            lost_after: options.lost_after,
+            tasks: Vec::new(),
+            free: Vec::new(),
+            ready: VecDeque::new(),
+            waiting: 0,
+            out: 0,
+            loads: LoadIndex::new(workers),
+            heard: vec![Duration::ZERO; workers],
+        }
+    }
+
+    fn depth(&self, kind: u32) -> usize {
+        self.fixed_depth.unwrap_or_else(|| self.paces[kind as usize].depth(self.gap.seconds()))
+    }
+
+    fn bundle(&self, kind: u32) -> usize {
+        self.fixed_bundle.unwrap_or_else(|| self.paces[kind as usize].bundle(self.depth(kind)))
+    }
+
+    /// Workers that are not lost.
+    pub(in crate::pool) fn alive(&self) -> usize {
+        self.loads.len()
+    }
+
+    /// Whether a worker is not lost.
+    pub(in crate::pool) fn is_alive(&self, worker: u32) -> bool {
+        self.loads.contains(worker)
+    }
+
+    /// Tasks that workers hold.
+    pub(in crate::pool) fn out(&self) -> usize {
+        self.out
+    }
+
+    /// Whether tasks wait for a worker.
+    pub(in crate::pool) fn has_ready(&self) -> bool {
+        self.waiting > 0
+    }
+
+    /// How many more tasks of this kind the workers can take so that none of them waits.
+    pub(in crate::pool) fn wanted(&self, kind: u32) -> usize {
+        (self.depth(kind) * self.alive()).saturating_sub(self.out + self.waiting)
+    }
+
+    /// Takes in that rank 0 comes by after `gap`, with work out.
+    pub(in crate::pool) fn note_gap(&mut self, gap: Duration) {
+        self.gap.note(gap);
+    }
+
+    /// Takes in a new task, at the end of the queue; returns its slot.
+    pub(in crate::pool) fn add(&mut self, kind: u32) -> u32 {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.tasks.push(Task { place: Place::Free, kind, attempt: 0, given: 0 });
+            (self.tasks.len() - 1) as u32
+        });
+        let task = &mut self.tasks[slot as usize];
+        (task.place, task.kind, task.given) = (Place::Ready, kind, 0);
+        self.ready.push_back(slot);
+        self.waiting += 1;
+        slot
+    }
+
+    /// Drops a task that no worker has yet; false if it is too late for that. The slot is free then.
+    pub(in crate::pool) fn cancel(&mut self, slot: u32) -> bool {
+        let task = &mut self.tasks[slot as usize];
+        if task.place != Place::Ready {
+            return false;
+        }
+        task.place = Place::Cancelled;
+        self.waiting -= 1;
+        true
+    }
+
+    /// The next message to send: the worker, and the slots of its tasks in `batch`. `None`: nothing to do now.
+    ///
+    /// The least loaded worker is served first. It gets a bundle, but not more than its share of all tasks at
+    /// hand; and while it holds half of what it may, less than a bundle is not worth a message.
+    pub(in crate::pool) fn next_batch(&mut self, now: Duration, batch: &mut Vec<u32>) -> Option<u32> {
+        batch.clear();
+        let first = loop {
+            let slot = *self.ready.front()?;
+            if self.tasks[slot as usize].place == Place::Ready {
+                break slot;
+            }
+            self.ready.pop_front();
+            self.free_slot(slot);
+        };
+        let (worker, load) = self.loads.least()?;
+        let kind = self.tasks[first as usize].kind;
+        let (depth, bundle, load) = (self.depth(kind), self.bundle(kind), load as usize);
+        let share = (self.out + self.waiting).div_ceil(self.alive()).saturating_sub(load).max(1);
+        let most = depth.saturating_sub(load).min(bundle).min(share);
+        if most == 0 || (most.min(self.waiting) < bundle && load > 0 && load >= depth / 2) {
+            return None;
+        }
+        for _ in 0..most {
+            let Some(slot) = self.pop_ready(kind) else { break };
+            let task = &mut self.tasks[slot as usize];
+            task.place = Place::With(worker);
+            task.attempt = task.attempt.wrapping_add(1);
+            task.given += 1;
+            batch.push(slot);
+        }
+        self.waiting -= batch.len();
+        self.out += batch.len();
+        if load == 0 {
+            self.heard[worker as usize] = now;
+        }
+        self.loads.insert(worker, (load + batch.len()) as u32);
+        Some(worker)
+    }
+
+    fn pop_ready(&mut self, kind: u32) -> Option<u32> {
+        loop {
+            let slot = *self.ready.front()?;
+            let task = self.tasks[slot as usize];
+            if task.place == Place::Ready && task.kind != kind {
+                return None;
+            }
+            self.ready.pop_front();
+            if task.place == Place::Ready {
+                return Some(slot);
+            }
+            self.free_slot(slot);
+        }
+    }
+
+    fn free_slot(&mut self, slot: u32) {
+        self.tasks[slot as usize].place = Place::Free;
+        self.free.push(slot);
+    }
+
+    /// The attempt that is under way for a slot.
+    pub(in crate::pool) fn attempt(&self, slot: u32) -> u32 {
+        self.tasks[slot as usize].attempt
+    }
+
+    /// Takes in that a worker said something, be it late or foreign. One that had been given up is back.
+    pub(in crate::pool) fn heard(&mut self, worker: u32, now: Duration) {
+        self.heard[worker as usize] = now;
+        if !self.loads.contains(worker) {
+            self.loads.insert(worker, 0);
+        }
+    }
+
+    /// Takes in an answer of a worker.
+    pub(in crate::pool) fn answered(
+        &mut self,
+        worker: u32,
+        slot: u32,
+        attempt: u32,
+        duration: Duration,
+    ) -> Verdict {
+        match self.tasks.get(slot as usize) {
+            Some(task) if task.place == Place::With(worker) && task.attempt == attempt => {
+                let kind = task.kind as usize;
+                self.paces[kind].note(duration);
+                self.out -= 1;
+                self.free_slot(slot);
+                Verdict::Accepted
+            }
+            _ => Verdict::Late,
+        }
+    }
+
+    /// Takes in that a worker has answered `n` of the tasks that it holds (after [`Self::answered`] for each).
+    pub(in crate::pool) fn relieve(&mut self, worker: u32, n: u32) {
+        if n > 0 && self.loads.contains(worker) {
+            self.loads.insert(worker, self.loads.load(worker).saturating_sub(n));
+        }
+    }
+
+    /// Gives up a worker: its tasks go to others, ahead of the queue. Once more is harmless.
+    pub(in crate::pool) fn lose(&mut self, worker: u32) -> Loss {
+        let mut loss = Loss::default();
+        self.loads.remove(worker);
+        for slot in (0..self.tasks.len() as u32).rev() {
+            let task = self.tasks[slot as usize];
+            let given_up = match task.place {
+                Place::With(holder) if holder == worker => {
+                    self.out -= 1;
+                    task.given >= self.max_attempts || self.alive() == 0
+                }
+                Place::Ready if self.alive() == 0 => {
+                    self.waiting -= 1;
+                    true
+                }
+                _ => continue,
+            };
+            if given_up {
+                loss.given_up.push(slot);
+            } else {
+                self.tasks[slot as usize].place = Place::Ready;
+                self.ready.push_front(slot);
+                self.waiting += 1;
+                loss.reissued += 1;
+            }
+        }
+        if self.alive() == 0 {
+            for slot in std::mem::take(&mut self.ready) {
+                if self.tasks[slot as usize].place == Place::Cancelled {
+                    self.free_slot(slot);
+                }
+            }
+        }
+        for &slot in &loss.given_up {
+            self.free_slot(slot);
+        }
+        loss
+    }
+
+    /// Workers that hold tasks and have said nothing for so long that they count as lost.
+    pub(in crate::pool) fn overdue(&self, now: Duration) -> Vec<u32> {
+        let Some(lost_after) = self.lost_after else { return Vec::new() };
+        let longest = self.paces.iter().map(Pace::longest).max().unwrap_or_default();
+        let limit = lost_after.max(longest.saturating_mul(10));
+        (0..self.heard.len() as u32)
+            .filter(|&worker| {
+                self.loads.load(worker) > 0 && now.saturating_sub(self.heard[worker as usize]) > limit
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,224 @@
+use super::*;
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+const NOW: Duration = Duration::ZERO;
+
+fn scheduler(workers: usize, options: &PoolOptions) -> Scheduler {
+    Scheduler::new(1, workers, options)
+}
+
+fn batches(s: &mut Scheduler) -> Vec<(u32, Vec<u32>)> {
+    let mut batch = Vec::new();
+    std::iter::from_fn(|| s.next_batch(NOW, &mut batch).map(|worker| (worker, batch.clone()))).collect()
+}
+
+fn answer(s: &mut Scheduler, worker: u32, slot: u32, duration: Duration) -> Verdict {
+    let verdict = s.answered(worker, slot, s.attempt(slot), duration);
+    s.relieve(worker, u32::from(verdict == Verdict::Accepted));
+    verdict
+}
+
+#[test]
+fn the_first_tasks_go_out_one_to_each_worker() {
+    let mut s = scheduler(3, &PoolOptions::default());
+    assert_eq!(s.wanted(0), 3);
+    for _ in 0..5 {
+        s.add(0);
+    }
+    assert_eq!(batches(&mut s), [(0, vec![0]), (1, vec![1]), (2, vec![2])]);
+    assert_eq!((s.out(), s.wanted(0)), (3, 0));
+}
+
+#[test]
+fn a_worker_gets_one_spare_when_tasks_turn_out_to_be_short() {
+    let mut s = scheduler(2, &PoolOptions::default());
+    for _ in 0..4 {
+        s.add(0);
+    }
+    batches(&mut s);
+    assert_eq!(answer(&mut s, 0, 0, Duration::from_millis(5)), Verdict::Accepted);
+    assert_eq!(batches(&mut s), [(0, vec![2]), (1, vec![3])]);
+    assert_eq!(s.wanted(0), 1);
+}
+
+#[test]
+fn few_tasks_are_shared_out_evenly_even_if_a_bundle_could_take_them_all() {
+    let options = PoolOptions { depth: Some(64), bundle: Some(16), ..PoolOptions::default() };
+    let mut s = scheduler(4, &options);
+    for _ in 0..8 {
+        s.add(0);
+    }
+    let sizes: Vec<_> = batches(&mut s).into_iter().map(|(worker, batch)| (worker, batch.len())).collect();
+    assert_eq!(sizes, [(0, 2), (1, 2), (2, 2), (3, 2)]);
+}
+
+#[test]
+fn a_busy_worker_is_not_sent_crumbs() {
+    let options = PoolOptions { depth: Some(8), bundle: Some(4), ..PoolOptions::default() };
+    let mut s = scheduler(1, &options);
+    for _ in 0..13 {
+        s.add(0);
+    }
+    assert_eq!(batches(&mut s).len(), 2);
+    answer(&mut s, 0, 0, NOW);
+    assert_eq!(batches(&mut s), []);
+    for slot in [1, 2, 3] {
+        answer(&mut s, 0, slot, NOW);
+    }
+    assert_eq!(batches(&mut s), [(0, vec![8, 9, 10, 11])]);
+    for slot in [4, 5, 6, 7] {
+        answer(&mut s, 0, slot, NOW);
+    }
+    assert_eq!(batches(&mut s), [], "one task while it holds a bundle");
+    answer(&mut s, 0, 8, NOW);
+    assert_eq!(batches(&mut s), [(0, vec![12])]);
+}
+
+#[test]
+fn a_lost_workers_tasks_go_to_others_and_its_late_answers_are_dropped() {
+    let options = PoolOptions { depth: Some(2), ..PoolOptions::default() };
+    let mut s = scheduler(2, &options);
+    for _ in 0..4 {
+        s.add(0);
+    }
+    batches(&mut s);
+    let old = s.attempt(0);
+    assert_eq!(s.lose(0), Loss { reissued: 2, given_up: vec![] });
+    assert_eq!(batches(&mut s), []);
+    answer(&mut s, 1, 1, NOW);
+    answer(&mut s, 1, 3, NOW);
+    assert_eq!(batches(&mut s), [(1, vec![0]), (1, vec![2])]);
+    assert_eq!(s.answered(0, 0, old, NOW), Verdict::Late);
+    s.heard(0, NOW);
+    assert_eq!(s.alive(), 2);
+    assert_eq!(answer(&mut s, 1, 0, NOW), Verdict::Accepted);
+}
+
+#[test]
+fn a_task_that_loses_every_worker_is_given_up() {
+    let options = PoolOptions { max_attempts: 2, ..PoolOptions::default() };
+    let mut s = scheduler(3, &options);
+    s.add(0);
+    batches(&mut s);
+    assert_eq!(s.lose(0).reissued, 1);
+    assert_eq!(batches(&mut s), [(1, vec![0])]);
+    assert_eq!(s.lose(1).given_up, [0]);
+    s.add(0);
+    s.add(0);
+    assert_eq!(s.lose(2).given_up.len(), 2);
+    assert_eq!((s.out(), s.alive(), s.wanted(0)), (0, 0, 0));
+}
+
+#[test]
+fn silence_counts_from_the_last_word_and_scales_with_the_longest_task() {
+    let options =
+        PoolOptions { depth: Some(1), lost_after: Some(Duration::from_secs(5)), ..PoolOptions::default() };
+    let mut s = scheduler(2, &options);
+    s.add(0);
+    s.add(0);
+    let mut batch = Vec::new();
+    while s.next_batch(Duration::from_secs(100), &mut batch).is_some() {}
+    assert!(s.overdue(Duration::from_secs(105)).is_empty());
+    assert_eq!(s.overdue(Duration::from_secs(106)), [0, 1]);
+    s.heard(1, Duration::from_secs(106));
+    answer(&mut s, 1, 1, Duration::from_secs(3));
+    assert!(s.overdue(Duration::from_secs(125)).is_empty());
+    assert_eq!(s.overdue(Duration::from_secs(131)), [0]);
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Add,
+    Send,
+    Answer(usize),
+    Replay(usize),
+    Lose(u32),
+    Return(u32),
+    Cancel(usize),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => Just(Step::Add),
+        3 => Just(Step::Send),
+        5 => (0_usize..50).prop_map(Step::Answer),
+        1 => (0_usize..50).prop_map(Step::Replay),
+        1 => (0_u32..4).prop_map(Step::Lose),
+        1 => (0_u32..4).prop_map(Step::Return),
+        1 => (0_usize..50).prop_map(Step::Cancel),
+    ];
+    prop::collection::vec(step, 0..200)
+}
+
+proptest! {
+    /// Whatever happens, each task ends exactly once: answered, cancelled or given up.
+    #[test]
+    fn every_task_ends_exactly_once(steps in steps(), depth in 1_usize..5, bundle in 1_usize..4) {
+        let options = PoolOptions { depth: Some(depth), bundle: Some(bundle), ..PoolOptions::default() };
+        let mut s = scheduler(4, &options);
+        let mut open: BTreeMap<u32, bool> = BTreeMap::new();
+        let mut sent: Vec<(u32, u32, u32)> = Vec::new();
+        let mut old = Vec::new();
+        let mut batch = Vec::new();
+        for step in steps {
+            match step {
+                Step::Add if s.alive() > 0 => {
+                    prop_assert!(open.insert(s.add(0), true).is_none(), "a slot in use was given out");
+                }
+                Step::Add => {}
+                Step::Send => if let Some(worker) = s.next_batch(NOW, &mut batch) {
+                    prop_assert!(!batch.is_empty() && batch.len() <= bundle && s.is_alive(worker));
+                    prop_assert!(s.loads.load(worker) as usize <= depth);
+                    for &slot in &batch {
+                        sent.push((worker, slot, s.attempt(slot)));
+                    }
+                },
+                Step::Answer(i) if !sent.is_empty() => {
+                    let (worker, slot, attempt) = sent.remove(i % sent.len());
+                    if s.is_alive(worker) {
+                        prop_assert_eq!(s.answered(worker, slot, attempt, NOW), Verdict::Accepted);
+                        s.relieve(worker, 1);
+                        prop_assert!(open.remove(&slot).is_some());
+                    }
+                    old.push((worker, slot, attempt));
+                }
+                Step::Replay(i) if !old.is_empty() => {
+                    let (worker, slot, attempt) = old[i % old.len()];
+                    prop_assert_eq!(s.answered(worker, slot, attempt, NOW), Verdict::Late);
+                }
+                Step::Lose(worker) if s.is_alive(worker) => {
+                    let (lost, kept) = sent.into_iter().partition(|(holder, ..)| *holder == worker);
+                    sent = kept;
+                    old.extend::<Vec<_>>(lost);
+                    for slot in s.lose(worker).given_up {
+                        prop_assert!(open.remove(&slot).is_some());
+                    }
+                }
+                Step::Return(worker) => s.heard(worker, NOW),
+                Step::Cancel(i) if !open.is_empty() => {
+                    let slot = *open.keys().nth(i % open.len()).unwrap();
+                    if s.cancel(slot) {
+                        open.remove(&slot);
+                    }
+                }
+                _ => {}
+            }
+            let held: BTreeSet<u32> = sent.iter().map(|(_, slot, _)| *slot).collect();
+            prop_assert_eq!(held.len(), s.out());
+        }
+        for worker in 0..4 {
+            s.heard(worker, NOW);
+        }
+        for _ in 0..1000 {
+            while let Some(worker) = s.next_batch(NOW, &mut batch) {
+                sent.extend(batch.iter().map(|&slot| (worker, slot, s.attempt(slot))));
+            }
+            let Some((worker, slot, attempt)) = sent.pop() else { break };
+            prop_assert_eq!(s.answered(worker, slot, attempt, NOW), Verdict::Accepted);
+            s.relieve(worker, 1);
+            prop_assert!(open.remove(&slot).is_some());
+        }
+        prop_assert!(open.is_empty(), "never ended: {:?}", open);
+    }
+}
