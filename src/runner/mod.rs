@@ -1,7 +1,7 @@
 //! The runner drives a learner on a pool until its goal.
 //!
 //! [`Engine`] decides (what to evaluate next, what a result means, when to try again) and is pure: no clock, no
-//! files, no messages. [`drive`] is the thin loop that lets it meet the pool, the checkpoint and the terminal.
+//! files, no messages. [`drive()`] is the thin loop that lets it meet the pool, the checkpoint and the terminal.
 //!
 //! ```text
 //!   pool ── results ──▶ Engine ── facts ──▶ checkpoint

@@ -1,7 +1,7 @@
 //! A study: what one TOML file describes.
 //!
 //! The one place that knows every section of the file. [`Study::load`] reads and checks it, with errors that show
-//! the line and how to mend it; [`Study::build`] makes learners and functions of it; [`compare`] says whether a
+//! the line and how to mend it; [`Study::build`] makes learners and functions of it; [`compare()`] says whether a
 //! changed study may go on with old results. [`mod@template`] holds studies to start from, with every key explained.
 //!
 //! ```
