@@ -8,12 +8,12 @@ fn main() -> Result<(), adaptive_mpi::pool::LaunchError> {
         options.rounds = rounds;
     }
     let Some(rows) = adaptive_mpi::pool::bench::run(&options)? else { return Ok(()) };
-    println!("{:<28} {:>8} {:<10} {:>12} {:>12} {:>7}", "", "workers", "unit", "bare loop", "pool", "ratio");
+    println!("{:<30} {:>8} {:<10} {:>12} {:>12} {:>7}", "", "workers", "unit", "bare loop", "pool", "ratio");
     for row in rows {
         let (bare, pool, ratio) = (row.bare_median(), row.pool_median(), row.ratio());
         let digits = if row.unit == "tasks/s" { 0 } else { 3 };
         println!(
-            "{:<28} {:>8} {:<10} {bare:>12.digits$} {pool:>12.digits$} {ratio:>7.2}",
+            "{:<30} {:>8} {:<10} {bare:>12.digits$} {pool:>12.digits$} {ratio:>7.2}",
             row.what, row.workers, row.unit
         );
     }
