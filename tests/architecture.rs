@@ -18,11 +18,12 @@ const LAYERS: [&[&str]; 8] = [
 ];
 
 /// Parts that do no I/O and read no clock.
-const PURE: [&str; 7] = [
+const PURE: [&str; 8] = [
     "src/model",
     "src/loss",
     "src/learner",
-    "src/pool/scheduler.rs",
+    "src/pool/scheduler",
+    "src/pool/pace.rs",
     "src/pool/wire.rs",
     "src/runner/engine.rs",
     "src/runner/goal.rs",
@@ -125,4 +126,29 @@ fn no_file_is_too_long_to_read_in_one_go() {
         let lines = fs::read_to_string(&path).unwrap().lines().count();
         assert!(lines <= 700, "{} has {lines} lines", path.display());
     }
+}
+
+#[test]
+fn every_registry_entry_has_its_file_and_its_template() {
+    use adaptive_mpi::study::template::{FUNCTION_PARTS, LEARNER_PARTS};
+    let has = |path: String| assert!(root().join("src").join(&path).is_file(), "{path} is missing");
+    for kind in adaptive_mpi::function::FUNCTIONS {
+        let file = if kind.name == "rust" { "native" } else { kind.name };
+        has(format!("function/{file}.rs"));
+        assert!(FUNCTION_PARTS.iter().any(|part| part.name == kind.name), "no template for {}", kind.name);
+    }
+    for kind in adaptive_mpi::learner::LEARNERS {
+        let file = if kind.name == "1d" { "learner1d" } else { kind.name };
+        has(format!("learner/{file}.rs"));
+        assert!(LEARNER_PARTS.iter().any(|part| part.name == kind.name), "no template for {}", kind.name);
+    }
+    for exporter in adaptive_mpi::report::export::EXPORTERS {
+        has(format!("report/export/{}.rs", exporter.name));
+    }
+}
+
+#[test]
+fn the_study_knows_the_strategies_of_the_balancing_learner() {
+    let names = adaptive_mpi::learner::Strategy::ALL.iter().map(|(_, name, _)| *name);
+    assert!(names.eq(adaptive_mpi::study::STRATEGIES));
 }
