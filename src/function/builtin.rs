@@ -416,14 +416,6 @@ impl FunctionSpec for Chosen {
         format!("builtin {}: {}", self.builtin.name, self.builtin.formula)
     }
 
-    fn check(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn outside(&self) -> bool {
-        false
-    }
-
     fn start(&self) -> Result<Box<dyn Function>, Failure> {
         Ok(Box::new(self.clone()))
     }

@@ -100,14 +100,6 @@ impl FunctionSpec for Expression {
         format!("expression {}", self.texts.join("; "))
     }
 
-    fn check(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn outside(&self) -> bool {
-        false
-    }
-
     fn start(&self) -> Result<Box<dyn Function>, Failure> {
         Ok(Box::new(self.clone()))
     }

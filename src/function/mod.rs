@@ -86,11 +86,15 @@ pub trait FunctionSpec: Send + Sync + std::fmt::Debug {
 
     /// Problems that can be found without evaluating anything, one sentence each: a missing file, a program that
     /// is not in PATH, a module that can't be imported. Empty if all is well. May start processes; reads the disk.
-    fn check(&self) -> Vec<String>;
+    fn check(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Whether evaluations happen in other processes: those must be made before MPI is initialised where possible,
     /// and can't take a worker down with them.
-    fn outside(&self) -> bool;
+    fn outside(&self) -> bool {
+        false
+    }
 
     /// Makes the instance for one worker. Starts its process, if there is one, but does not wait for it: what goes
     /// wrong in there is the failure of the first evaluation.

@@ -97,14 +97,6 @@ impl FunctionSpec for Native {
         format!("rust {}", self.name)
     }
 
-    fn check(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn outside(&self) -> bool {
-        false
-    }
-
     fn start(&self) -> Result<Box<dyn Function>, Failure> {
         Ok(Box::new(self.clone()))
     }

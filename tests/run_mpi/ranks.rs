@@ -164,3 +164,20 @@ fn the_launcher_of_another_mpi_is_exit_3_on_every_rank_before_any_file_is_touche
     folder.command(&["run"]).env(size, "4").end().expect(3).says("4");
     assert_eq!(folder.contents(), before);
 }
+
+#[test]
+fn the_reported_efficiency_is_what_the_workers_measured() {
+    let _machine = machine();
+    let folder = Folder::new(
+        "[function]\nbuiltin = 'sleep'\n[parameters]\nseconds = 0.004\n[learner]\ntype = '1d'\nbounds = [0, 1]\n\
+         [goal]\nnpoints = 400\n",
+    );
+    let summary = folder.ranks(3, &["run", "--json"]).end().expect(0).json();
+    let number = |key: &str| summary[key].as_f64().unwrap();
+    let measured: f64 = folder.read().columns.iter().map(|row| row.meta.duration).sum();
+    let busy = measured / (number("workers") * number("elapsed_s"));
+    assert!((number("efficiency") - busy).abs() < 0.02, "{busy} in {summary}");
+    let manager: f64 =
+        summary["manager"].as_object().unwrap().values().filter_map(serde_json::Value::as_f64).sum();
+    assert!((manager - 1.0).abs() < 0.02, "the phases of rank 0 add up to its time: {summary}");
+}
