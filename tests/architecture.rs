@@ -18,10 +18,11 @@ const LAYERS: [&[&str]; 8] = [
 ];
 
 /// Parts that do no I/O and read no clock.
-const PURE: [&str; 7] = [
+const PURE: [&str; 8] = [
     "src/model",
     "src/loss",
     "src/learner",
+    "src/pool/appetite.rs",
     "src/pool/scheduler.rs",
     "src/pool/wire.rs",
     "src/runner/engine.rs",

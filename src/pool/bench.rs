@@ -135,11 +135,7 @@ impl Bench {
             let tasks = options.sleeping.as_micros() as u64 / micros * u64::from(workers);
             Load { sleep: micros, tasks: tasks.max(1), in_flight: 2 }
         };
-        let fixed = {
-            let mut fixed = PoolOptions::default();
-            fixed.depth = Some(k);
-            fixed
-        };
+        let fixed = PoolOptions { depth: Some(k), ..PoolOptions::default() };
         let auto = PoolOptions::default();
         let cases = [
             (format!("empty tasks, {k} in flight each"), empty, &fixed),

@@ -54,7 +54,7 @@ impl Ladder {
             return true;
         }
         self.polls += 1;
-        self.polls % POLLS_PER_LOOK == 0
+        self.polls.is_multiple_of(POLLS_PER_LOOK)
     }
 
     /// What comes next at `now`. `busy`: a large message is under way, which needs frequent visits; but one that is stuck
