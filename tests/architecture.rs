@@ -18,12 +18,13 @@ const LAYERS: [&[&str]; 8] = [
 ];
 
 /// Parts that do no I/O and read no clock.
-const PURE: [&str; 8] = [
+const PURE: [&str; 9] = [
     "src/model",
     "src/loss",
     "src/learner",
-    "src/pool/scheduler",
+    "src/pool/appetite.rs",
     "src/pool/pace.rs",
+    "src/pool/scheduler.rs",
     "src/pool/wire.rs",
     "src/runner/engine.rs",
     "src/runner/goal.rs",
