@@ -143,7 +143,7 @@ fn hdf5_version() -> Option<String> {
 
 fn warnings(pool: &Pool, places: &[Place], without_hdf5: bool) -> Vec<String> {
     let mut warnings = Vec::new();
-    for (host, ranks) in &pool.world().hosts {
+    for (host, _) in &pool.world().hosts {
         let on_host = places.iter().filter(|place| place.host == *host);
         let cores = on_host.clone().map(|place| place.cores).max().unwrap_or(1);
         let working = on_host.count();
@@ -154,7 +154,6 @@ fn warnings(pool: &Pool, places: &[Place], without_hdf5: bool) -> Vec<String> {
                 if cores == 1 { "" } else { "s" }
             ));
         }
-        let _ = ranks;
     }
     if places.iter().all(|place| place.python.is_none()) {
         warnings.push(

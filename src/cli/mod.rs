@@ -76,6 +76,7 @@ impl App {
         if crate::pool::launch::Launch::of_process().rank.is_some_and(|rank| rank > 0) {
             output::be_silent();
         }
+        output::show_log();
         self.dispatch(cli.command)
     }
 

@@ -3,12 +3,23 @@
 use super::exit::CommandError;
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
+use tracing_subscriber::EnvFilter;
 
 static SILENT: AtomicBool = AtomicBool::new(false);
 
 /// From now on nothing is printed: another rank speaks for all.
 pub(super) fn be_silent() {
     SILENT.store(true, Ordering::Relaxed);
+}
+
+/// Shows what the layers below log: warnings of rank 0, and of any rank what `RUST_LOG` asks for.
+pub(super) fn show_log() {
+    let usual = if speaks() { "adaptive_mpi=warn" } else { "off" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(on_terminal()).without_time();
+    let log = log.with_writer(std::io::stderr);
+    // A binary around this library may have a log of its own, which then stays.
+    let _ = log.try_init();
 }
 
 fn speaks() -> bool {

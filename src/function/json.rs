@@ -2,6 +2,7 @@
 //! [`program`](super::program).
 
 use super::Call;
+use crate::model::json::from_number as number;
 use crate::model::{Detail, Failure, FailureKind, Parameter, Parameters, Point, Value};
 use serde_json::{Map, Value as Json, json};
 use std::borrow::Cow;
@@ -61,16 +62,6 @@ fn describe(call: &Call<'_>, object: &mut Map<String, Json>) {
         (name.clone(), value)
     });
     object.insert("parameters".into(), parameters.collect::<Map<_, _>>().into());
-}
-
-/// JSON knows neither NaN nor infinity: they are texts.
-fn number(x: f64) -> Json {
-    match x {
-        x if x.is_finite() => json!(x),
-        x if x.is_nan() => "nan".into(),
-        x if x > 0.0 => "inf".into(),
-        _ => "-inf".into(),
-    }
 }
 
 /// Reads a request.
