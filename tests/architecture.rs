@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// Modules from bottom to top; those in one row stand beside each other and must not know each other.
 const LAYERS: [&[&str]; 8] = [
     &["model"],
-    &["loss"],
+    &["loss", "geometry"],
     &["learner"],
     &["pool", "checkpoint", "function"],
     &["report"],
@@ -132,19 +132,28 @@ fn no_file_is_too_long_to_read_in_one_go() {
 #[test]
 fn every_registry_entry_has_its_file_and_its_template() {
     use adaptive_mpi::study::template::{FUNCTION_PARTS, LEARNER_PARTS};
-    let has = |path: String| assert!(root().join("src").join(&path).is_file(), "{path} is missing");
+    let has = |path: String| {
+        let folder = root().join("src").join(&path);
+        let file = folder.with_extension("rs");
+        assert!(file.is_file() || folder.join("mod.rs").is_file(), "{path} is missing");
+    };
     for kind in adaptive_mpi::function::FUNCTIONS {
         let file = if kind.name == "rust" { "native" } else { kind.name };
-        has(format!("function/{file}.rs"));
+        has(format!("function/{file}"));
         assert!(FUNCTION_PARTS.iter().any(|part| part.name == kind.name), "no template for {}", kind.name);
     }
     for kind in adaptive_mpi::learner::LEARNERS {
-        let file = if kind.name == "1d" { "learner1d" } else { kind.name };
-        has(format!("learner/{file}.rs"));
+        let file = match kind.name {
+            "1d" => "learner1d",
+            "2d" => "learner2d",
+            "nd" => "learner_nd",
+            other => other,
+        };
+        has(format!("learner/{file}"));
         assert!(LEARNER_PARTS.iter().any(|part| part.name == kind.name), "no template for {}", kind.name);
     }
     for exporter in adaptive_mpi::report::export::EXPORTERS {
-        has(format!("report/export/{}.rs", exporter.name));
+        has(format!("report/export/{}", exporter.name));
     }
 }
 

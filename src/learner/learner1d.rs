@@ -304,6 +304,10 @@ impl Learner for Learner1D {
         self.intervals.line.npending + self.outside.len() - self.outside_told
     }
 
+    fn bounding_box(&self) -> Option<Vec<(f64, f64)>> {
+        Some(vec![self.bounds])
+    }
+
     fn new_empty(&self) -> Box<dyn Learner> {
         Box::new(Self::empty(self.bounds, self.intervals.loss().clone()))
     }

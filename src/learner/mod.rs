@@ -122,6 +122,24 @@ pub trait Learner: Send {
     /// A copy of the learner in its present state.
     fn boxed_clone(&self) -> Box<dyn Learner>;
 
+    /// What the learner has to show beside its loss, by its upstream name: an integral and its error (`igral`, `err`),
+    /// a `mean` and its `std`. Shown by `status` and `ask-tell`. Empty for most.
+    fn figures(&self) -> Vec<(&'static str, f64)> {
+        Vec::new()
+    }
+
+    /// The smallest box around the domain, a pair of bounds per coordinate; `None` where there is no such domain.
+    fn bounding_box(&self) -> Option<Vec<(f64, f64)>> {
+        None
+    }
+
+    /// Appends to `out` the components of the piecewise linear interpolant of the told values at a point (NaN outside
+    /// of what is known), and says whether this learner can interpolate by now.
+    fn interpolate(&self, at: &[f64], out: &mut Vec<f64>) -> bool {
+        let _ = (at, out);
+        false
+    }
+
     /// The children of a learner made of learners, by index; `None` for any other learner.
     fn children(&self) -> Option<&[Box<dyn Learner>]> {
         None

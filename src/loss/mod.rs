@@ -126,6 +126,8 @@ pub fn interval_loss_from_settings(learner: &Table) -> settings::Result<Arc<dyn 
 }
 
 fn kind(name: &str, at: &Setting) -> settings::Result<&'static IntervalLossKind> {
+    // Upstream's default is `default_loss`, whatever our own default is; `default` is its short name.
+    let name = if name == "default_loss" { "default" } else { name };
     INTERVAL_LOSSES.iter().find(|kind| kind.name == name).ok_or_else(|| {
         let names = INTERVAL_LOSSES.iter().map(|kind| kind.name);
         settings::unknown(&at.span, &format!("unknown loss `{name}`"), name, names)
