@@ -13,13 +13,14 @@
 //! report                                   status lines, tables, exports of what a checkpoint holds
 //! pool  checkpoint  function               the outside world: MPI, HDF5, user code
 //! learner                                  pure and deterministic
-//! loss                                     pure
+//! loss  geometry                           pure
 //! model                                    Point, Value, Sample, Outcome, Settings: plain data
 //! ```
 
 pub mod checkpoint;
 pub mod cli;
 pub mod function;
+pub mod geometry;
 pub mod learner;
 pub mod loss;
 pub mod model;

@@ -1,0 +1,1 @@
+//! Simplices, triangulations and predicates in D dimensions. Pure functions and flat data.
