@@ -327,3 +327,37 @@ fn a_reader_sees_a_growing_prefix_while_a_writer_writes() {
     });
     checkpoint.close(vec![], ending()).unwrap();
 }
+
+#[test]
+fn values_that_wait_for_their_turn_are_kept_through_rotations_until_they_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let value = |i| match told(i) {
+        Fact::Told(told) => told,
+        Fact::Failed(_) => unreachable!(),
+    };
+    let early = || read(folder.path(), "run").unwrap().early;
+    let (mut checkpoint, _) = Checkpoint::open(&options(folder.path())).unwrap();
+    checkpoint.append_early(&value(100));
+    checkpoint.append_early(&value(101));
+    checkpoint.commit().unwrap();
+    assert_eq!(early(), [value(100), value(101)]);
+    for i in 0..6 {
+        checkpoint.append(&told(i));
+        checkpoint.snapshot_now(vec![]).unwrap();
+        assert_eq!(early(), [value(100), value(101)], "after snapshot {i}");
+    }
+    drop(checkpoint);
+    let (mut checkpoint, loaded) = Checkpoint::open(&options(folder.path())).unwrap();
+    assert_eq!(loaded.early, [value(100), value(101)]);
+    checkpoint.append(&told(101));
+    for i in 6..10 {
+        checkpoint.append(&told(i));
+        checkpoint.snapshot_now(vec![]).unwrap();
+    }
+    assert_eq!(early(), [value(100)]);
+    checkpoint.append(&told(100));
+    checkpoint.close(vec![], ending()).unwrap();
+    let end = read(folder.path(), "run").unwrap();
+    assert!(end.early.is_empty());
+    assert_eq!(end.columns.len(), 12);
+}

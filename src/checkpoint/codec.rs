@@ -10,6 +10,7 @@ pub(super) mod kind {
     pub(in crate::checkpoint) const FAILED: u8 = 2;
     pub(in crate::checkpoint) const HEADER: u8 = 3;
     pub(in crate::checkpoint) const ENDED: u8 = 4;
+    pub(in crate::checkpoint) const EARLY: u8 = 5;
 }
 
 fn put_text(out: &mut Vec<u8>, text: &str) {
@@ -44,7 +45,16 @@ fn put_who(out: &mut Vec<u8>, kind: u8, sequence: u64, learner: u32, replica: u6
 
 /// A told point as the payload of a record.
 pub(super) fn put_told(out: &mut Vec<u8>, sequence: u64, row: &Row<'_>) {
-    put_who(out, kind::TOLD, sequence, row.learner, row.replica, &row.meta);
+    put_value(out, kind::TOLD, sequence, row);
+}
+
+/// A value that waits for its turn to be told, as the payload of a record.
+pub(super) fn put_early(out: &mut Vec<u8>, sequence: u64, row: &Row<'_>) {
+    put_value(out, kind::EARLY, sequence, row);
+}
+
+fn put_value(out: &mut Vec<u8>, kind: u8, sequence: u64, row: &Row<'_>) {
+    put_who(out, kind, sequence, row.learner, row.replica, &row.meta);
     out.push(u8::from(row.extra.is_some()));
     out.extend_from_slice(&(row.point.len() as u32).to_le_bytes());
     out.extend_from_slice(&(row.values.len() as u32).to_le_bytes());
@@ -120,6 +130,7 @@ pub(super) fn put_header(out: &mut Vec<u8>, header: &Header) {
 #[derive(Debug)]
 pub(super) enum Record {
     Told(ToldRecord),
+    Early(ToldRecord),
     Failed(Failed),
     Header(Header),
     Ended(Ended),
@@ -162,14 +173,15 @@ pub(super) fn take_record(payload: &[u8]) -> Option<Record> {
     let kind = bytes.u8()?;
     let _sequence = bytes.u64()?;
     match kind {
-        kind::TOLD => {
+        kind::TOLD | kind::EARLY => {
             let (learner, replica, meta) = bytes.who()?;
             let has_extra = bytes.u8()? & 1 != 0;
             let x_width = bytes.u32()? as usize;
             let y_width = bytes.u32()? as usize;
             let numbers = bytes.numbers(x_width.checked_add(y_width)?)?;
             let extra = if has_extra { Some(bytes.text()?) } else { None };
-            Some(Record::Told(ToldRecord { learner, replica, numbers, x_width, extra, meta }))
+            let told = ToldRecord { learner, replica, numbers, x_width, extra, meta };
+            Some(if kind == kind::TOLD { Record::Told(told) } else { Record::Early(told) })
         }
         kind::FAILED => {
             let (learner, replica, meta) = bytes.who()?;

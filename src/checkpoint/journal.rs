@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub(super) const MAGIC: [u8; 8] = *b"\x93AMJ\r\n\x1a\n";
 /// Format of journals and snapshots that this program writes: (major, minor). A reader refuses a newer
 /// major; a writer refuses a newer minor too.
-pub(super) const FORMAT: (u16, u16) = (1, 0);
+pub(super) const FORMAT: (u16, u16) = (1, 1);
 /// Magic, major, minor, length and checksum of the head.
 const HEAD: usize = 20;
 /// Length and checksum.
@@ -56,6 +56,11 @@ impl Journal {
 
     pub(super) fn told(&mut self, sequence: u64, row: &Row<'_>) {
         self.record(|out| codec::put_told(out, sequence, row));
+    }
+
+    /// A value that waits for its turn. It has no number of its own.
+    pub(super) fn early(&mut self, sequence: u64, row: &Row<'_>) {
+        self.record(|out| codec::put_early(out, sequence, row));
     }
 
     pub(super) fn failed(&mut self, sequence: u64, failed: &Failed) {
@@ -233,7 +238,7 @@ fn next_record(bytes: &[u8], from: usize, expected: u64) -> Option<usize> {
     let most = expected.saturating_add(bytes.len() as u64);
     (from..bytes.len().saturating_sub(FRAME + LEAST_PAYLOAD - 1)).find(|at| {
         let Some((kind, sequence)) = bytes.get(at + FRAME..).and_then(codec::peek) else { return false };
-        let plausible = (kind::TOLD..=kind::ENDED).contains(&kind)
+        let plausible = (kind::TOLD..=kind::EARLY).contains(&kind)
             && (expected == 0 || (expected..=most).contains(&sequence));
         plausible && record_at(bytes, *at).is_some()
     })

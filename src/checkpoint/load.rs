@@ -2,12 +2,12 @@
 //! tell beyond it. Reads only; what is wrong is told, and the caller decides.
 
 use super::codec::Record;
-use super::columns::{Chunks, Columns};
+use super::columns::{Chunks, Columns, Row};
 use super::files::{Files, Part, is_absent};
 use super::journal::{self, FORMAT};
 use super::lock;
 use super::snapshot::{self, ReadError};
-use super::{CheckpointError, Ended, Failed, Header, Loaded};
+use super::{CheckpointError, Ended, Failed, Header, Loaded, Told};
 use crate::model::Sample;
 use rustc_hash::FxHashSet;
 use std::path::Path;
@@ -50,6 +50,7 @@ pub(super) struct Found {
     pub(super) columns: Columns,
     pub(super) failures: Chunks<(u64, Failed)>,
     pub(super) in_flight: Vec<Sample>,
+    pub(super) early: Vec<Told>,
     pub(super) ended: Option<Ended>,
     pub(super) generation: u64,
     pub(super) written: Option<f64>,
@@ -96,6 +97,7 @@ impl Found {
             failures: self.failures.iter().map(|(_, failed)| failed.clone()).collect(),
             failure_numbers: self.failures.iter().map(|(number, _)| *number).collect(),
             in_flight: self.in_flight.clone(),
+            early: self.early.clone(),
             notices: self.notices.clone(),
             losses: self.losses.iter().map(|(_, sentence)| sentence.clone()).collect(),
             generation: self.generation,
@@ -195,6 +197,18 @@ struct Merge<'a> {
     pending: Option<FxHashSet<(u32, u64, Vec<u64>)>>,
 }
 
+/// A value that was told no longer waits for its turn. In a deterministic run few wait; in any other none.
+pub(super) fn note_told(early: &mut Vec<Told>, row: &Row<'_>) {
+    let same = |told: &Told| {
+        told.sample.learner == row.learner
+            && told.sample.replica == row.replica
+            && *told.sample.point == *row.point
+    };
+    if let Some(at) = early.iter().position(same) {
+        early.remove(at);
+    }
+}
+
 fn key(learner: u32, replica: u64, point: &[f64]) -> (u32, u64, Vec<u64>) {
     (learner, replica, point.iter().map(|x| x.to_bits()).collect())
 }
@@ -211,16 +225,29 @@ impl Merge<'_> {
         let mut records = Vec::new();
         let mut first = None;
         let base = self.base;
+        let mut early = std::mem::take(&mut self.found.early);
         let scan = journal::scan(&bytes, &mut |sequence, record| {
             let fact = matches!(record, Record::Told(_) | Record::Failed(_));
             if fact && first.is_none() {
                 first = Some(sequence);
+            }
+            match &record {
+                Record::Told(told) => note_told(&mut early, &told.row()),
+                Record::Early(told) => {
+                    let told = told.row().told();
+                    // It is written again when a new journal begins.
+                    if early.iter().all(|known| known.sample != told.sample) {
+                        early.push(told);
+                    }
+                }
+                _ => {}
             }
             // What the generation has is not kept, so that memory stays bounded by what is new.
             if sequence >= base {
                 records.push((sequence, record));
             }
         });
+        self.found.early = early;
         if let Some(format) = scan.format {
             if format.0 != FORMAT.0 {
                 return Err(CheckpointError::Newer { path, found: format, known: FORMAT });
@@ -310,6 +337,7 @@ impl Merge<'_> {
                 self.found.ended = None;
                 self.next += 1;
             }
+            Record::Early(_) => {}
             Record::Header(header) => self.found.header = Some(header),
             Record::Ended(ended) => self.found.ended = Some(ended),
         }

@@ -13,6 +13,9 @@ pub struct Loaded {
     pub failures: Vec<Failed>,
     /// What was being evaluated when the newest snapshot was written and has had no result since.
     pub in_flight: Vec<Sample>,
+    /// Values that arrived before their turn to be told (in a deterministic run), and have not been told since, in
+    /// the order in which they arrived.
+    pub early: Vec<Told>,
     /// What a user should know about the state of the files: one sentence each.
     pub notices: Vec<String>,
     /// What is known to be lost: one sentence each. Empty if every fact is there.

@@ -1,5 +1,6 @@
 //! What a writer does about the files that it finds, before it goes on with them.
 
+use super::columns::Row;
 use super::files::{Files, Part};
 use super::journal::{FORMAT, Journal};
 use super::load::Found;
@@ -67,6 +68,9 @@ pub(super) fn journal(files: &Files, found: &mut Found, header: &Header) -> io::
             if number % 4096 == 0 {
                 journal.commit(files)?;
             }
+        }
+        for told in &found.early {
+            journal.early(found.len(), &Row::from(told));
         }
         journal.commit(files)?;
         files.sync(&journal.file())?;

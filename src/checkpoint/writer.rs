@@ -8,7 +8,7 @@ use super::publish::{Job, Published, Work, publish};
 use super::resume;
 use super::snapshot::{self, Snapshot};
 use super::sync::Syncer;
-use super::{CheckpointError, Ended, Ending, Fact, Failed, Header, Loaded, Options, SyncPolicy};
+use super::{CheckpointError, Ended, Ending, Fact, Failed, Header, Loaded, Options, SyncPolicy, Told};
 use crate::model::Sample;
 use std::io;
 use std::time::{Duration, Instant};
@@ -27,6 +27,8 @@ pub struct Checkpoint {
     header: Header,
     columns: Columns,
     failures: Chunks<(u64, Failed)>,
+    /// Values that wait for their turn to be told.
+    early: Vec<Told>,
     journal: Journal,
     /// `NAME.journal.old` may not be replaced any more: a rotation went wrong half way.
     rotation_stuck: bool,
@@ -108,6 +110,7 @@ impl Checkpoint {
             header,
             columns: found.columns,
             failures: found.failures,
+            early: found.early,
             journal,
             rotation_stuck: false,
             published: Published { newest: found.snapshot, old: found.snapshot_old },
@@ -140,6 +143,7 @@ impl Checkpoint {
                     self.journal.header(sequence, &self.header);
                 }
                 self.journal.told(sequence, &Row::from(told));
+                load::note_told(&mut self.early, &Row::from(told));
                 self.columns.push(told);
             }
             Fact::Failed(failed) => {
@@ -148,6 +152,13 @@ impl Checkpoint {
             }
         }
         self.stats.appended += 1;
+    }
+
+    /// Takes a value that is told later, when its turn comes, by [`append`](Self::append): until then a reader finds
+    /// it in [`Loaded::early`]. As `append`, in memory only until the next [`commit`](Self::commit).
+    pub fn append_early(&mut self, told: &Told) {
+        self.journal.early(self.len() as u64, &Row::from(told));
+        self.early.push(told.clone());
     }
 
     /// Hands all appended facts to the system: from then on the death of any process does not lose them.
@@ -377,7 +388,11 @@ impl Checkpoint {
         if self.rotation_stuck || replaces_needed_facts || sequence == self.journal.start {
             return Ok(());
         }
-        let new = Journal::create(&self.files, sequence, &self.header)?;
+        let mut new = Journal::create(&self.files, sequence, &self.header)?;
+        for told in &self.early {
+            new.early(sequence, &Row::from(told));
+        }
+        new.commit(&self.files)?;
         let replaced = self.files.open_for_writing(Part::JournalOld).ok();
         self.files.rename(Part::Journal, Part::JournalOld)?;
         if let Err(error) = self.files.rename(Part::JournalNew, Part::Journal) {

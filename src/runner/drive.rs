@@ -150,6 +150,7 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
         goal: None,
         draining: false,
         work: Vec::new(),
+        waiting: false,
         not_saved: None,
         chores_due: Instant::now(),
         moment: Moment { elapsed: Duration::ZERO, now: Timestamp::now() },
@@ -190,6 +191,8 @@ struct Loop {
     /// The run is over and only takes what still comes back: goals no longer matter.
     draining: bool,
     work: Vec<Work>,
+    /// Values that wait for their turn are not yet committed.
+    waiting: bool,
     /// Results can't be saved any more, or not by this run.
     not_saved: Option<StopReason>,
     chores_due: Instant,
@@ -297,11 +300,18 @@ impl Loop {
         };
         self.accounting.evaluated(duration);
         let meta = Meta { worker, attempt: 0, started, duration: duration.as_secs_f64() };
-        drive.engine.completed(key, outcome, meta);
+        if let Some(mut waiting) = drive.engine.completed(key, outcome, meta) {
+            if let Some(stored) = &drive.stored_learner {
+                waiting.sample.learner = stored[waiting.sample.learner as usize];
+            }
+            drive.checkpoint.append_early(&waiting);
+            self.waiting = true;
+        }
     }
 
     fn settle(&mut self, drive: &mut Drive<'_>) {
-        let mut any = false;
+        // What waits for its turn is saved meanwhile.
+        let mut any = std::mem::take(&mut self.waiting);
         // With a goal reached, results that wait for their turn stay unsettled: asks and tells end at the goal.
         while self.goal.is_none()
             && let Some(fact) = drive.engine.settle()
@@ -422,6 +432,8 @@ impl Loop {
             self.take_results(drive, left.min(LONGEST_WAIT));
             if keep {
                 self.settle(drive);
+            } else if std::mem::take(&mut self.waiting) {
+                self.commit(drive);
             }
             observer.progress(&self.outlook(drive));
         }

@@ -117,6 +117,18 @@ impl Engine {
         self.first.push_back(attempt);
     }
 
+    /// A sample of an earlier run whose value arrived there and was not told: its turn had not come.
+    pub fn resume_arrived(&mut self, told: Told) {
+        self.learner.tell_pending(&told.sample);
+        let Told { sample, value, meta } = told;
+        let attempt = Attempt { sample, number: meta.attempt, turn: self.take_turn() };
+        if self.is_deterministic() {
+            self.early.insert(attempt.turn, (attempt, Ok(value), meta));
+        } else {
+            self.due.push_back((attempt, Ok(value), meta));
+        }
+    }
+
     /// A sample that earlier runs gave up: it stays pending in the learner, so that it is not asked again.
     pub fn leave_out(&mut self, sample: &Sample) {
         self.learner.tell_pending(sample);
@@ -184,14 +196,16 @@ impl Engine {
 
     /// Takes what became of an attempt; [`Engine::settle`] draws the consequences. A key that is not in flight
     /// (a late answer) changes nothing. `meta.attempt` is filled in here.
-    pub fn completed(&mut self, key: u64, outcome: Outcome, meta: Meta) {
-        let Some(attempt) = self.end(key) else { return };
+    ///
+    /// A value that has to wait for its turn is returned too, to be remembered until then.
+    pub fn completed(&mut self, key: u64, outcome: Outcome, meta: Meta) -> Option<Told> {
+        let attempt = self.end(key)?;
         match outcome {
             // A function that can't start says nothing about the sample: no attempt is counted against it.
             Err(failure) if failure.kind == FailureKind::Setup => {
                 self.not_started = (self.not_started.0 + 1, Some(failure));
                 self.first.push_front(attempt);
-                return;
+                return None;
             }
             _ => self.not_started.0 = 0,
         }
@@ -201,9 +215,16 @@ impl Engine {
         let again = outcome.is_err() && attempt.number < self.policy.retries;
         if again || self.policy.order == Order::Arrival {
             self.due.push_back((attempt, outcome, meta));
-        } else {
-            self.early.insert(attempt.turn, (attempt, outcome, meta));
+            return None;
         }
+        let waiting = match &outcome {
+            Ok(value) if attempt.turn > self.turn_to_settle => {
+                Some(Told { sample: attempt.sample.clone(), value: value.clone(), meta })
+            }
+            _ => None,
+        };
+        self.early.insert(attempt.turn, (attempt, outcome, meta));
+        waiting
     }
 
     /// Tells the next result to the learner, or decides about the next failure, and returns what is to be

@@ -9,6 +9,8 @@ use rustc_hash::FxHashMap;
 pub struct Restored {
     /// Values told to the learners.
     pub told: u64,
+    /// Values that arrived earlier and are told in their turn.
+    pub early: u64,
     /// Samples that have no value yet and are evaluated first: in flight at the end, or failed and to be retried.
     pub resumed: u64,
     /// Samples given up earlier: not evaluated again.
@@ -77,12 +79,24 @@ pub fn restore(
         restored.told += 1;
     }
     let mut engine = Engine::new(learner, policy);
+    let mut early: Vec<_> = loaded
+        .early
+        .iter()
+        .filter_map(|told| {
+            let mut told = told.clone();
+            told.sample.learner = learner_now(told.sample.learner)?;
+            Some(told)
+        })
+        .collect();
+    restored.early = early.len() as u64;
     let mut open: Vec<Open> = open.into_values().collect();
     open.sort_by_key(|open| open.order);
     for Open { mut sample, attempts, given_up, .. } in open {
         let Some(now) = learner_now(sample.learner) else { continue };
         sample.learner = now;
-        if given_up && !retry_given_up {
+        if let Some(at) = early.iter().position(|told| key(&told.sample) == key(&sample)) {
+            engine.resume_arrived(early.remove(at));
+        } else if given_up && !retry_given_up {
             engine.leave_out(&sample);
             restored.given_up += 1;
         } else {
@@ -90,5 +104,7 @@ pub fn restore(
             restored.resumed += 1;
         }
     }
+    // Asked after the last snapshot, so that nothing tells their place: in the order in which they arrived.
+    early.into_iter().for_each(|told| engine.resume_arrived(told));
     Ok((engine, restored))
 }

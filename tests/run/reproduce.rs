@@ -78,3 +78,45 @@ fn a_log_with_failures_and_a_killed_run_is_replayed_too() {
     let killed = check().expect(0).out;
     assert!(killed.contains("calls replayed"), "{killed}");
 }
+
+/// The first point takes long; those asked with it arrive before their turn.
+const SLOW_FIRST: &str = r#"
+[function]
+command = ["sh", "-c", "echo {x} >> FOLDER/calls; if [ {x} = -1.0 ] && [ ! -e FOLDER/awake ]; then sleep 1000; fi; echo {x}"]
+[learner]
+type = "1d"
+bounds = [-1, 1]
+[goal]
+npoints = 12
+[run]
+workers = 3
+in_flight = 6
+deterministic = true
+"#;
+
+#[test]
+fn results_that_wait_for_their_turn_survive_a_kill() {
+    let folder = Folder::new("");
+    folder.write("adaptive.toml", SLOW_FIRST.replace("FOLDER", folder.path().to_str().unwrap()));
+    let mut run = folder.command(&["run", "--quiet"]).start();
+    let mut waiting = Vec::new();
+    assert!(run.until(|_| {
+        waiting = if folder.file("data/adaptive.journal").exists() { folder.read().early } else { vec![] };
+        waiting.len() >= 3
+    }));
+    run.kill_all();
+    drop(run);
+    assert_eq!((folder.rows().len(), folder.read().early), (0, waiting.clone()));
+
+    folder.write("awake", "");
+    folder.run(0, &["--quiet"]);
+    let rows = folder.rows();
+    assert_eq!(rows.len(), 12);
+    assert!(folder.read().early.is_empty());
+    let calls = folder.text("calls");
+    for told in waiting {
+        let x = told.sample.point[0];
+        assert_eq!(calls.lines().filter(|line| line.parse() == Ok(x)).count(), 1, "{x} was computed again");
+        assert!(rows.iter().any(|row| row.point == [x] && row.values == [x]));
+    }
+}
