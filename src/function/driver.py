@@ -106,6 +106,8 @@ def reply_to(value):
 
 
 def parameter(value):
+    if isinstance(value, dict):
+        return value["text"]
     return float(value) if value in ("nan", "inf", "-inf") else value
 
 

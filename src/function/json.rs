@@ -57,11 +57,18 @@ fn describe(call: &Call<'_>, object: &mut Map<String, Json>) {
             Parameter::Bool(b) => Json::Bool(*b),
             Parameter::Integer(i) => json!(i),
             Parameter::Float(x) => number(*x),
+            // A text that would be taken for a number.
+            Parameter::Text(text) if is_number_name(text) => json!({ "text": text }),
             Parameter::Text(text) => Json::String(text.clone()),
         };
         (name.clone(), value)
     });
     object.insert("parameters".into(), parameters.collect::<Map<_, _>>().into());
+}
+
+/// How numbers that JSON lacks are written.
+fn is_number_name(text: &str) -> bool {
+    matches!(text, "nan" | "inf" | "-inf")
 }
 
 /// Reads a request.
@@ -81,10 +88,13 @@ pub(super) fn read_request(line: &str) -> Result<Request, String> {
                 Json::Number(n) => n
                     .as_i64()
                     .map_or_else(|| Parameter::Float(n.as_f64().unwrap_or(f64::NAN)), Parameter::Integer),
-                Json::String(text) => match text.as_str() {
-                    "nan" | "inf" | "-inf" => Parameter::Float(text.parse().unwrap_or(f64::NAN)),
-                    _ => Parameter::Text(text.clone()),
-                },
+                Json::String(text) if is_number_name(text) => {
+                    Parameter::Float(text.parse().unwrap_or(f64::NAN))
+                }
+                Json::String(text) => Parameter::Text(text.clone()),
+                Json::Object(of) if of.get("text").is_some_and(Json::is_string) => {
+                    Parameter::Text(of["text"].as_str().unwrap_or_default().to_owned())
+                }
                 other => return Err(format!("parameter {name} can't be {other}")),
             };
             parameters.0.push((name.clone(), value));
@@ -369,6 +379,7 @@ mod tests {
                 ("a".into(), Parameter::Float(components[0])),
                 ("i".into(), Parameter::Integer(seed as i64)),
                 ("b".into(), Parameter::Bool(named)),
+                ("s".into(), Parameter::Text(["inf", "nan", "-inf", "text"][components.len() - 1].into())),
             ]);
             let point = Point::new(&components);
             let call = Call { point: &point, replica: seed, parameters: &parameters, signature: &signature };

@@ -87,7 +87,8 @@ fn the_point_and_parameters_arrive_as_each_learner_passes_them() {
     study.parameters.0.push(("n".into(), Parameter::Integer(3)));
     study.parameters.0.push(("on".into(), Parameter::Bool(true)));
     study.parameters.0.push(("top".into(), Parameter::Float(f64::INFINITY)));
-    let parameters = "{'offset': 0.5, 'mode': 'te', 'n': 3, 'on': True, 'top': inf}";
+    study.parameters.0.push(("label".into(), Parameter::Text("nan".into())));
+    let parameters = "{'offset': 0.5, 'mode': 'te', 'n': 3, 'on': True, 'top': inf, 'label': 'nan'}";
     for (names, scalar, seeded, point, expected) in [
         (&["x"][..], true, false, &[0.25][..], "0.25"),
         (&["x", "y"], false, false, &[0.25, 1.0], "(0.25, 1.0)"),

@@ -1,8 +1,9 @@
 //! Disks that are full, folders that can't be written, files that can't be read, and other runs.
 
-use crate::study_run::{Folder, check_rows, program};
+use crate::study_run::{Folder, check_rows, program, rows};
 use crate::{PEAK, peak};
 use std::fs;
+use std::path::Path;
 
 const FOREVER: &str = "goal = 'forever'\n[function]\nbuiltin = 'sleep'\n[parameters]\nseconds = [0.001]\n\
                        [learner]\ntype = '1d'\nbounds = [0, 1]\n[run]\nworkers = 2\n";
@@ -91,6 +92,41 @@ fn a_full_disk_ends_the_run_and_loses_nothing_that_was_told() {
         folder.run(0, &["--quiet"]);
         check_rows(&known, &folder.rows(), |row| row.point[0]);
     }
+}
+
+/// Mounts a small disk on `data`, in a mount namespace of its own, runs until it is full, copies what is there, makes the
+/// disk larger, and runs again.
+const SMALL_DISK: &str = r#"
+mkdir -p data && mount -t tmpfs -o size=1m disk data || exit 99
+"$0" run --quiet; echo "first run: $?"
+cp -r data full && mount -o remount,size=64m data && sed -i "s/.forever./{ npoints = 40000 }/" adaptive.toml
+"$0" run --quiet; code=$?
+cp -r data end; exit $code
+"#;
+
+#[test]
+fn a_disk_that_fills_up_loses_nothing_and_the_run_goes_on_when_there_is_room() {
+    use std::os::unix::fs::MetadataExt;
+    let study = FOREVER.replace("0.001", "0.0") + "[checkpoint]\ninterval = '100ms'\n";
+    let folder = Folder::new(&study);
+    let is_root = fs::metadata(folder.path()).unwrap().uid() == 0;
+    let namespace: &[&str] = if is_root { &["-m"] } else { &["-m", "-U", "-r"] };
+    let arguments = [namespace, &["sh", "-c", SMALL_DISK, program().to_str().unwrap()]].concat();
+    let run = folder.program(Path::new("unshare"), &arguments).end();
+    if run.code == Some(99) {
+        // Some containers forbid mounts; the limit on file sizes above fails in the same calls.
+        eprintln!("not tested: this machine lets nobody mount a small disk: {}", run.err);
+        return;
+    }
+    let run = run.expect(0).says("No space left on device");
+    assert!(run.out.contains("first run: 6") && !run.err.contains("panicked"), "{}{}", run.out, run.err);
+    let read = |data: &str| adaptive_mpi::checkpoint::read(folder.file(data), "adaptive").unwrap();
+    let (full, end) = (read("full"), read("end"));
+    assert!(full.losses.is_empty() && end.losses.is_empty());
+    let (full, end) = (rows(&full), rows(&end));
+    assert!(full.len() > 5000, "{} points fit", full.len());
+    check_rows(&full, &end, |row| row.point[0]);
+    assert!(end.len() >= 40_000);
 }
 
 #[test]
