@@ -553,3 +553,21 @@ fn a_study_is_told_what_is_wrong_with_its_learner() {
     assert!(bad(bounds(&[0.0, f64::INFINITY])).message.contains("finite"));
     assert_eq!(bad(Table::new("learner").with("type", text("1d"))).message, "`learner.bounds` is missing");
 }
+
+#[test]
+fn a_child_that_rests_is_not_asked_until_it_is_woken() {
+    for (strategy, name, _) in Strategy::ALL {
+        let children = (0..3).map(|_| learner::from_settings(&settings("1d")).unwrap()).collect();
+        let mut learner = BalancingLearner::new(children, *strategy);
+        let of = |asked: Vec<Suggestion>, child: u32| {
+            asked.iter().filter(|suggestion| suggestion.sample.learner == child).count()
+        };
+        learner.rest(1, true);
+        assert_eq!(of(learner.suggest(12), 1), 0, "{name}");
+        assert_eq!(of(learner.ask(12), 1), 0, "{name}");
+        learner.rest(1, false);
+        assert!(of(learner.ask(12), 1) > 0, "{name}");
+        (0..3).for_each(|child| learner.rest(child, true));
+        assert!(learner.ask(1).is_empty(), "{name}");
+    }
+}

@@ -66,13 +66,16 @@ impl FromStr for Strategy {
 /// A sample's `learner` is the index of the child; the child itself sees 0. (So children can't be balancing
 /// learners.) The children are ranked in a heap and only those that changed since are ranked anew: an `ask` or
 /// `tell` costs O(log children) besides the child's own work. Ties go to the child with fewer points, then to the
-/// lower index. A child that has nothing left to ask is passed over until it changes.
+/// lower index. A child that has nothing left to ask is passed over until it changes; one that rests
+/// ([`Learner::rest`]) until it is woken.
 ///
 /// Unlike upstream, the strategy `loss` sees points as soon as they are asked, not only when they are told: many
 /// points asked at once are spread over the children. An undefined (NaN) loss or improvement ranks as infinite.
 pub struct BalancingLearner {
     children: Vec<Box<dyn Learner>>,
     strategy: Strategy,
+    /// Children that are not asked.
+    resting: Vec<bool>,
     /// By the strategy; not used by `cycle`.
     choice: Ranking,
     /// By loss; ranked when a loss is asked for.
@@ -142,6 +145,7 @@ impl BalancingLearner {
         let ranking = Ranking::new(children.len());
         Self {
             strategy,
+            resting: vec![false; children.len()],
             choice: ranking.clone(),
             real: RefCell::new(ranking.clone()),
             expected: RefCell::new(ranking),
@@ -186,8 +190,11 @@ impl BalancingLearner {
     /// The child whose turn it is by the ranking.
     #[inline]
     fn choose(&mut self) -> Option<usize> {
-        let (children, strategy) = (&mut self.children, self.strategy);
+        let (children, resting, strategy) = (&mut self.children, &self.resting, self.strategy);
         self.choice.first(|index| {
+            if resting[index] {
+                return None;
+            }
             let child = children[index].as_mut();
             let measure = match strategy {
                 Strategy::LossImprovements => child.suggest(1).first()?.loss_improvement,
@@ -214,7 +221,7 @@ impl BalancingLearner {
         for _ in 0..self.children.len() {
             let index = self.turn;
             self.turn = (self.turn + 1) % self.children.len();
-            if self.ask_child(index, out) {
+            if !self.resting[index] && self.ask_child(index, out) {
                 return true;
             }
         }
@@ -343,6 +350,13 @@ impl Learner for BalancingLearner {
         self.children.iter().try_fold(true, |all, child| child.done().map(|done| all && done))
     }
 
+    fn rest(&mut self, child: u32, resting: bool) {
+        if let Some(now) = self.resting.get_mut(child as usize) {
+            *now = resting;
+            self.choice.touch(child as usize);
+        }
+    }
+
     fn new_empty(&self) -> Box<dyn Learner> {
         Box::new(Self::new(self.children.iter().map(|child| child.new_empty()).collect(), self.strategy))
     }
@@ -351,6 +365,7 @@ impl Learner for BalancingLearner {
         Box::new(Self {
             children: self.children.iter().map(|child| child.boxed_clone()).collect(),
             strategy: self.strategy,
+            resting: self.resting.clone(),
             choice: self.choice.clone(),
             real: self.real.clone(),
             expected: self.expected.clone(),

@@ -140,6 +140,11 @@ pub trait Learner: Send {
         false
     }
 
+    /// Lets a child rest: it is not asked until it is woken (`resting` false). For learners made of learners.
+    fn rest(&mut self, child: u32, resting: bool) {
+        let _ = (child, resting);
+    }
+
     /// The children of a learner made of learners, by index; `None` for any other learner.
     fn children(&self) -> Option<&[Box<dyn Learner>]> {
         None

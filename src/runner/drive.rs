@@ -230,6 +230,11 @@ pub fn look_at_all(goals: &mut GoalTracker, learner: &dyn Learner) {
 
 impl Loop {
     fn until_something_ends_it(&mut self, drive: &mut Drive<'_>, observer: &mut dyn Observer) -> Ended {
+        for index in 0..drive.engine.learner().children().map_or(0, <[_]>::len) {
+            if drive.goals.lets_rest() && drive.goals.is_finished(index) {
+                drive.engine.rest(index, true);
+            }
+        }
         // A goal may hold before anything is asked: an old study started again.
         self.goal = drive.goals.reached(self.moment);
         loop {
@@ -336,7 +341,13 @@ impl Loop {
         }
         if matches!(fact, Fact::Told(_)) {
             self.told += 1;
-            drive.goals.update(learner as usize, &mut OneLearner(drive.engine.learner(), learner as usize));
+            let index = learner as usize;
+            let before = drive.goals.is_finished(index);
+            drive.goals.update(index, &mut OneLearner(drive.engine.learner(), index));
+            let after = drive.goals.is_finished(index);
+            if before != after && drive.goals.lets_rest() {
+                drive.engine.rest(index, after);
+            }
             if !self.draining {
                 self.goal = drive.goals.reached(self.moment);
             }

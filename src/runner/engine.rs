@@ -289,6 +289,12 @@ impl Engine {
         }
     }
 
+    /// Lets one of many learners rest, or wakes it: see [`Learner::rest`].
+    pub fn rest(&mut self, learner: usize, resting: bool) {
+        self.learner.rest(learner as u32, resting);
+        self.exhausted &= resting;
+    }
+
     /// Whether results are told in the order of asks.
     pub fn is_deterministic(&self) -> bool {
         self.policy.order != Order::Arrival

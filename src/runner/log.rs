@@ -12,6 +12,7 @@ use std::io::{self, BufRead, Write};
 /// | `{"tell": [0, 0, [0.5]], "value": [1.25]}` | `tell` |
 /// | `{"tell_pending": [0, 0, [0.5]]}` | `tell_pending` |
 /// | `{"remove_unfinished": true}` | `remove_unfinished` |
+/// | `{"rest": 3, "resting": true}` | `rest` |
 pub struct Log {
     inner: Box<dyn Learner>,
     out: Box<dyn Write + Send>,
@@ -85,6 +86,11 @@ impl Learner for Log {
         self.inner.remove_unfinished();
     }
 
+    fn rest(&mut self, child: u32, resting: bool) {
+        self.write(&object!({"rest": child, "resting": resting}));
+        self.inner.rest(child, resting);
+    }
+
     fn loss(&self, which: Loss) -> f64 {
         self.inner.loss(which)
     }
@@ -108,6 +114,18 @@ impl Learner for Log {
     /// The copy writes no log.
     fn boxed_clone(&self) -> Box<dyn Learner> {
         self.inner.boxed_clone()
+    }
+
+    fn figures(&self) -> Vec<(&'static str, f64)> {
+        self.inner.figures()
+    }
+
+    fn bounding_box(&self) -> Option<Vec<(f64, f64)>> {
+        self.inner.bounding_box()
+    }
+
+    fn interpolate(&self, at: &[f64], out: &mut Vec<f64>) -> bool {
+        self.inner.interpolate(at, out)
     }
 
     fn children(&self) -> Option<&[Box<dyn Learner>]> {
@@ -186,6 +204,9 @@ pub fn replay(learner: &mut dyn Learner, log: impl BufRead) -> Result<usize, Log
             learner.tell_pending(&sample_from_json(sample).ok_or_else(malformed)?);
         } else if call.get("remove_unfinished").is_some() {
             learner.remove_unfinished();
+        } else if let Some(child) = call.get("rest").and_then(Json::as_u64) {
+            let resting = call.get("resting").and_then(Json::as_bool).ok_or_else(malformed)?;
+            learner.rest(u32::try_from(child).map_err(|_| malformed())?, resting);
         } else {
             return Err(malformed());
         }

@@ -126,3 +126,24 @@ fn a_duration_as_goal_is_a_goal() {
     folder.run(0, &[]).says("goal reached: duration");
     assert!(!folder.rows().is_empty());
 }
+
+#[test]
+fn learners_that_meet_their_goal_rest_until_the_others_do() {
+    let study = "[function]\nexpression = 'tanh(k * x)'\n[parameters]\nk = [0.1, 1000.0, 0.2]\n[learner]\ntype = '1d'\n\
+                 bounds = [-1, 1.5]\nloss = 'default'\n[goal]\nloss = 0.05\n[balancing]\nstrategy = 'STRATEGY'\n\
+                 [run]\nworkers = 2\nlog = true\n";
+    for strategy in ["loss_improvements", "loss", "npoints", "cycle"] {
+        let folder = Folder::new(&study.replace("STRATEGY", strategy));
+        folder.run(0, &["--quiet"]);
+        let count = || [0, 1, 2].map(|k| folder.rows().iter().filter(|row| row.learner == k).count());
+        let counts = count();
+        assert!(counts[1] >= 80, "{strategy}: {counts:?}");
+        assert!(counts[0] < 50 && counts[2] < 50, "{strategy}: {counts:?}");
+        folder.command(&["check", "--replay", "data/adaptive.log"]).end().expect(0);
+        // A stricter goal wakes them all.
+        let stricter = study.replace("STRATEGY", strategy).replace("loss = 0.05", "loss = 0.02");
+        folder.write("adaptive.toml", stricter);
+        folder.run(0, &["--quiet"]);
+        assert!(count().iter().zip(counts).all(|(after, before)| *after > before), "{strategy}");
+    }
+}

@@ -74,6 +74,15 @@ impl GoalTracker {
         self.held.get(learner).is_some_and(|&held| self.suffices(held))
     }
 
+    /// Whether a learner that meets its part of the goal may rest until the others do: not if the run goes on after
+    /// that (`all`, with a condition on the run as a whole).
+    pub fn lets_rest(&self) -> bool {
+        match &self.goal {
+            Goal::Forever => false,
+            Goal::When { conditions, all } => !all || conditions.iter().all(Condition::is_per_learner),
+        }
+    }
+
     /// Number of values told to all learners.
     pub fn total_npoints(&self) -> u64 {
         self.total_npoints
