@@ -218,10 +218,15 @@ impl Progress for OneLearner<'_> {
     }
 }
 
+/// Shows the goals one learner as it is now, by its index.
+pub fn look_at(goals: &mut GoalTracker, learner: &dyn Learner, index: usize) {
+    goals.update(index, &mut OneLearner(learner, index));
+}
+
 /// Shows the goals all learners as they are now, with what earlier runs told them.
 pub fn look_at_all(goals: &mut GoalTracker, learner: &dyn Learner) {
     for index in 0..learner.children().map_or(1, <[_]>::len) {
-        goals.update(index, &mut OneLearner(learner, index));
+        look_at(goals, learner, index);
     }
 }
 
@@ -326,7 +331,7 @@ impl Loop {
         }
         if matches!(fact, Fact::Told(_)) {
             self.told += 1;
-            drive.goals.update(learner as usize, &mut OneLearner(drive.engine.learner(), learner as usize));
+            look_at(&mut drive.goals, drive.engine.learner(), learner as usize);
             if !self.draining {
                 self.goal = drive.goals.reached(self.moment);
             }

@@ -58,6 +58,10 @@ impl Learner for Log {
         self.inner.signature()
     }
 
+    fn is_indexed(&self) -> bool {
+        self.inner.is_indexed()
+    }
+
     fn ask_into(&mut self, n: usize, out: &mut Vec<Suggestion>) {
         let before = out.len();
         self.inner.ask_into(n, out);
@@ -108,6 +112,18 @@ impl Learner for Log {
     /// The copy writes no log.
     fn boxed_clone(&self) -> Box<dyn Learner> {
         self.inner.boxed_clone()
+    }
+
+    fn figures(&self) -> Vec<(&'static str, f64)> {
+        self.inner.figures()
+    }
+
+    fn bounding_box(&self) -> Option<Vec<(f64, f64)>> {
+        self.inner.bounding_box()
+    }
+
+    fn interpolate(&self, at: &[f64], out: &mut Vec<f64>) -> bool {
+        self.inner.interpolate(at, out)
     }
 
     fn children(&self) -> Option<&[Box<dyn Learner>]> {

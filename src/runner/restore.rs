@@ -3,6 +3,7 @@ use crate::checkpoint::Loaded;
 use crate::learner::{Learner, TellError};
 use crate::model::Sample;
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 /// What an earlier run left to a new one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,9 +19,9 @@ pub struct Restored {
 }
 
 /// Identity of a sample by the bits of its coordinates; NaN never occurs in them.
-type Key = (u32, u64, Vec<u64>);
+pub(super) type Key = (u32, u64, SmallVec<[u64; 2]>);
 
-fn key(sample: &Sample) -> Key {
+pub(super) fn key(sample: &Sample) -> Key {
     // Adding zero makes one of the two zeros, as learners do.
     (sample.learner, sample.replica, sample.point.iter().map(|x| (x + 0.0).to_bits()).collect())
 }
@@ -44,6 +45,41 @@ pub fn restore(
     learner_now: &dyn Fn(u32) -> Option<u32>,
     retry_given_up: bool,
 ) -> Result<(Engine, Restored), TellError> {
+    let (open, mut restored) = tell_all(learner.as_mut(), loaded, learner_now, &mut |_| ())?;
+    let mut engine = Engine::new(learner, policy);
+    for Open { sample, attempts, given_up, .. } in open {
+        if given_up && !retry_given_up {
+            engine.leave_out(&sample);
+            restored.given_up += 1;
+        } else {
+            engine.resume(sample, if given_up { 0 } else { attempts });
+            restored.resumed += 1;
+        }
+    }
+    Ok((engine, restored))
+}
+
+/// Tells a learner all that is in the checkpoint and nothing else, shows each told sample to `told`, and returns the
+/// samples that were given up. What was in flight, or waited for another attempt, is forgotten.
+pub(super) fn restore_values(
+    learner: &mut dyn Learner,
+    loaded: &Loaded,
+    learner_now: &dyn Fn(u32) -> Option<u32>,
+    told: &mut dyn FnMut(&Sample),
+) -> Result<(Vec<Sample>, Restored), TellError> {
+    let (open, mut restored) = tell_all(learner, loaded, learner_now, told)?;
+    let given_up: Vec<Sample> = open.into_iter().filter(|open| open.given_up).map(|open| open.sample).collect();
+    restored.given_up = given_up.len() as u64;
+    Ok((given_up, restored))
+}
+
+/// Tells all values, and finds the samples without one, in the order in which they were asked or failed.
+fn tell_all(
+    learner: &mut dyn Learner,
+    loaded: &Loaded,
+    learner_now: &dyn Fn(u32) -> Option<u32>,
+    told: &mut dyn FnMut(&Sample),
+) -> Result<(Vec<Open>, Restored), TellError> {
     let mut restored = Restored::default();
     // The few samples without a value, found first, so that the many with one need no table.
     let mut open: FxHashMap<Key, Open> = FxHashMap::default();
@@ -63,6 +99,7 @@ pub fn restore(
             entry.given_up = failed.given_up;
         }
     }
+    let names = loaded.header.as_ref().map_or(&[][..], |header| &header.outputs);
     for row in loaded.columns.iter() {
         let mut sample = row.sample();
         if !open.is_empty() {
@@ -73,22 +110,22 @@ pub fn restore(
             continue;
         };
         sample.learner = now;
-        learner.tell(&sample, &row.value())?;
+        let mut value = row.value();
+        if !names.is_empty() && names.len() == value.components.len() {
+            value.detail.get_or_insert_default().names = names.to_vec();
+        }
+        learner.tell(&sample, &value)?;
+        told(&sample);
         restored.told += 1;
     }
-    let mut engine = Engine::new(learner, policy);
     let mut open: Vec<Open> = open.into_values().collect();
     open.sort_by_key(|open| open.order);
-    for Open { mut sample, attempts, given_up, .. } in open {
-        let Some(now) = learner_now(sample.learner) else { continue };
-        sample.learner = now;
-        if given_up && !retry_given_up {
-            engine.leave_out(&sample);
-            restored.given_up += 1;
-        } else {
-            engine.resume(sample, if given_up { 0 } else { attempts });
-            restored.resumed += 1;
+    open.retain_mut(|open| match learner_now(open.sample.learner) {
+        Some(now) => {
+            open.sample.learner = now;
+            true
         }
-    }
-    Ok((engine, restored))
+        None => false,
+    });
+    Ok((open, restored))
 }
