@@ -208,7 +208,12 @@ mod tests {
             (form(0, false, true, false), sample(0, 7, &[]), json!(7), "seed"),
             (form(1, true, true, false), sample(0, 7, &[0.5]), json!([7, 0.5]), "[seed, x]"),
             (form(1, true, false, true), sample(0, 3, &[0.5]), json!([3, 0.5]), "[index, x]"),
-            (form(2, false, false, true), sample(0, 3, &[0.5, 1.0]), json!([3, [0.5, 1.0]]), "[index, [x, y]]"),
+            (
+                form(2, false, false, true),
+                sample(0, 3, &[0.5, 1.0]),
+                json!([3, [0.5, 1.0]]),
+                "[index, [x, y]]",
+            ),
             (
                 form(1, true, true, false).of_children(3),
                 sample(2, 7, &[0.5]),

@@ -68,7 +68,8 @@ pub(super) fn restore_values(
     told: &mut dyn FnMut(&Sample),
 ) -> Result<(Vec<Sample>, Restored), TellError> {
     let (open, mut restored) = tell_all(learner, loaded, learner_now, told)?;
-    let given_up: Vec<Sample> = open.into_iter().filter(|open| open.given_up).map(|open| open.sample).collect();
+    let given_up: Vec<Sample> =
+        open.into_iter().filter(|open| open.given_up).map(|open| open.sample).collect();
     restored.given_up = given_up.len() as u64;
     Ok((given_up, restored))
 }

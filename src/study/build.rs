@@ -58,7 +58,11 @@ impl Study {
         self.join(makers, first, combos).map_err(|problem| self.error(problem))
     }
 
-    fn first_learner<M: Makers>(&self, makers: &M, combos: &[Parameters]) -> settings::Result<Box<dyn Learner>> {
+    fn first_learner<M: Makers>(
+        &self,
+        makers: &M,
+        combos: &[Parameters],
+    ) -> settings::Result<Box<dyn Learner>> {
         let nothing = Parameters::default();
         makers.learner(&per_combo::filled(&self.learner, combos.first().unwrap_or(&nothing))?)
     }

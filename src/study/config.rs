@@ -345,7 +345,9 @@ mod tests {
         assert_eq!((study.goal, study.function.entries().len()), (Goal::Forever, 0));
         assert_eq!(Study::parse(text, "a.toml").unwrap_err().problems().len(), 2);
         // What is there has to be right all the same.
-        for wrong in ["[goal]\n", "[goals]\nloss = 1\n", "goal = 'forever'\n", "[functon]\nbuiltin = 'peak'\n"] {
+        for wrong in
+            ["[goal]\n", "[goals]\nloss = 1\n", "goal = 'forever'\n", "[functon]\nbuiltin = 'peak'\n"]
+        {
             let error = Study::parse_for(Reader::Learners, &format!("{text}{wrong}"), "a.toml");
             assert!(error.is_err(), "{wrong}");
         }

@@ -90,8 +90,13 @@ mod tests {
     #[test]
     fn each_combo_fills_its_own_values_in() {
         let learners = study("bounds = ['{lo}', 1]").learners(&AllKinds::default()).unwrap();
-        let boxes: Vec<_> =
-            learners.learner.children().unwrap().iter().map(|child| child.bounding_box().unwrap()[0]).collect();
+        let boxes: Vec<_> = learners
+            .learner
+            .children()
+            .unwrap()
+            .iter()
+            .map(|child| child.bounding_box().unwrap()[0])
+            .collect();
         assert_eq!(boxes, [(-1.0, 1.0), (-2.5, 1.0)]);
     }
 

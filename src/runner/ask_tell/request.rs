@@ -103,9 +103,16 @@ impl Request {
         if line.trim().is_empty() {
             return bad(format!("the line is empty: a request is {}", examples()));
         }
-        let Line(entries) = read(line).map_err(BadRequest)?;
-        let Some(entries) = entries else {
-            return bad(format!("a request is a JSON object, as {}: not {}", examples(), shortened(line)));
+        let entries = match read(line) {
+            Ok(Line(entries)) => entries,
+            Err(_) if read::<Json>(line).is_ok_and(|json| !json.is_object()) => {
+                return bad(format!(
+                    "a request is a JSON object, as {}: not {}",
+                    examples(),
+                    shortened(line)
+                ));
+            }
+            Err(message) => return bad(message),
         };
         if let Some((key, _)) = entries.iter().find(|(key, _)| Verb::of(key).is_none()) {
             let names = || Verb::ALL.iter().map(|(_, name, _)| *name);
@@ -115,7 +122,6 @@ impl Request {
             };
             return bad(format!("unknown key `{}`; {help}", shortened(key)));
         }
-        let verb = |key: &str| Verb::of(key);
         let (tell_pending, verbs): (Vec<_>, Vec<_>) = match entries.iter().any(|(key, _)| key == "ask") {
             // Beside `ask` it is an option, else a request of its own.
             true => entries.into_iter().partition(|(key, _)| key == "tell_pending"),
@@ -129,7 +135,7 @@ impl Request {
             }
             [_] => bad("the request can't be read"),
         })?;
-        let Some(verb) = verb(&key) else { return bad(format!("unknown key `{key}`")) };
+        let Some(verb) = Verb::of(&key) else { return bad(format!("unknown key `{key}`")) };
         match verb {
             Verb::Ask => ask(&argument, &tell_pending),
             Verb::Tell => Ok(Self::Tell(pairs(verb, argument)?)),
@@ -154,16 +160,23 @@ fn ask(argument: &Json, tell_pending: &[(String, Json)]) -> Result<Request> {
     let n = match argument.as_u64().or_else(|| argument.as_f64().and_then(whole)) {
         Some(n) if n <= MOST_POINTS => n as usize,
         Some(n) => {
-            return bad(format!("`ask` is {n}: at most {MOST_POINTS} points can be asked for in one request"));
+            return bad(format!(
+                "`ask` is {n}: at most {MOST_POINTS} points can be asked for in one request"
+            ));
         }
         None => {
-            return bad(format!("`ask` is a number of points, 0 or more, as in {{\"ask\": 4}}: not {}", show(argument)));
+            return bad(format!(
+                "`ask` is a number of points, 0 or more, as in {{\"ask\": 4}}: not {}",
+                show(argument)
+            ));
         }
     };
     let tell_pending = match tell_pending {
         [] => true,
         [(_, Json::Bool(tell_pending))] => *tell_pending,
-        [(_, other)] => return bad(format!("beside `ask`, `tell_pending` is true or false: not {}", show(other))),
+        [(_, other)] => {
+            return bad(format!("beside `ask`, `tell_pending` is true or false: not {}", show(other)));
+        }
         _ => return bad("`tell_pending` is there twice"),
     };
     Ok(Request::Ask { n, tell_pending })
@@ -187,7 +200,9 @@ fn only_true(verb: Verb, argument: &Json, request: Request) -> Result<Request> {
 fn list(verb: Verb, argument: Json) -> Result<Vec<Json>> {
     match argument {
         Json::Array(items) => Ok(items),
-        other => bad(format!("`{}` is a list, as in {}: not {}", verb.entry().0, written(verb), show(&other))),
+        other => {
+            bad(format!("`{}` is a list, as in {}: not {}", verb.entry().0, written(verb), show(&other)))
+        }
     }
 }
 
@@ -219,8 +234,8 @@ pub(super) fn show(json: &Json) -> String {
     shortened(&json.to_string())
 }
 
-/// The entries of an object in their order, also where a key comes twice; `None` for any other JSON.
-struct Line(Option<Vec<(String, Json)>>);
+/// The entries of an object in their order, also where a key comes twice.
+struct Line(Vec<(String, Json)>);
 
 impl<'de> Deserialize<'de> for Line {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
@@ -237,7 +252,7 @@ impl<'de> Deserialize<'de> for Line {
                 while let Some(entry) = map.next_entry()? {
                     entries.push(entry);
                 }
-                Ok(Line(Some(entries)))
+                Ok(Line(entries))
             }
         }
         deserializer.deserialize_map(Entries)
