@@ -171,10 +171,10 @@ impl<'a> Conversation<'a> {
                 (json!({ "error": error.to_string() }), Some(End::LockLost(error)))
             }
             Err(error) if error.results_are_safe() => (json!({ "error": error.to_string() }), None),
-            Err(error) => (
-                json!({ "error": format!("told, but not saved (the next request tries again): {error}") }),
-                None,
-            ),
+            Err(error) => {
+                let error = format!("not saved yet, which the next tell tries again: {error}");
+                (json!({ "error": error, "saved": false }), None)
+            }
         }
     }
 
