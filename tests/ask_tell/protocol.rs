@@ -52,7 +52,8 @@ fn numbers_that_json_lacks_are_texts_both_ways_and_digits_are_exact() {
         let answer = client.raw(format!("{{\"failed\": [[{x}, \"why\"]], \"x\": 1}}").as_bytes());
         assert!(answer["error"].as_str().unwrap().contains("unknown key"));
     }
-    let (_folder, mut client) = self::client("[learner]\ntype = \"sequence\"\nsequence = [0.30000000000000004, 1e-310, 5]\n");
+    let (_folder, mut client) =
+        self::client("[learner]\ntype = \"sequence\"\nsequence = [0.30000000000000004, 1e-310, 5]\n");
     client.send(b"{\"ask\": 9}\n");
     let answer = client.line();
     assert!(answer.starts_with("{\"points\":[[0,0.30000000000000004],[1,1e-310],[2,5.0]],"), "{answer}");
@@ -64,13 +65,18 @@ fn every_learner_has_its_form_of_points() {
     let balanced = format!("{LINE}[parameters]\na = [1, 2]\n");
     let (_folder, mut client) = client(&balanced);
     assert_eq!(client.points(3), [json!([0, -1.0]), json!([1, -1.0]), json!([0, 1.0])]);
-    assert_eq!(client.ask(json!({"tell": [[[0, -1], 1.0], [[1, -1], 1.0]]})), json!({"told": 2, "npoints": 2}));
+    assert_eq!(
+        client.ask(json!({"tell": [[[0, -1], 1.0], [[1, -1], 1.0]]})),
+        json!({"told": 2, "npoints": 2})
+    );
     let about = client.ask(json!({"study": true}));
     assert_eq!(about["parameters"], json!([{"a": 1.0}, {"a": 2.0}]));
     assert_eq!((&about["learners"], &about["point"]), (&json!(2), &json!("[learner, x]")));
-    for (point, why) in
-        [("0.5", "it is no list of two"), ("[2, 0.5]", "there is no learner 2"), ("[0, [0.5]]", "a list instead")]
-    {
+    for (point, why) in [
+        ("0.5", "it is no list of two"),
+        ("[2, 0.5]", "there is no learner 2"),
+        ("[0, [0.5]]", "a list instead"),
+    ] {
         let error = client.error(&format!("{{\"tell\": [[{point}, 1]]}}"));
         assert!(error.contains(why) && error.contains("write it as [learner, x]"), "{error}");
     }
@@ -173,7 +179,9 @@ fn a_study_that_can_not_be_used_ends_it_before_the_first_answer() {
 
 #[test]
 fn check_writes_the_first_points_as_ask_tell_does() {
-    let folder = Folder::new(&format!("{LINE}[parameters]\na = [0.5, 1]\n[goal]\nloss = 1\n[function]\nbuiltin = \"peak\"\n"));
+    let folder = Folder::new(&format!(
+        "{LINE}[parameters]\na = [0.5, 1]\n[goal]\nloss = 1\n[function]\nbuiltin = \"peak\"\n"
+    ));
     let json = folder.command(&["check", "--json"]).end().expect(0).json();
     assert_eq!(json["first_points"], json!([[0, -1.0], [1, -1.0], [0, 1.0], [1, 1.0]]));
     assert_eq!(json["point"], "[learner, x]");
