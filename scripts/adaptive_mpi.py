@@ -33,6 +33,7 @@ import subprocess
 import threading
 import time
 import traceback
+import weakref
 
 __all__ = ["Study", "StudyError", "NotSaved", "FunctionFailed", "run", "workers_of"]
 
@@ -40,6 +41,23 @@ __all__ = ["Study", "StudyError", "NotSaved", "FunctionFailed", "run", "workers_
 _LAUNCHER_VARIABLES = ("OMPI_", "PMI_", "PMIX_", "PRTE_", "MPI_LOCAL", "HYDRA_", "HYDI_")
 _NOT_FINITE = ("inf", "-inf", "nan")
 _LOCKED = 7
+_TIME_TO_END = 30.0  # seconds
+
+
+_open = weakref.WeakSet()  # studies with a process
+
+
+def _let_go():
+    """In a fork of ours, as of a process pool: a study ends with its input, which no other process may hold open."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for study in list(_open):
+        for pipe in study._pipes:
+            os.dup2(nowhere, pipe, inheritable=False)
+    os.close(nowhere)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
 
 
 class StudyError(Exception):
@@ -97,6 +115,8 @@ class Study:
             start_new_session=True,
         )
         self.exit_code = None
+        self._pipes = (self._process.stdin.fileno(), self._process.stdout.fileno())
+        _open.add(self)
 
     def __enter__(self):
         return self
@@ -177,7 +197,12 @@ class Study:
             process.stdin.close()
         except BrokenPipeError:
             pass
-        code = process.wait()
+        _open.discard(self)
+        try:
+            code = process.wait(_TIME_TO_END)
+        except subprocess.TimeoutExpired:
+            process.terminate()  # somebody else holds its input open; it saves all the same
+            code = process.wait()
         process.stdout.close()
         return code
 

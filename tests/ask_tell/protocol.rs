@@ -70,7 +70,7 @@ fn every_learner_has_its_form_of_points() {
         json!({"told": 2, "npoints": 2})
     );
     let about = client.ask(json!({"study": true}));
-    assert_eq!(about["parameters"], json!([{"a": 1.0}, {"a": 2.0}]));
+    assert_eq!(about["parameters"], json!([{"a": 1}, {"a": 2}]));
     assert_eq!((&about["learners"], &about["point"]), (&json!(2), &json!("[learner, x]")));
     for (point, why) in [
         ("0.5", "it is no list of two"),
@@ -165,7 +165,7 @@ fn a_study_needs_neither_function_nor_goal_and_its_goal_decides_when_there_is_on
 #[test]
 fn a_study_that_can_not_be_used_ends_it_before_the_first_answer() {
     for (study, why) in [
-        ("[learner]\ntype = \"1d\"\nbouds = [0, 1]\n", "did you mean `bounds`?"),
+        ("[learner]\ntype = \"1d\"\nbounds = [0, 1]\nlos = 3\n", "did you mean `loss`?"),
         ("[learner]\ntype = \"3d\"\n", "unknown learner type `3d`"),
         ("[lerner]\n", "did you mean `learner`?"),
     ] {

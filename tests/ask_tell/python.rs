@@ -4,6 +4,7 @@ use crate::study_run::{Ended, Folder, Launch, program, send};
 use nix::sys::signal::Signal;
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 const OSCILLATOR: &str = r#"
 [parameters]
@@ -150,6 +151,23 @@ fn a_client_that_is_killed_loses_nothing_and_its_restart_goes_on() {
     let ended = python(&folder, &["threads", "slow"]).end().expect(0);
     check_oscillator(&folder, &ended);
     assert_eq!(folder.rows()[..before.len()], before);
+}
+
+#[test]
+fn a_study_ends_with_its_client_even_if_the_workers_of_a_pool_live_on() {
+    let folder = Folder::new(&OSCILLATOR.replace("npoints = 25", "npoints = 10_000"));
+    let mut run = python(&folder, &["processes", "slow"]).start();
+    let there = |folder: &Folder| folder.file("data/adaptive.journal").exists() && folder.rows().len() >= 20;
+    assert!(run.until(|_| there(&folder)), "{}", run.said());
+    send(run.pid(), Signal::SIGKILL);
+    // Forked workers have copies of all that their parent had open, but for the input of its study.
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while folder.file("data/adaptive.lock").exists() {
+        assert!(Instant::now() < deadline, "the study does not end");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    run.kill_all();
+    assert!(folder.read().ended.is_some());
 }
 
 #[test]

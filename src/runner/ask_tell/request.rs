@@ -156,7 +156,7 @@ fn examples() -> String {
 }
 
 fn ask(argument: &Json, tell_pending: &[(String, Json)]) -> Result<Request> {
-    let whole = |x: f64| (x >= 0.0 && x.fract() == 0.0 && x < 1e15).then_some(x as u64);
+    let whole = |x: f64| (x >= 0.0 && x.fract() == 0.0 && x < 1e19).then_some(x as u64);
     let n = match argument.as_u64().or_else(|| argument.as_f64().and_then(whole)) {
         Some(n) if n <= MOST_POINTS => n as usize,
         Some(n) => {
