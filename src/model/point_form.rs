@@ -171,7 +171,7 @@ fn pair(json: &Json) -> Result<[&Json; 2], String> {
 /// A whole number from 0 on; programs without integers write `3.0`.
 fn whole(json: &Json) -> Option<u64> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
-    let from_float = |x: f64| (x >= 0.0 && x <= EXACT && x.fract() == 0.0).then_some(x as u64);
+    let from_float = |x: f64| ((0.0..=EXACT).contains(&x) && x.fract() == 0.0).then_some(x as u64);
     json.as_u64().or_else(|| json.as_f64().and_then(from_float))
 }
 
