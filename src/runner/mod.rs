@@ -8,6 +8,8 @@
 //!    ▲                    │
 //!    └────── work ────────┘        goal, signals, walltime ──▶ stop
 //! ```
+//!
+//! [`ask_tell`] is the other way to drive a learner: a client outside asks, evaluates and tells.
 
 mod accounting;
 pub mod ask_tell;
