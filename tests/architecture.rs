@@ -18,7 +18,7 @@ const LAYERS: [&[&str]; 8] = [
 ];
 
 /// Parts that do no I/O and read no clock.
-const PURE: [&str; 9] = [
+const PURE: [&str; 10] = [
     "src/model",
     "src/loss",
     "src/learner",
@@ -26,6 +26,7 @@ const PURE: [&str; 9] = [
     "src/pool/pace.rs",
     "src/pool/scheduler.rs",
     "src/pool/wire.rs",
+    "src/runner/ask_tell",
     "src/runner/engine.rs",
     "src/runner/goal.rs",
 ];

@@ -20,6 +20,9 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Write a commented study file to start from
     New(NewArgs),
+    /// Serve the learner of a study over standard input and output, one JSON object a line: evaluate its points
+    /// with any program
+    AskTell(AskTellArgs),
     /// Show how a running, stopped or killed study stands
     Status(StatusArgs),
     /// Write the results as a table
@@ -69,6 +72,19 @@ pub(crate) struct RunArgs {
     /// Stop in good order before this much time has passed, as 2h or 90min [default: the limit of the SLURM job]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) walltime: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) checkpoint: CheckpointArgs,
+    /// Print a JSON summary at the end
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print no progress
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+/// How to go on from what earlier runs left.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CheckpointArgs {
     /// Go on although the function, bounds or loss in the study file changed since the last run
     #[arg(long)]
     pub(crate) accept_changes: bool,
@@ -81,12 +97,17 @@ pub(crate) struct RunArgs {
     /// Evaluate points again that earlier runs gave up
     #[arg(long)]
     pub(crate) retry_failed: bool,
-    /// Print a JSON summary at the end
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Print no progress
-    #[arg(long, short)]
-    pub(crate) quiet: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AskTellArgs {
+    #[command(flatten)]
+    pub(crate) study: StudyArg,
+    #[command(flatten)]
+    pub(crate) checkpoint: CheckpointArgs,
+    /// Keep everything in memory: read no earlier results, write no files
+    #[arg(long, conflicts_with_all = ["accept_changes", "accept_losses", "break_lock", "retry_failed"])]
+    pub(crate) no_checkpoint: bool,
 }
 
 #[derive(Clone, Debug, Args)]

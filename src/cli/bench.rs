@@ -1,4 +1,4 @@
-use super::args::{BenchArgs, BenchKind, RunArgs, StudyArg};
+use super::args::{BenchArgs, BenchKind, CheckpointArgs, RunArgs, StudyArg};
 use super::exit::{CommandError, Exit};
 use super::run::run;
 use crate::function::Natives;
@@ -81,10 +81,12 @@ fn bench_run(args: &BenchArgs) -> Result<Exit, CommandError> {
         study: StudyArg { study },
         workers: None,
         walltime: None,
-        accept_changes: false,
-        accept_losses: false,
-        break_lock: false,
-        retry_failed: false,
+        checkpoint: CheckpointArgs {
+            accept_changes: false,
+            accept_losses: false,
+            break_lock: false,
+            retry_failed: false,
+        },
         json: args.report.json,
         quiet: false,
     };

@@ -3,10 +3,12 @@ use super::exit::{CommandError, Exit};
 use super::output;
 use super::prepare::{Isolation, Prepared, prepare};
 use crate::function::Natives;
-use crate::model::Sample;
+use crate::learner::point_form;
+use crate::model::json::from_number;
+use crate::model::{Sample, Value};
 use crate::report::count;
 use crate::runner::replay;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
@@ -33,9 +35,12 @@ pub(super) fn check(args: &CheckArgs, natives: &Natives) -> Result<Exit, Command
         }
     }
     let failed = evaluated.iter().any(|(outcome, _)| outcome.is_err());
+    let form = point_form(learner.as_ref());
+    // To people the parameters say more than the index of their learner.
+    let own = form.of_one_child();
     let show = |sample: &Sample| match evaluators.combos.get(sample.learner as usize) {
-        Some(combo) if !combo.0.is_empty() => format!("{:?} with {combo}", &sample.point[..]),
-        _ => format!("{:?}", &sample.point[..]),
+        Some(combo) if !combo.0.is_empty() => format!("{} with {combo}", own.to_json(sample)),
+        _ => own.to_json(sample).to_string(),
     };
     if args.report.json {
         output::print(json!({
@@ -43,13 +48,14 @@ pub(super) fn check(args: &CheckArgs, natives: &Natives) -> Result<Exit, Command
             "function": evaluators.function.describe(),
             "learners": evaluators.combos.len(),
             "learner": learner.kind(),
+            "point": form.to_string(),
             "strategy": study.strategy,
             "goal": study.goal.to_string(),
-            "first_points": first.iter().map(|sample| sample.point.to_vec()).collect::<Vec<_>>(),
+            "first_points": first.iter().map(|sample| form.to_json(sample)).collect::<Vec<_>>(),
             "problems": problems,
             "evaluated": evaluated.iter().map(|(outcome, sample)| match outcome {
-                Ok(value) => json!({"point": sample.point.to_vec(), "value": value.components.to_vec()}),
-                Err(failure) => json!({"point": sample.point.to_vec(), "error": failure.to_string()}),
+                Ok(value) => json!({"point": form.to_json(sample), "value": numbers(value)}),
+                Err(failure) => json!({"point": form.to_json(sample), "error": failure.to_string()}),
             }).collect::<Vec<_>>(),
         }));
     } else {
@@ -57,7 +63,10 @@ pub(super) fn check(args: &CheckArgs, natives: &Natives) -> Result<Exit, Command
         let learners = evaluators.combos.len();
         text.push_str(&match learners {
             1 => format!("learner    {}\n", learner.kind()),
-            n => format!("learners   {}, balanced by {}\n", count(n as u64), study.strategy),
+            n => {
+                let kind = learner.children().and_then(<[_]>::first).map_or("", |child| child.kind());
+                format!("learners   {} of type {kind}, balanced by {}\n", count(n as u64), study.strategy)
+            }
         });
         text.push_str(&format!(
             "goal       {}\nfiles      {}\n",
@@ -83,6 +92,11 @@ pub(super) fn check(args: &CheckArgs, natives: &Natives) -> Result<Exit, Command
         problems.join("\nerror: ")
     };
     Err(CommandError::new(if failed { Exit::Evaluations } else { Exit::Usage }, what))
+}
+
+/// Values as JSON has them: NaN and infinity are texts.
+fn numbers(value: &Value) -> Vec<Json> {
+    value.components.iter().copied().map(from_number).collect()
 }
 
 fn check_log(learner: &mut dyn crate::learner::Learner, log: &Path) -> Result<Exit, CommandError> {

@@ -1,17 +1,17 @@
 use super::args::ExportArgs;
 use super::exit::{CommandError, Exit};
-use super::run::checkpoint_error;
+use super::open::checkpoint_error;
 use crate::checkpoint;
 use crate::model::settings::nearest;
 use crate::report::export::{EXPORTERS, Exporter, exporter};
-use crate::study::Study;
+use crate::study::{Reader, Study};
 use std::fs::File;
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::Path;
 
 /// `adaptive-mpi export`: the results as a table.
 pub(super) fn export(args: &ExportArgs) -> Result<Exit, CommandError> {
-    let study = Study::load(&args.study.study)?;
+    let study = Study::load_for(Reader::Learners, &args.study.study)?;
     let exporter = choose(args)?;
     let loaded = checkpoint::read(&study.checkpoint.folder, &study.name).map_err(checkpoint_error)?;
     if loaded.header.is_none() {

@@ -18,13 +18,16 @@
 //! ```
 
 mod args;
+mod ask_tell;
 mod bench;
 mod check;
 mod doctor;
 mod exit;
 mod export;
 mod functions;
+mod lines;
 mod new;
+mod open;
 mod output;
 mod prepare;
 mod run;
@@ -91,8 +94,9 @@ impl App {
         match command {
             Command::Run(args) => run::run(&args, natives),
             Command::Check(args) => done(check::check(&args, natives)),
+            Command::AskTell(args) => done(ask_tell::ask_tell(&args)),
             Command::New(args) => done(new::new(&args)),
-            Command::Status(args) => done(status::status(&args, natives)),
+            Command::Status(args) => done(status::status(&args)),
             Command::Export(args) => done(export::export(&args)),
             Command::Functions(args) => functions::functions(args),
             Command::Doctor(args) => done(doctor::doctor(args)),

@@ -1,26 +1,27 @@
 use super::args::StatusArgs;
 use super::exit::{CommandError, Exit};
+use super::open::checkpoint_error;
 use super::output;
-use super::prepare::{Isolation, Prepared, prepare};
-use super::run::checkpoint_error;
 use crate::checkpoint::{self, EndingKind, Loaded};
-use crate::function::Natives;
 use crate::learner::{Learner, Loss};
 use crate::report::{Align, TextTable, count, duration, loss, percent, rate};
 use crate::runner::goal::GoalTracker;
 use crate::runner::{NanPolicy, Order, Policy, look_at_all, restore};
-use crate::study::{Study, identity};
+use crate::study::{AllKinds, Learners, Reader, Study, identity};
 use serde_json::{Value as Json, json};
 use std::collections::HashMap;
 use std::time::Duration;
 
 /// How a study stands, told from its files alone: works while a run goes on, after it and after its death.
-pub(super) fn status(args: &StatusArgs, natives: &Natives) -> Result<Exit, CommandError> {
-    let Prepared { study, learner, evaluators } = prepare(&args.study.study, natives, Isolation::AsAsked)?;
+pub(super) fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
+    // The function is not needed, and a study for `ask-tell` has none.
+    let study = Study::load_for(Reader::Learners, &args.study.study)?;
+    let kinds = AllKinds { folder: study.folder(), ..AllKinds::default() };
+    let Learners { learner, combos, .. } = study.learners(&kinds)?;
     let loaded = checkpoint::read(&study.checkpoint.folder, &study.name).map_err(checkpoint_error)?;
     let stored = loaded.header.as_ref().map(|header| header.learners.clone()).unwrap_or_default();
     let places: HashMap<String, u32> =
-        evaluators.combos.iter().enumerate().map(|(index, combo)| (identity(combo), index as u32)).collect();
+        combos.iter().enumerate().map(|(index, combo)| (identity(combo), index as u32)).collect();
     let now: Vec<Option<u32>> = stored.iter().map(|combo| places.get(&identity(combo)).copied()).collect();
     let policy = Policy { retries: study.run.retries, nan: NanPolicy::Accept, order: Order::Arrival };
     let (engine, restored) =
@@ -28,7 +29,7 @@ pub(super) fn status(args: &StatusArgs, natives: &Natives) -> Result<Exit, Comma
             .map_err(|error| {
                 CommandError::new(Exit::Unreadable, format!("a stored value does not fit: {error}"))
             })?;
-    let mut goals = GoalTracker::new(study.goal.clone(), evaluators.combos.len());
+    let mut goals = GoalTracker::new(study.goal.clone(), combos.len());
     look_at_all(&mut goals, engine.learner());
     let state = State::of(&loaded, restored.told);
     let live = live(&study).filter(|_| state == State::Running);
@@ -40,7 +41,7 @@ pub(super) fn status(args: &StatusArgs, natives: &Natives) -> Result<Exit, Comma
             "npoints": learner.npoints(),
             "loss": crate::model::json::from_number(learner.loss(Loss::Real)),
             "goal": study.goal.to_string(),
-            "learners": evaluators.combos.len(),
+            "learners": combos.len(),
             "finished_learners": goals.finished(),
             "to_be_finished": restored.resumed,
             "given_up": restored.given_up,
@@ -57,7 +58,7 @@ pub(super) fn status(args: &StatusArgs, natives: &Natives) -> Result<Exit, Comma
         }
         if args.learners {
             all["by_learner"] = each(learner)
-                .zip(evaluators.combos.iter())
+                .zip(combos.iter())
                 .map(|(learner, combo)| {
                     let loss = crate::model::json::from_number(learner.loss(Loss::Real));
                     json!({"parameters": combo.to_string(), "npoints": learner.npoints(), "loss": loss})
@@ -74,7 +75,7 @@ pub(super) fn status(args: &StatusArgs, natives: &Natives) -> Result<Exit, Comma
     if args.learners {
         let mut table =
             TextTable::new(&[("parameters", Align::Left), ("points", Align::Right), ("loss", Align::Right)]);
-        for (learner, combo) in each(learner).zip(evaluators.combos.iter()) {
+        for (learner, combo) in each(learner).zip(combos.iter()) {
             table.row([combo.to_string(), count(learner.npoints() as u64), loss(learner.loss(Loss::Real))]);
         }
         output::print(format!("\n{table}"));

@@ -4,6 +4,7 @@
 use super::Call;
 use crate::model::json::from_number as number;
 use crate::model::{Detail, Failure, FailureKind, Parameter, Parameters, Point, Value};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json, json};
 use std::borrow::Cow;
 
@@ -52,7 +53,12 @@ fn describe(call: &Call<'_>, object: &mut Map<String, Json>) {
     if let Some(seed) = call.seed() {
         object.insert("seed".into(), seed.into());
     }
-    let parameters = call.parameters.0.iter().map(|(name, value)| {
+    object.insert("parameters".into(), parameters(call.parameters));
+}
+
+/// Parameters as an object: name to number, `true` or `false`, or text.
+pub(crate) fn parameters(parameters: &Parameters) -> Json {
+    let entry = |(name, value): &(String, Parameter)| {
         let value = match value {
             Parameter::Bool(b) => Json::Bool(*b),
             Parameter::Integer(i) => json!(i),
@@ -62,8 +68,8 @@ fn describe(call: &Call<'_>, object: &mut Map<String, Json>) {
             Parameter::Text(text) => Json::String(text.clone()),
         };
         (name.clone(), value)
-    });
-    object.insert("parameters".into(), parameters.collect::<Map<_, _>>().into());
+    };
+    parameters.0.iter().map(entry).collect::<Map<_, _>>().into()
 }
 
 /// How numbers that JSON lacks are written.
@@ -153,14 +159,14 @@ pub(super) fn reply(line: &str) -> Result<Reply, String> {
     Ok(Reply { id, ready, outcome })
 }
 
-fn failure(error: &Json, object: &Map<String, Json>) -> Failure {
+pub(crate) fn failure(error: &Json, object: &Map<String, Json>) -> Failure {
     let text = |json: &Json| json.as_str().map_or_else(|| json.to_string(), str::to_owned);
     let kind = object.get("kind").and_then(Json::as_str).and_then(FailureKind::from_name);
     let detail = object.get("traceback").map_or_else(String::new, text);
     Failure::new(kind.unwrap_or(FailureKind::Error), text(error)).with_detail(detail)
 }
 
-fn with_extra(mut value: Value, extra: Option<Json>) -> Value {
+pub(crate) fn with_extra(mut value: Value, extra: Option<Json>) -> Value {
     if let Some(extra) = extra.filter(|extra| !extra.is_null()) {
         value.detail.get_or_insert_with(Box::<Detail>::default).extra = Some(extra.to_string());
     }
@@ -178,7 +184,7 @@ pub(super) fn output(text: &str) -> Result<Result<Value, Failure>, String> {
 }
 
 /// The numbers of a JSON value: a number, a list (lists inside are flattened) or an object of named ones.
-fn value_of(json: &Json) -> Result<Value, String> {
+pub(crate) fn value_of(json: &Json) -> Result<Value, String> {
     let mut value = Value::default();
     match json {
         Json::Object(named) => {
@@ -222,7 +228,7 @@ fn component(json: &Json) -> Option<f64> {
 }
 
 /// Parses JSON, also the bare `NaN`, `-Infinity`, `inf` that many languages write.
-fn read(text: &str) -> Result<Json, String> {
+pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     serde_json::from_str(text)
         .or_else(|error| match quote_not_finite(text) {
             Cow::Owned(quoted) => serde_json::from_str(&quoted),
@@ -271,7 +277,7 @@ fn quote_not_finite(text: &str) -> Cow<'_, str> {
 }
 
 /// The start of a text, for messages.
-pub(super) fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     const LONGEST: usize = 200;
     let text = text.trim();
     match text.char_indices().nth(LONGEST) {

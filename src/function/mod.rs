@@ -36,7 +36,7 @@ pub mod expression;
 mod formula;
 mod guard;
 pub mod isolated;
-mod json;
+pub(crate) mod json;
 pub mod library;
 pub mod native;
 mod output;

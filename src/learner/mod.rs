@@ -17,7 +17,7 @@ pub use learner1d::{BoundsError, Learner1D};
 pub use sequence::{SequenceError, SequenceLearner};
 
 use crate::model::settings::{self, Table};
-use crate::model::{Sample, Signature, Value};
+use crate::model::{PointForm, Sample, Signature, Value};
 
 /// Which loss is meant (upstream: `loss(real=True)` and `loss(real=False)`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +68,12 @@ pub trait Learner: Send {
 
     /// How samples look to a function.
     fn signature(&self) -> Signature;
+
+    /// Whether the replica of a sample is the index of its point in a given list: such points are written as
+    /// `[index, element]`.
+    fn is_indexed(&self) -> bool {
+        false
+    }
 
     /// Appends the next `n` points to `out`, best first, and marks them pending. Fewer only where there are
     /// no more.
@@ -148,6 +154,17 @@ pub trait Learner: Send {
     /// The children of a learner made of learners, by index; `None` for any other learner.
     fn children(&self) -> Option<&[Box<dyn Learner>]> {
         None
+    }
+}
+
+/// How the points of a learner are written as JSON, with the index of the child first if it is made of learners.
+pub fn point_form(learner: &dyn Learner) -> PointForm {
+    let form = |one: &dyn Learner| PointForm::new(&one.signature(), one.is_indexed());
+    match learner.children() {
+        Some(children) => {
+            form(children.first().map_or(learner, |child| child.as_ref())).of_children(children.len())
+        }
+        None => form(learner),
     }
 }
 

@@ -190,6 +190,10 @@ impl Learner for SequenceLearner {
         Signature { names: Signature::usual_names(dim), scalar, seeded: false }
     }
 
+    fn is_indexed(&self) -> bool {
+        true
+    }
+
     fn ask_into(&mut self, n: usize, out: &mut Vec<Suggestion>) {
         let mut asked = 0;
         while asked < n && self.cursor < self.len() {

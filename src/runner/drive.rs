@@ -221,10 +221,15 @@ impl Progress for OneLearner<'_> {
     }
 }
 
+/// Shows the goals one learner as it is now, by its index.
+pub fn look_at(goals: &mut GoalTracker, learner: &dyn Learner, index: usize) {
+    goals.update(index, &mut OneLearner(learner, index));
+}
+
 /// Shows the goals all learners as they are now, with what earlier runs told them.
 pub fn look_at_all(goals: &mut GoalTracker, learner: &dyn Learner) {
     for index in 0..learner.children().map_or(1, <[_]>::len) {
-        goals.update(index, &mut OneLearner(learner, index));
+        look_at(goals, learner, index);
     }
 }
 
@@ -343,7 +348,7 @@ impl Loop {
             self.told += 1;
             let index = learner as usize;
             let before = drive.goals.is_finished(index);
-            drive.goals.update(index, &mut OneLearner(drive.engine.learner(), index));
+            look_at(&mut drive.goals, drive.engine.learner(), index);
             let after = drive.goals.is_finished(index);
             if before != after && drive.goals.lets_rest() {
                 drive.engine.rest(index, after);

@@ -59,6 +59,10 @@ impl Learner for Log {
         self.inner.signature()
     }
 
+    fn is_indexed(&self) -> bool {
+        self.inner.is_indexed()
+    }
+
     fn ask_into(&mut self, n: usize, out: &mut Vec<Suggestion>) {
         let before = out.len();
         self.inner.ask_into(n, out);

@@ -8,8 +8,11 @@
 //!    ▲                    │
 //!    └────── work ────────┘        goal, signals, walltime ──▶ stop
 //! ```
+//!
+//! [`ask_tell`] is the other way to drive a learner: a client outside asks, evaluates and tells.
 
 mod accounting;
+pub mod ask_tell;
 mod drive;
 mod engine;
 #[cfg(test)]
@@ -20,7 +23,7 @@ mod restore;
 mod stop;
 
 pub use accounting::{Accounting, Phase};
-pub use drive::{Drive, Ended, Finished, Observer, Outlook, drive, look_at_all};
+pub use drive::{Drive, Ended, Finished, Observer, Outlook, drive, look_at, look_at_all};
 pub use engine::{Engine, NanPolicy, Order, Policy, Work};
 pub use log::{Log, LogError, replay};
 pub use restore::{Restored, restore};

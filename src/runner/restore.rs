@@ -1,8 +1,9 @@
 use super::{Engine, Policy};
-use crate::checkpoint::Loaded;
+use crate::checkpoint::{Loaded, Told};
 use crate::learner::{Learner, TellError};
-use crate::model::Sample;
+use crate::model::{Sample, Value};
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 /// What an earlier run left to a new one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,9 +21,9 @@ pub struct Restored {
 }
 
 /// Identity of a sample by the bits of its coordinates; NaN never occurs in them.
-type Key = (u32, u64, Vec<u64>);
+pub(super) type Key = (u32, u64, SmallVec<[u64; 2]>);
 
-fn key(sample: &Sample) -> Key {
+pub(super) fn key(sample: &Sample) -> Key {
     // Adding zero makes one of the two zeros, as learners do.
     (sample.learner, sample.replica, sample.point.iter().map(|x| (x + 0.0).to_bits()).collect())
 }
@@ -46,6 +47,64 @@ pub fn restore(
     learner_now: &dyn Fn(u32) -> Option<u32>,
     retry_given_up: bool,
 ) -> Result<(Engine, Restored), TellError> {
+    let (open, mut restored) = tell_all(learner.as_mut(), loaded, learner_now, &mut |_| ())?;
+    let mut engine = Engine::new(learner, policy);
+    let mut early: Vec<_> =
+        loaded.early.iter().filter_map(|told| in_this_run(told, loaded, learner_now)).collect();
+    restored.early = early.len() as u64;
+    for Open { sample, attempts, given_up, .. } in open {
+        if let Some(at) = early.iter().position(|told| key(&told.sample) == key(&sample)) {
+            engine.resume_arrived(early.remove(at));
+        } else if given_up && !retry_given_up {
+            engine.leave_out(&sample);
+            restored.given_up += 1;
+        } else {
+            engine.resume(sample, if given_up { 0 } else { attempts });
+            restored.resumed += 1;
+        }
+    }
+    // Asked after the last snapshot, so that nothing tells their place: in the order in which they arrived.
+    early.into_iter().for_each(|told| engine.resume_arrived(told));
+    Ok((engine, restored))
+}
+
+/// A checkpoint keeps the names of components once, not with each value.
+fn name_components(value: &mut Value, loaded: &Loaded) {
+    let names = loaded.header.as_ref().map_or(&[][..], |header| &header.outputs);
+    if !names.is_empty() && names.len() == value.components.len() {
+        value.detail.get_or_insert_default().names = names.to_vec();
+    }
+}
+
+fn in_this_run(told: &Told, loaded: &Loaded, learner_now: &dyn Fn(u32) -> Option<u32>) -> Option<Told> {
+    let mut told = told.clone();
+    name_components(&mut told.value, loaded);
+    told.sample.learner = learner_now(told.sample.learner)?;
+    Some(told)
+}
+
+/// Tells a learner all that is in the checkpoint and nothing else, shows each told sample to `told`, and returns the
+/// samples that were given up. What was in flight, or waited for another attempt, is forgotten.
+pub(super) fn restore_values(
+    learner: &mut dyn Learner,
+    loaded: &Loaded,
+    learner_now: &dyn Fn(u32) -> Option<u32>,
+    told: &mut dyn FnMut(&Sample),
+) -> Result<(Vec<Sample>, Restored), TellError> {
+    let (open, mut restored) = tell_all(learner, loaded, learner_now, told)?;
+    let given_up: Vec<Sample> =
+        open.into_iter().filter(|open| open.given_up).map(|open| open.sample).collect();
+    restored.given_up = given_up.len() as u64;
+    Ok((given_up, restored))
+}
+
+/// Tells all values, and finds the samples without one, in the order in which they were asked or failed.
+fn tell_all(
+    learner: &mut dyn Learner,
+    loaded: &Loaded,
+    learner_now: &dyn Fn(u32) -> Option<u32>,
+    told: &mut dyn FnMut(&Sample),
+) -> Result<(Vec<Open>, Restored), TellError> {
     let mut restored = Restored::default();
     // The few samples without a value, found first, so that the many with one need no table.
     let mut open: FxHashMap<Key, Open> = FxHashMap::default();
@@ -75,36 +134,20 @@ pub fn restore(
             continue;
         };
         sample.learner = now;
-        learner.tell(&sample, &row.value())?;
+        let mut value = row.value();
+        name_components(&mut value, loaded);
+        learner.tell(&sample, &value)?;
+        told(&sample);
         restored.told += 1;
     }
-    let mut engine = Engine::new(learner, policy);
-    let mut early: Vec<_> = loaded
-        .early
-        .iter()
-        .filter_map(|told| {
-            let mut told = told.clone();
-            told.sample.learner = learner_now(told.sample.learner)?;
-            Some(told)
-        })
-        .collect();
-    restored.early = early.len() as u64;
     let mut open: Vec<Open> = open.into_values().collect();
     open.sort_by_key(|open| open.order);
-    for Open { mut sample, attempts, given_up, .. } in open {
-        let Some(now) = learner_now(sample.learner) else { continue };
-        sample.learner = now;
-        if let Some(at) = early.iter().position(|told| key(&told.sample) == key(&sample)) {
-            engine.resume_arrived(early.remove(at));
-        } else if given_up && !retry_given_up {
-            engine.leave_out(&sample);
-            restored.given_up += 1;
-        } else {
-            engine.resume(sample, if given_up { 0 } else { attempts });
-            restored.resumed += 1;
+    open.retain_mut(|open| match learner_now(open.sample.learner) {
+        Some(now) => {
+            open.sample.learner = now;
+            true
         }
-    }
-    // Asked after the last snapshot, so that nothing tells their place: in the order in which they arrived.
-    early.into_iter().for_each(|told| engine.resume_arrived(told));
-    Ok((engine, restored))
+        None => false,
+    });
+    Ok((open, restored))
 }

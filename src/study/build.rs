@@ -3,7 +3,7 @@
 //! The study does not know the kinds of learners and functions: [`Makers`] says how their tables are read. This
 //! keeps the step testable without any user code.
 
-use super::{Study, StudyError};
+use super::{Study, StudyError, per_combo};
 use crate::learner::Learner;
 use crate::model::settings::{self, SettingError, Table};
 use crate::model::{Parameters, Signature};
@@ -40,14 +40,70 @@ pub struct Built<F> {
     pub combos: Vec<Parameters>,
 }
 
+/// The learners of a study.
+pub struct Learners {
+    /// The learner of the one combo, or one that balances those of all combos; empty.
+    pub learner: Box<dyn Learner>,
+    /// How points look to the function.
+    pub signature: Signature,
+    /// The parameter values of learner 0, 1, ….
+    pub combos: Vec<Parameters>,
+}
+
 impl Study {
+    /// Makes the learners only, for those who evaluate the function by themselves.
+    pub fn learners<M: Makers>(&self, makers: &M) -> Result<Learners, StudyError> {
+        let combos: Vec<Parameters> = self.combos.iter().collect();
+        let first = self.first_learner(makers, &combos).map_err(|problem| self.error(problem))?;
+        self.join(makers, first, combos).map_err(|problem| self.error(problem))
+    }
+
+    fn first_learner<M: Makers>(
+        &self,
+        makers: &M,
+        combos: &[Parameters],
+    ) -> settings::Result<Box<dyn Learner>> {
+        let nothing = Parameters::default();
+        makers.learner(&per_combo::filled(&self.learner, combos.first().unwrap_or(&nothing))?)
+    }
+
+    /// All learners, given the first.
+    fn join<M: Makers>(
+        &self,
+        makers: &M,
+        first: Box<dyn Learner>,
+        combos: Vec<Parameters>,
+    ) -> settings::Result<Learners> {
+        let signature = first.signature();
+        let names: Vec<String> = self.combos.names().map(str::to_owned).collect();
+        self.check_names(&names, &signature)?;
+        if combos.len() == 1 {
+            return Ok(Learners { learner: first, signature, combos });
+        }
+        let differ = per_combo::mentions_parameters(&self.learner);
+        let other = |combo: &Parameters| match differ {
+            true => makers.learner(&per_combo::filled(&self.learner, combo)?),
+            false => Ok(first.new_empty()),
+        };
+        let others = combos[1..].iter().map(other).collect::<settings::Result<Vec<_>>>()?;
+        if others.iter().any(|other| other.signature() != signature) {
+            let message = "the learners of the combos differ in the coordinates of their points";
+            return Err(SettingError::new(&self.learner.span, message)
+                .help("give all of them the same type and number of coordinates"));
+        }
+        let learner = makers.balance(std::iter::once(first).chain(others).collect(), self.strategy);
+        Ok(Learners { learner, signature, combos })
+    }
+
     /// Makes the learners and the function. Problems of both are reported together.
     ///
-    /// `[learner]` is read once: the learners of the other combos are made by [`Learner::new_empty`].
+    /// `[learner]` is read once where it mentions no parameters (`"{a}"`): the learners of the other combos are then
+    /// made by [`Learner::new_empty`].
     pub fn build<M: Makers>(&self, makers: &M) -> Result<Built<M::Function>, StudyError> {
         let names: Vec<String> = self.combos.names().map(str::to_owned).collect();
         let invalid = |problems: Vec<SettingError>| StudyError::invalid(&self.path, &self.text, problems);
-        let first = makers.learner(&self.learner);
+        let combos: Vec<Parameters> = self.combos.iter().collect();
+        let first = self.first_learner(makers, &combos);
         // Without a learner a usual signature still finds most problems of the function, but not those of names.
         let signature = first.as_ref().map_or_else(|_| Signature::line(), |learner| learner.signature());
         let function = makers.function(&self.function, &signature, &names);
@@ -57,15 +113,8 @@ impl Study {
                 return Err(invalid([first.err(), function.err()].into_iter().flatten().collect()));
             }
         };
-        self.check_names(&names, &signature).map_err(|problem| invalid(vec![problem]))?;
-
-        let combos: Vec<Parameters> = self.combos.iter().collect();
-        let learner = if combos.len() == 1 {
-            first
-        } else {
-            let others: Vec<_> = (1..combos.len()).map(|_| first.new_empty()).collect();
-            makers.balance(std::iter::once(first).chain(others).collect(), self.strategy)
-        };
+        let Learners { learner, signature, combos } =
+            self.join(makers, first, combos).map_err(|problem| invalid(vec![problem]))?;
         Ok(Built { learner, function, signature, combos })
     }
 

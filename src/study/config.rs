@@ -16,7 +16,7 @@ pub struct Study {
     pub path: PathBuf,
     /// The text as written. It is kept with the data, so that a restart can tell what has changed.
     pub text: String,
-    /// `[function]`
+    /// `[function]`; empty where [`Reader::Learners`] found none.
     pub function: Table,
     /// `[parameters]` and `[[cases]]`
     pub combos: Combos,
@@ -34,6 +34,16 @@ pub struct Study {
     pub scheduler: Option<Table>,
 }
 
+/// Who reads a study: what it has to say depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// A run: the study needs a function and a goal.
+    Run,
+    /// Someone who needs the learners and the results only, because the function is elsewhere (`ask-tell`): a study
+    /// without `[function]` will do, and one without a goal has no end.
+    Learners,
+}
+
 /// Names of the strategies of a balancing learner; the first is the default (upstream: the same).
 pub const STRATEGIES: [&str; 4] = ["loss_improvements", "loss", "npoints", "cycle"];
 
@@ -47,11 +57,16 @@ const LEARNER_EXAMPLE: &str = "write\n[learner]\ntype = \"1d\"\nbounds = [-1, 1]
 impl Study {
     /// Reads and checks the study in this file.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, StudyError> {
+        Self::load_for(Reader::Run, path)
+    }
+
+    /// The same for other readers than a run.
+    pub fn load_for(reader: Reader, path: impl AsRef<Path>) -> Result<Self, StudyError> {
         let path = path.as_ref();
         let bytes =
             std::fs::read(path).map_err(|source| StudyError::Read { path: path.to_owned(), source })?;
         match String::from_utf8(bytes) {
-            Ok(text) => Self::parse(&text, path),
+            Ok(text) => Self::parse_for(reader, &text, path),
             Err(error) => {
                 let at = error.utf8_error().valid_up_to();
                 let text = String::from_utf8_lossy(error.as_bytes());
@@ -67,10 +82,15 @@ impl Study {
     ///
     /// As many problems as possible are found at once; of the text's syntax, only the first.
     pub fn parse(text: &str, path: impl AsRef<Path>) -> Result<Self, StudyError> {
+        Self::parse_for(Reader::Run, text, path)
+    }
+
+    /// The same for other readers than a run.
+    pub fn parse_for(reader: Reader, text: &str, path: impl AsRef<Path>) -> Result<Self, StudyError> {
         let path = path.as_ref();
         let root = tree::read(text).map_err(|error| StudyError::invalid(path, text, [error]))?;
         let mut problems = Vec::new();
-        let study = Self::read(&root, text, path, &mut problems);
+        let study = Self::read(reader, &root, text, path, &mut problems);
         match study {
             Some(study) if problems.is_empty() => Ok(study),
             _ => {
@@ -93,13 +113,27 @@ impl Study {
         }
     }
 
-    fn read(root: &Table, text: &str, path: &Path, problems: &mut Vec<SettingError>) -> Option<Self> {
+    fn read(
+        reader: Reader,
+        root: &Table,
+        text: &str,
+        path: &Path,
+        problems: &mut Vec<SettingError>,
+    ) -> Option<Self> {
         let name = note(name(root, path), problems);
-        let function = note(required(root, "function", FUNCTION_EXAMPLE), problems);
+        let absent = |key| reader == Reader::Learners && root.get(key).is_none();
+        let function = if absent("function") {
+            Some(Table::new("function"))
+        } else {
+            note(required(root, "function", FUNCTION_EXAMPLE), problems).cloned()
+        };
         let combos = Combos::read(root, problems);
         let learner = note(required(root, "learner", LEARNER_EXAMPLE), problems);
         let ends = learner.is_some_and(ends_by_itself);
-        let goal = Goal::from_settings(root, ends, &TimeZone::system());
+        let goal = match Goal::from_settings(root, ends, &TimeZone::system()) {
+            Err(_) if absent("goal") => Ok(Goal::Forever),
+            read => read,
+        };
         let goal = goal.map_err(|found| problems.extend(found)).ok();
         let strategy = note(strategy(root), problems);
         let mut section = |key| note(optional(root, key), problems).flatten();
@@ -113,7 +147,7 @@ impl Study {
             name: name?,
             path: path.to_owned(),
             text: text.to_owned(),
-            function: function?.clone(),
+            function: function?,
             combos,
             learner: learner?.clone(),
             goal: goal?,
@@ -302,6 +336,22 @@ mod tests {
     fn a_key_above_all_sections_is_sent_home() {
         let found = problems(&format!("npoints = 3\n{SMALL}"));
         assert_eq!(found[0].2, "write it below [goal], not above the first section");
+    }
+
+    #[test]
+    fn whoever_needs_only_the_learners_reads_a_study_without_function_and_goal() {
+        let text = "[learner]\ntype = '1d'\nbounds = [-1, 1]\n";
+        let study = Study::parse_for(Reader::Learners, text, "a.toml").unwrap();
+        assert_eq!((study.goal, study.function.entries().len()), (Goal::Forever, 0));
+        assert_eq!(Study::parse(text, "a.toml").unwrap_err().problems().len(), 2);
+        // What is there has to be right all the same.
+        for wrong in
+            ["[goal]\n", "[goals]\nloss = 1\n", "goal = 'forever'\n", "[functon]\nbuiltin = 'peak'\n"]
+        {
+            let error = Study::parse_for(Reader::Learners, &format!("{text}{wrong}"), "a.toml");
+            assert!(error.is_err(), "{wrong}");
+        }
+        assert!(Study::parse_for(Reader::Learners, "function = 3\n", "a.toml").is_err());
     }
 
     #[test]

@@ -37,14 +37,15 @@ mod config;
 mod error;
 mod kinds;
 mod options;
+mod per_combo;
 pub mod template;
 mod tree;
 mod values;
 
-pub use build::{Built, Makers};
+pub use build::{Built, Learners, Makers};
 pub use combos::{Combos, identity};
 pub use compare::{Difference, Severity, combo_moves, compare};
-pub use config::{STRATEGIES, Study};
+pub use config::{Reader, STRATEGIES, Study};
 pub use error::{Problem, Problems, StudyError};
 pub use kinds::AllKinds;
 pub use options::{CheckpointOptions, Log, RunOptions};

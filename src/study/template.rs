@@ -117,7 +117,8 @@ const HEAD: &str = r#"# A study for adaptive-mpi. Check it: adaptive-mpi check F
 # name = "resonance"
 "#;
 
-const FUNCTION_TAIL: &str = r#"# A point that takes longer has failed, and is tried again (default: no limit).
+const FUNCTION_TAIL: &str = r#"# (A study for `adaptive-mpi ask-tell` needs no [function]: whoever asks evaluates.)
+# A point that takes longer has failed, and is tried again (default: no limit).
 # timeout = "10min"
 # Evaluate in a child process: a crash then costs one attempt, not the worker.
 # isolate = false
@@ -128,6 +129,7 @@ const FUNCTION_TAIL: &str = r#"# A point that takes longer has failed, and is tr
 const PARAMETERS: &str = r#"# Each combination of these values gets a learner of its own. The first name varies slowest.
 # A value, a list, { start, stop, num } for even spacing with both ends, or { start, stop, step }.
 # Evenly spaced logarithms: { start = 1e-3, stop = 1.0, num = 4, spacing = "log" }
+# In [learner], "{a}" stands for the value of the parameter a, as in bounds = [0, "{a}"].
 offset = { start = -0.5, stop = 0.5, num = 3 }
 a = [0.01, 0.1]
 "#;

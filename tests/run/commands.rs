@@ -136,7 +136,7 @@ fn check_shows_what_will_happen_and_evaluates_on_request() {
     assert_eq!(check["evaluated"].as_array().unwrap().len(), 2);
     assert!(check["evaluated"][0]["value"].is_array(), "{check}");
     let text = folder.command(&["check", "--evaluate"]).end().expect(0).out;
-    assert!(text.contains("f([-1.0] with offset=-0.5) = ["), "{text}");
+    assert!(text.contains("f(-1.0 with offset=-0.5) = ["), "{text}");
     assert!(!folder.file("data").exists(), "a check makes no files");
 
     folder.write(

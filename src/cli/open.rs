@@ -1,0 +1,124 @@
+//! Opens the checkpoint of a study for those who add results to it.
+
+use super::args::CheckpointArgs;
+use super::exit::{CommandError, Exit};
+use super::output;
+use crate::checkpoint::{self, Checkpoint, CheckpointError, Header, Loaded};
+use crate::learner::Learner;
+use crate::model::{Parameters, Signature};
+use crate::runner::Log;
+use crate::study::{self, Severity, Study};
+
+/// Where the learners of this run stand in the checkpoint, and the other way round.
+pub(super) struct Places {
+    /// By index in the checkpoint: the index now, or none for a combo that left the study file.
+    now: Vec<Option<u32>>,
+    /// By index now: the index in the checkpoint, where the two differ.
+    pub(super) stored: Option<Vec<u32>>,
+}
+
+impl Places {
+    /// The learner of this run that has this index in the checkpoint.
+    pub(super) fn now(&self, stored: u32) -> Option<u32> {
+        self.now.get(stored as usize).copied().flatten()
+    }
+}
+
+/// Opens the checkpoint, after making sure that it belongs to this study.
+pub(super) fn open(
+    args: &CheckpointArgs,
+    study: &Study,
+    signature: &Signature,
+    combos: &[Parameters],
+) -> Result<(Checkpoint, Loaded, Places), CommandError> {
+    let before = checkpoint::read(&study.checkpoint.folder, &study.name).map_err(checkpoint_error)?;
+    let mut stored_combos = before.header.as_ref().map(|header| header.learners.clone()).unwrap_or_default();
+    if let Some(header) = &before.header
+        && !header.study_text.is_empty()
+    {
+        refuse_changes(args, study, header)?;
+    }
+    drop(before);
+    let places = places(&mut stored_combos, combos);
+    let header = Header {
+        study_text: study.text.clone(),
+        dimensions: signature.names.clone(),
+        learners: stored_combos,
+        ..Header::new(study.name.clone())
+    };
+    let options = checkpoint::Options {
+        interval: study.checkpoint.interval,
+        compress: study.checkpoint.compress,
+        accept_losses: args.accept_losses,
+        break_lock: args.break_lock,
+        sync: checkpoint::SyncPolicy::Every(study.checkpoint.sync_interval),
+        ..checkpoint::Options::new(&study.checkpoint.folder, study.name.clone(), header)
+    };
+    let (checkpoint, loaded) = Checkpoint::open(&options).map_err(checkpoint_error)?;
+    Ok((checkpoint, loaded, places))
+}
+
+/// Stored combos keep their index; new ones come behind them.
+fn places(stored: &mut Vec<Parameters>, combos: &[Parameters]) -> Places {
+    let known: std::collections::HashMap<String, u32> =
+        stored.iter().enumerate().map(|(index, combo)| (study::identity(combo), index as u32)).collect();
+    let mut stored_index = Vec::with_capacity(combos.len());
+    for combo in combos {
+        stored_index.push(known.get(&study::identity(combo)).copied().unwrap_or_else(|| {
+            stored.push(combo.clone());
+            stored.len() as u32 - 1
+        }));
+    }
+    let mut now = vec![None; stored.len()];
+    for (index, &place) in stored_index.iter().enumerate() {
+        now[place as usize] = Some(index as u32);
+    }
+    let same = stored_index.iter().enumerate().all(|(index, &place)| index as u32 == place);
+    Places { now, stored: (!same).then_some(stored_index) }
+}
+
+fn refuse_changes(args: &CheckpointArgs, study: &Study, header: &Header) -> Result<(), CommandError> {
+    // A stored text that this version can't read any more says nothing about changes.
+    let Ok(differences) = study::compare(&header.study_text, &study.text, &study.path) else { return Ok(()) };
+    let mut refused = String::new();
+    for difference in differences {
+        if difference.severity == Severity::Refuse && !args.accept_changes {
+            refused.push_str(&format!("\n  {difference}"));
+        } else {
+            output::note(format!("changed since the last run: {difference}"));
+        }
+    }
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let file = study.checkpoint.folder.join(&study.name);
+    Err(CommandError::new(
+        Exit::Usage,
+        format!("the study is not the one that {}.h5 holds results of:{refused}", file.display()),
+    )
+    .help("change it back, give the study another `name`, or go on with the old results by --accept-changes"))
+}
+
+/// How the program ends when a checkpoint can't be used.
+pub(super) fn checkpoint_error(error: CheckpointError) -> CommandError {
+    let exit = match &error {
+        CheckpointError::Locked { .. } | CheckpointError::LockLost { .. } => Exit::Locked,
+        CheckpointError::Unreadable { .. } | CheckpointError::Newer { .. } => Exit::Unreadable,
+        _ => Exit::NotSaved,
+    };
+    CommandError::new(exit, error)
+}
+
+/// The learner, with a log of its calls if the study wants one.
+pub(super) fn logged(study: &Study, learner: Box<dyn Learner>) -> Result<Box<dyn Learner>, CommandError> {
+    let path = match &study.run.log {
+        study::Log::Off => return Ok(learner),
+        study::Log::Default => study.checkpoint.folder.join(format!("{}.log", study.name)),
+        study::Log::File(path) => path.clone(),
+    };
+    // Each run starts from the stored facts and logs them too, so its log is whole by itself.
+    let file = std::fs::File::create(&path).map_err(|error| {
+        CommandError::new(Exit::NotSaved, format!("the log {} : {error}", path.display()))
+    })?;
+    Ok(Box::new(Log::new(learner, Box::new(std::io::BufWriter::new(file)))))
+}
