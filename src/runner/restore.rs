@@ -1,3 +1,4 @@
+use super::outputs::Outputs;
 use super::{Engine, Policy};
 use crate::checkpoint::Loaded;
 use crate::learner::{Learner, TellError};
@@ -63,6 +64,7 @@ pub fn restore(
             entry.given_up = failed.given_up;
         }
     }
+    let outputs = Outputs::new(loaded.header.as_ref().map(|header| header.outputs.clone()).unwrap_or_default());
     for row in loaded.columns.iter() {
         let mut sample = row.sample();
         if !open.is_empty() {
@@ -73,10 +75,13 @@ pub fn restore(
             continue;
         };
         sample.learner = now;
-        learner.tell(&sample, &row.value())?;
+        let mut value = row.value();
+        outputs.name(&mut value);
+        learner.tell(&sample, &value)?;
         restored.told += 1;
     }
     let mut engine = Engine::new(learner, policy);
+    engine.set_outputs(outputs);
     let mut open: Vec<Open> = open.into_values().collect();
     open.sort_by_key(|open| open.order);
     for Open { mut sample, attempts, given_up, .. } in open {
