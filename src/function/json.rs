@@ -209,9 +209,7 @@ fn value_of(json: Json) -> Result<(Value, Map<String, Json>), String> {
         other => flatten(&other, &mut value)?,
     }
     if value.components.is_empty() {
-        return Err(
-            reason.unwrap_or_else(|| "the value is empty: at least one number is needed".to_owned())
-        );
+        return Err(reason.unwrap_or_else(|| "the value is empty: at least one number is needed".to_owned()));
     }
     Ok((value, rest))
 }
@@ -341,7 +339,10 @@ mod tests {
     fn named_outputs_that_are_no_numbers_are_kept_as_extra() {
         let extra = |line: &str| {
             let value = value(line);
-            assert_eq!((&value.components[..], value.detail.as_ref().unwrap().names.len()), (&[1.0, 2.0][..], 2));
+            assert_eq!(
+                (&value.components[..], value.detail.as_ref().unwrap().names.len()),
+                (&[1.0, 2.0][..], 2)
+            );
             value.detail.unwrap().extra.unwrap()
         };
         let named = r#""fit":{"a":1},"y":1,"log":"ok","mixed":[3,"b"],"z":2"#;

@@ -64,7 +64,8 @@ pub fn restore(
             entry.given_up = failed.given_up;
         }
     }
-    let outputs = Outputs::new(loaded.header.as_ref().map(|header| header.outputs.clone()).unwrap_or_default());
+    let outputs =
+        Outputs::new(loaded.header.as_ref().map(|header| header.outputs.clone()).unwrap_or_default());
     for row in loaded.columns.iter() {
         let mut sample = row.sample();
         if !open.is_empty() {

@@ -106,7 +106,8 @@ fn a_goal_that_does_not_suit_the_learner_is_told() {
 
 #[test]
 fn a_noisy_function_goes_on_after_a_stop_as_if_it_had_not_stopped() {
-    let alone = |study: &str| study.replace("workers = 3", "workers = 1\nin_flight = 1\ndeterministic = true");
+    let alone =
+        |study: &str| study.replace("workers = 3", "workers = 1\nin_flight = 1\ndeterministic = true");
     let whole = Folder::new(&alone(AVERAGE_1D));
     whole.run(0, &["--quiet"]);
     let parts = Folder::new(&alone(AVERAGE_1D).replace("200", "87"));
@@ -155,7 +156,8 @@ fn a_run_with_named_outputs_can_be_replayed_from_its_log() {
 
 #[test]
 fn an_output_that_is_missing_is_a_failure_that_names_those_that_there_are() {
-    let folder = Folder::new(&SAVER.replace("\"y\"", "\"energy\"").replace("npoints = 12", "duration = \"1s\""));
+    let folder =
+        Folder::new(&SAVER.replace("\"y\"", "\"energy\"").replace("npoints = 12", "duration = \"1s\""));
     folder.write("model.py", MODEL);
     folder.command(&["run", "--quiet"]).end();
     let failures = &folder.status()["failures"];
