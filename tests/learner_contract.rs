@@ -27,6 +27,15 @@ fn settings(kind: &str) -> Table {
         "sequence" => {
             table.with("sequence", list(&(0..60).map(|i| f64::from(i * i) - 30.0).collect::<Vec<_>>()))
         }
+        "average" => table.with("atol", SettingValue::Float(0.1)),
+        "average1d" => table
+            .with("bounds", list(&[-1.0, 1.5]))
+            .with("min_samples", SettingValue::Integer(3))
+            .with("neighbor_sampling", SettingValue::Float(0.6)),
+        "data_saver" => {
+            let inner = settings("1d");
+            table.with("arg_picker", SettingValue::Integer(0)).with("learner", SettingValue::Table(inner))
+        }
         other => panic!("no example settings for the learner `{other}`"),
     }
 }
@@ -56,22 +65,26 @@ fn all_learners() -> Vec<(String, Box<dyn Learner>)> {
             learner::from_settings(&settings("1d")).unwrap(),
             Box::new(SequenceLearner::of_numbers(vec![1.0, 4.0, 9.0]).unwrap()),
             Box::new(curved((0.0, 3.0))),
-            learner::from_settings(&settings("1d")).unwrap(),
+            learner::from_settings(&settings("average")).unwrap(),
+            learner::from_settings(&settings("average1d")).unwrap(),
+            learner::from_settings(&settings("data_saver")).unwrap(),
         ];
         all.push((format!("balancing, {name}"), Box::new(BalancingLearner::new(children, *strategy))));
     }
     all
 }
 
+/// Of any number of coordinates; another one for each learner, and with a little noise where there are replicas.
 fn function(sample: &Sample) -> Value {
-    let x = sample.point.x();
-    Value::scalar((3.0 * x + f64::from(sample.learner)).sin() + 0.3 * x + 1.0 / (0.01 + x * x))
+    let x: f64 = sample.point.iter().sum();
+    let noise = 0.2 * (sample.replica as f64 * 0.618_033_988_75).fract();
+    Value::scalar((3.0 * x + f64::from(sample.learner)).sin() + 0.3 * x + 1.0 / (0.01 + x * x) + noise)
 }
 
-type Key = (u32, u64, u64);
+type Key = (u32, u64, Vec<u64>);
 
 fn key(sample: &Sample) -> Key {
-    (sample.learner, sample.replica, sample.point.x().to_bits())
+    (sample.learner, sample.replica, sample.point.iter().map(|x| x.to_bits()).collect())
 }
 
 /// Equal as text: NaN equals itself there.
@@ -540,7 +553,7 @@ fn strategies_are_known_by_name() {
 fn a_study_is_told_what_is_wrong_with_its_learner() {
     let bad = |table: Table| learner::from_settings(&table).err().unwrap();
     let text = |text: &str| SettingValue::Text(text.into());
-    assert_eq!(bad(Table::new("learner")).help, "known: 1d, sequence");
+    assert_eq!(bad(Table::new("learner")).help, "known: 1d, average, average1d, sequence, data_saver");
     assert_eq!(bad(Table::new("learner").with("type", text("sequense"))).help, "did you mean `sequence`?");
     assert_eq!(bad(settings("1d").with("los", text("default"))).help, "did you mean `loss`?");
     let bounds =

@@ -101,8 +101,27 @@ def reply_to(value):
         return {"value": numbers(value)}
     named = dict(value)
     reply = {"extra": named.pop("extra")} if "extra" in named else {}
-    reply["value"] = {str(name): numbers(item) for name, item in named.items()}
+    reply["value"] = {str(name): output(item) for name, item in named.items()}
     return reply
+
+
+def output(item):
+    """Numbers of a named output; anything else as it is, to be kept with the point."""
+    if isinstance(item, (dict, str)) or item is None:
+        return item
+    try:
+        return numbers(item)
+    except TypeError:
+        if isinstance(item, (list, tuple)):
+            return [output(each) for each in item]
+        raise
+
+
+def plain(item):
+    """Arrays and scalars of numpy and its likes within records."""
+    if hasattr(item, "tolist"):
+        return item.tolist()
+    raise TypeError(f"Object of type {type(item).__name__} is not JSON serializable")
 
 
 def parameter(value):
@@ -140,7 +159,7 @@ def main():
             continue
         try:
             reply = {**ours, **reply_to(value)}
-            line = json.dumps(reply)
+            line = json.dumps(reply, default=plain)
         except BaseException as error:
             ours["kind"] = "bad output"
             report(error, 99, **ours)

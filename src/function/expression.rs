@@ -135,7 +135,7 @@ pub(super) fn parameter_as_number(call: &Call<'_>, name: &str) -> Result<f64, Fa
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Signature;
+    use crate::model::{Parameters, Point, Signature};
 
     fn context() -> Context {
         Context {
@@ -161,7 +161,10 @@ mod tests {
         let table = Table::new("function").with("expression", SettingValue::Text("seed".into()));
         assert!(from_settings(&table, &context(), &Shared::default()).is_err());
         let signature = Signature { names: vec![], scalar: false, seeded: true };
-        let seeded = Context { signature, ..context() };
-        assert!(from_settings(&table, &seeded, &Shared::default()).is_ok());
+        let seeded = Context { signature: signature.clone(), ..Context::default() };
+        let spec = from_settings(&table, &seeded, &Shared::default()).unwrap();
+        let (point, parameters) = (Point::default(), Parameters::default());
+        let call = Call { point: &point, replica: 7, parameters: &parameters, signature: &signature };
+        assert_eq!(spec.start().unwrap().evaluate(&call).unwrap().y(), 7.0);
     }
 }

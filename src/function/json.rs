@@ -150,7 +150,7 @@ pub(super) fn reply(line: &str) -> Result<Reply, String> {
     let outcome = if let Some(error) = object.get("error") {
         Err(failure(error, &object))
     } else if let Some(value) = object.remove("value") {
-        Ok(with_extra(value_of(&value)?, object.remove("extra")))
+        Ok(with_extra(value_of(value)?, object.remove("extra")))
     } else if ready {
         Ok(Value::default())
     } else {
@@ -166,10 +166,22 @@ pub(crate) fn failure(error: &Json, object: &Map<String, Json>) -> Failure {
     Failure::new(kind.unwrap_or(FailureKind::Error), text(error)).with_detail(detail)
 }
 
-pub(crate) fn with_extra(mut value: Value, extra: Option<Json>) -> Value {
-    if let Some(extra) = extra.filter(|extra| !extra.is_null()) {
-        value.detail.get_or_insert_with(Box::<Detail>::default).extra = Some(extra.to_string());
-    }
+/// Adds what the function itself called `extra` to the outputs that are no numbers.
+fn with_extra((mut value, mut rest): (Value, Map<String, Json>), extra: Option<Json>) -> Value {
+    let extra = match extra.filter(|extra| !extra.is_null()) {
+        Some(extra) if rest.is_empty() => extra,
+        Some(Json::Object(extra)) => {
+            rest.extend(extra);
+            rest.into()
+        }
+        Some(extra) => {
+            rest.insert("extra".into(), extra);
+            rest.into()
+        }
+        None if rest.is_empty() => return value,
+        None => rest.into(),
+    };
+    value.detail.get_or_insert_with(Box::<Detail>::default).extra = Some(extra.to_string());
     value
 }
 
@@ -179,32 +191,50 @@ pub(super) fn output(text: &str) -> Result<Result<Value, Failure>, String> {
         Json::Object(object) if object.contains_key("value") || object.contains_key("error") => {
             reply(&Json::Object(object).to_string()).map(|reply| reply.outcome)
         }
-        json => value_of(&json).map(Ok),
+        json => value_from(json).map(Ok),
     }
 }
 
-/// The numbers of a JSON value: a number, a list (lists inside are flattened) or an object of named ones.
-pub(crate) fn value_of(json: &Json) -> Result<Value, String> {
-    let mut value = Value::default();
+/// The value that a JSON value stands for, where an object may have something `extra`.
+pub(crate) fn value_from(json: Json) -> Result<Value, String> {
+    match json {
+        Json::Object(mut named) => {
+            let extra = named.shift_remove("extra");
+            value_of(named.into()).map(|value| with_extra(value, extra))
+        }
+        json => value_of(json).map(|(value, _)| value),
+    }
+}
+
+/// The numbers of a JSON value: a number, a list (lists inside are flattened) or an object of named ones. Named
+/// outputs that are none come out as they are, beside at least one that is.
+fn value_of(json: Json) -> Result<(Value, Map<String, Json>), String> {
+    let (mut value, mut rest) = (Value::default(), Map::new());
+    let mut reason = None;
     match json {
         Json::Object(named) => {
             let mut names = Vec::with_capacity(named.len());
             for (name, json) in named {
                 let before = value.components.len();
-                flatten(json, &mut value)?;
+                if let Err(why) = flatten(&json, &mut value) {
+                    value.components.truncate(before);
+                    reason.get_or_insert(why);
+                    rest.insert(name, json);
+                    continue;
+                }
                 match value.components.len() - before {
-                    1 if !json.is_array() => names.push(name.clone()),
+                    1 if !json.is_array() => names.push(name),
                     n => names.extend((0..n).map(|i| format!("{name}[{i}]"))),
                 }
             }
             value.detail = Some(Box::new(Detail { names, extra: None }));
         }
-        other => flatten(other, &mut value)?,
+        other => flatten(&other, &mut value)?,
     }
     if value.components.is_empty() {
-        return Err("the value is empty: at least one number is needed".into());
+        return Err(reason.unwrap_or_else(|| "the value is empty: at least one number is needed".to_owned()));
     }
-    Ok(value)
+    Ok((value, rest))
 }
 
 fn flatten(json: &Json, value: &mut Value) -> Result<(), String> {
@@ -326,6 +356,28 @@ mod tests {
         let detail = named.detail.unwrap();
         assert_eq!(detail.names, ["t", "r[0]", "r[1]"]);
         assert_eq!(detail.extra.as_deref(), Some(r#"{"n":1}"#));
+    }
+
+    #[test]
+    fn named_outputs_that_are_no_numbers_are_kept_as_extra() {
+        let extra = |line: &str| {
+            let value = value(line);
+            assert_eq!(
+                (&value.components[..], value.detail.as_ref().unwrap().names.len()),
+                (&[1.0, 2.0][..], 2)
+            );
+            value.detail.unwrap().extra.unwrap()
+        };
+        let named = r#""fit":{"a":1},"y":1,"log":"ok","mixed":[3,"b"],"z":2"#;
+        assert_eq!(
+            extra(&format!(r#"{{"value":{{{named}}}}}"#)),
+            r#"{"fit":{"a":1},"log":"ok","mixed":[3,"b"]}"#
+        );
+        let short = r#"{"value":{"y":1,"z":2,"log":"ok"},"extra":"#;
+        assert_eq!(extra(&format!("{short}{{\"n\":3}}}}")), r#"{"log":"ok","n":3}"#);
+        assert_eq!(extra(&format!("{short}[4]}}")), r#"{"log":"ok","extra":[4]}"#);
+        let printed = output(&format!(r#"{{{named},"extra":{{"n":3}}}}"#)).unwrap().unwrap();
+        assert!(printed.detail.unwrap().extra.unwrap().ends_with(r#""mixed":[3,"b"],"n":3}"#));
     }
 
     #[test]

@@ -5,8 +5,8 @@
 //!
 //! - a number: `float`, `int`, `bool`, or anything with `__float__`;
 //! - several: a list, tuple, nested ones, a numpy array (all flattened, row by row);
-//! - named ones: a `dict` or named tuple; the key `extra` of a `dict` is kept with the point and may be anything that
-//!   `json` can write.
+//! - named ones: a `dict` or named tuple, with the same names every time. What is no number in it (text, a `dict`,
+//!   `None`), and whatever is under the key `extra`, is kept with the point; it may be anything that `json` can write.
 //!
 //! Complex numbers are refused: only the function knows which of their parts are meant.
 //!

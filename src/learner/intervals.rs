@@ -110,17 +110,32 @@ impl Intervals {
         id
     }
 
-    /// Gives a pending node its value.
+    /// Gives a pending node its value. True if all losses were computed anew.
     #[inline]
-    pub(super) fn tell(&mut self, id: u32, y: &[f64]) {
+    pub(super) fn tell(&mut self, id: u32, y: &[f64]) -> bool {
         self.line.mark_told(id);
         self.values.put(id, y);
+        self.update_around(id)
+    }
+
+    /// Gives a told node, whose value is a mean, another value after these samples came in. The range of values is that
+    /// of the samples. True if all losses were computed anew.
+    #[inline]
+    pub(super) fn tell_mean(&mut self, id: u32, mean: f64, samples: impl Iterator<Item = f64>) -> bool {
+        self.values.set_row(id, &[mean]);
+        samples.for_each(|y| self.values.widen(&[y]));
+        self.update_around(id)
+    }
+
+    /// Computes the losses that depend on the value of a told node, or all if the range of values has grown much.
+    #[inline]
+    fn update_around(&mut self, id: u32) -> bool {
         if self.values.scale > RECOMPUTE_FACTOR * self.old_y_scale {
             self.recompute_all();
             self.requeue_all();
-            return;
+            return true;
         }
-        // The new point is in the windows of this many intervals to each side.
+        // The point is in the windows of this many intervals to each side.
         let reach = self.loss.nth_neighbors() + 1;
         let mut left = id;
         let mut count = reach;
@@ -134,6 +149,7 @@ impl Intervals {
             left = self.line.node(left).told_next;
             count -= 1;
         }
+        false
     }
 
     /// Gives many points their values and computes all losses anew. O(N log N) with N points in total.

@@ -36,7 +36,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct Learner1D {
     bounds: (f64, f64),
-    intervals: Intervals,
+    pub(super) intervals: Intervals,
     /// Points outside of the bounds, by their bits: values of told ones.
     outside: FxHashMap<u64, Option<Box<[f64]>>>,
     outside_told: usize,
@@ -71,12 +71,13 @@ impl Learner1D {
         Ok(Self::empty((lo, hi), loss))
     }
 
-    fn empty(bounds: (f64, f64), loss: Arc<dyn IntervalLoss>) -> Self {
+    /// An empty learner over checked bounds.
+    pub(super) fn empty(bounds: (f64, f64), loss: Arc<dyn IntervalLoss>) -> Self {
         let intervals = Intervals::new(bounds, loss);
         Self { bounds, intervals, outside: FxHashMap::default(), outside_told: 0, plan: Vec::new() }
     }
 
-    /// Reads `bounds` and `loss`.
+    /// Reads `bounds` and `loss`. (Also those of an `AverageLearner1D`.)
     pub fn from_settings(table: &Table) -> settings::Result<Self> {
         let help = "write it as bounds = [-1, 1]";
         let bounds = table.floats("bounds")?.ok_or_else(|| table.missing("bounds").help(help))?;
@@ -138,7 +139,7 @@ impl Learner1D {
     }
 
     #[inline]
-    fn is_outside(&self, x: f64) -> bool {
+    pub(super) fn is_outside(&self, x: f64) -> bool {
         x < self.bounds.0 || x > self.bounds.1
     }
 
@@ -149,7 +150,7 @@ impl Learner1D {
     }
 
     #[inline]
-    fn check_shape(&mut self, y: &[f64]) -> Result<(), TellError> {
+    pub(super) fn check_shape(&mut self, y: &[f64]) -> Result<(), TellError> {
         let values = &mut self.intervals.values;
         if values.dim == 0 && !y.is_empty() {
             values.set_dim(y.len());
@@ -183,6 +184,29 @@ impl Learner1D {
         can_split(a, b, 2).then_some((id, x, node.expected / 2.0))
     }
 
+    /// The single next point; `None` if there are no more floating point numbers.
+    pub(super) fn next_point(&self) -> Option<Planned> {
+        if let Some((prev, x, improvement)) = self.best() {
+            return Some(Planned { x, improvement, place: Place::After(prev) });
+        }
+        let mut planned = Vec::new();
+        self.plan(1, &mut planned);
+        planned.pop()
+    }
+
+    /// Makes a planned point pending; `previous` is the one that was planned and inserted before it.
+    #[inline]
+    pub(super) fn insert(&mut self, planned: &Planned, previous: u32) -> u32 {
+        let prev = match planned.place {
+            Place::Front => NONE,
+            Place::Back => self.intervals.line.tail,
+            Place::After(id) => id,
+            Place::AfterHead => self.intervals.line.head,
+            Place::AfterPrevious => previous,
+        };
+        self.intervals.insert_pending(prev, planned.x)
+    }
+
     fn plan(&self, n: usize, out: &mut Vec<Planned>) {
         let Intervals { line, expected, x_scale, .. } = &self.intervals;
         plan(&Terrain { line, expected, bounds: self.bounds, x_scale: *x_scale }, n, out);
@@ -191,7 +215,7 @@ impl Learner1D {
 
 /// The coordinate of a sample; a finite number, and never -0.0.
 #[inline]
-fn coordinate(sample: &Sample) -> Result<f64, TellError> {
+pub(super) fn coordinate(sample: &Sample) -> Result<f64, TellError> {
     match *sample.point {
         [x] if x.is_finite() => Ok(x + 0.0),
         [x] => Err(TellError::Foreign(format!("x = {x} is not a finite number"))),
@@ -225,16 +249,9 @@ impl Learner for Learner1D {
         planned.clear();
         self.plan(n, &mut planned);
         let mut previous = NONE;
-        for Planned { x, improvement, place } in &planned {
-            let prev = match place {
-                Place::Front => NONE,
-                Place::Back => self.intervals.line.tail,
-                Place::After(id) => *id,
-                Place::AfterHead => self.intervals.line.head,
-                Place::AfterPrevious => previous,
-            };
-            previous = self.intervals.insert_pending(prev, *x);
-            out.push(suggestion(*x, *improvement));
+        for planned in &planned {
+            previous = self.insert(planned, previous);
+            out.push(suggestion(planned.x, planned.improvement));
         }
         self.plan = planned;
     }

@@ -3,16 +3,24 @@
 //! The verbs are those of Python adaptive's `BaseLearner`. Where its learners differ among each other
 //! (a second value for a known point, a point outside of the bounds), [`Learner`] settles it once for all.
 
+mod average;
+mod average1d;
 mod balancing;
+mod data_saver;
 mod heap;
 mod intervals;
 mod learner1d;
 mod line;
+mod moments;
+mod seeds;
 mod sequence;
 mod split;
 mod values;
 
+pub use average::{AverageLearner, ToleranceError};
+pub use average1d::{AverageError, AverageLearner1D, Estimate, Sampling, SamplingError};
 pub use balancing::{BalancingLearner, Strategy, UnknownStrategy};
+pub use data_saver::{ArgPicker, DataSaver};
 pub use learner1d::{BoundsError, Learner1D};
 pub use sequence::{SequenceError, SequenceLearner};
 
@@ -52,6 +60,9 @@ pub enum TellError {
     /// The sample can't belong to this learner (no such child, wrong number of coordinates).
     #[error("the point does not belong to this learner: {0}")]
     Foreign(String),
+    /// The value is none that this learner can use: it lacks a named output, for example.
+    #[error("the value is of no use to the learner: {0}")]
+    Unusable(String),
 }
 
 /// Decides which points of a function to evaluate.
@@ -181,7 +192,8 @@ pub struct LearnerKind {
 
 /// All kinds of learner that a study file can name as its `type`. A balancing learner is not among them: the
 /// study makes it from the combos of parameters.
-pub const LEARNERS: &[LearnerKind] = &[learner1d::KIND, sequence::KIND];
+pub const LEARNERS: &[LearnerKind] =
+    &[learner1d::KIND, average::KIND, average1d::KIND, sequence::KIND, data_saver::KIND];
 
 /// Makes an empty learner from the `[learner]` table of a study: reads `type`, hands the other keys to that kind,
 /// and refuses keys that nobody read.

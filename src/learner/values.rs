@@ -22,11 +22,23 @@ impl Values {
 
     #[inline]
     pub(super) fn put(&mut self, id: u32, y: &[f64]) {
+        self.set_row(id, y);
+        self.widen(y);
+    }
+
+    /// Sets a value that need not be within the range, nor widens it.
+    #[inline]
+    pub(super) fn set_row(&mut self, id: u32, y: &[f64]) {
         let end = (id as usize + 1) * self.dim;
         if self.rows.len() < end {
             self.rows.resize(end, f64::NAN);
         }
         self.rows[end - self.dim..end].copy_from_slice(y);
+    }
+
+    /// Takes a value into the range.
+    #[inline]
+    pub(super) fn widen(&mut self, y: &[f64]) {
         self.scale = 0.0f64;
         for ((min, max), y) in self.min.iter_mut().zip(&mut self.max).zip(y) {
             // NaN fails both comparisons and so leaves the range alone.

@@ -1,6 +1,7 @@
+use super::outputs::Outputs;
 use crate::checkpoint::{Fact, Failed, Meta, Told};
-use crate::learner::{Learner, Suggestion};
-use crate::model::{Failure, FailureKind, Outcome, Sample};
+use crate::learner::{Learner, Suggestion, TellError};
+use crate::model::{Failure, FailureKind, Outcome, Sample, Value};
 use std::collections::{BTreeMap, VecDeque};
 
 /// How failures and orders are handled; plain data from `[run]` of the study.
@@ -82,6 +83,7 @@ pub struct Engine {
     /// Attempts in a row that could not begin, over all workers, and why the last one could not.
     not_started: (usize, Option<Failure>),
     first_given_up: Option<Failed>,
+    outputs: Outputs,
     suggestions: Vec<Suggestion>,
 }
 
@@ -105,8 +107,14 @@ impl Engine {
             failed_attempts: 0,
             not_started: (0, None),
             first_given_up: None,
+            outputs: Outputs::default(),
             suggestions: Vec::new(),
         }
+    }
+
+    /// Names of outputs that an earlier run has settled.
+    pub(super) fn set_outputs(&mut self, outputs: Outputs) {
+        self.outputs = outputs;
     }
 
     /// A sample of an earlier run that has no value yet: it is evaluated before any new one. `attempts` of it
@@ -259,14 +267,26 @@ impl Engine {
         Ok(value)
     }
 
+    fn tell(&mut self, sample: &Sample, value: &mut Value) -> Result<(), Failure> {
+        self.outputs.arrange(value)?;
+        self.outputs.note(value);
+        self.learner.tell(sample, value).map_err(|refused| {
+            let kind = match refused {
+                TellError::Unusable(_) => FailureKind::BadOutput,
+                _ => FailureKind::WrongShape,
+            };
+            Failure::new(kind, refused.to_string())
+        })
+    }
+
     fn draw_consequences(&mut self, (attempt, outcome, meta): Arrived) -> Fact {
         let failure = match outcome {
-            Ok(value) => match self.learner.tell(&attempt.sample, &value) {
+            Ok(mut value) => match self.tell(&attempt.sample, &mut value) {
                 Ok(()) => {
                     self.exhausted = false;
                     return Fact::Told(Told { sample: attempt.sample, value, meta });
                 }
-                Err(refused) => Failure::new(FailureKind::WrongShape, refused.to_string()),
+                Err(refused) => refused,
             },
             Err(failure) => failure,
         };

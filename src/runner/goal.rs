@@ -101,7 +101,7 @@ impl Goal {
     ) -> std::result::Result<Self, Vec<SettingError>> {
         let no_criterion = |error: SettingError| {
             error.help(
-                "only learners like `sequence` come to an end by themselves: give loss, npoints or duration",
+                "only learners like `sequence`, `average` and `integrator` come to an end by themselves: give loss, npoints or duration",
             )
         };
         match study.get("goal") {

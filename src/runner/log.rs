@@ -1,5 +1,5 @@
 use crate::learner::{Learner, Loss, Suggestion, TellError};
-use crate::model::{Point, Sample, Signature, Value, json};
+use crate::model::{Detail, Point, Sample, Signature, Value, json};
 use serde_json::{Value as Json, json as object};
 use std::io::{self, BufRead, Write};
 
@@ -9,7 +9,7 @@ use std::io::{self, BufRead, Write};
 /// | line | call |
 /// |---|---|
 /// | `{"ask": 2, "points": [[0, 0, [0.5]], …]}` | `ask(2)` returned these samples: learner, replica, coordinates |
-/// | `{"tell": [0, 0, [0.5]], "value": [1.25]}` | `tell` |
+/// | `{"tell": [0, 0, [0.5]], "value": [1.25]}` | `tell`; with `"names": ["y"]` where the components have names |
 /// | `{"tell_pending": [0, 0, [0.5]]}` | `tell_pending` |
 /// | `{"remove_unfinished": true}` | `remove_unfinished` |
 /// | `{"rest": 3, "resting": true}` | `rest` |
@@ -76,7 +76,11 @@ impl Learner for Log {
 
     fn tell(&mut self, sample: &Sample, value: &Value) -> Result<(), TellError> {
         let components: Vec<Json> = value.components.iter().copied().map(json::from_number).collect();
-        self.write(&object!({"tell": sample_to_json(sample), "value": components}));
+        let mut line = object!({"tell": sample_to_json(sample), "value": components});
+        if let Some(detail) = value.detail.as_ref().filter(|detail| !detail.names.is_empty()) {
+            line["names"] = detail.names.as_slice().into();
+        }
+        self.write(&line);
         self.inner.tell(sample, value)
     }
 
@@ -198,10 +202,15 @@ pub fn replay(learner: &mut dyn Learner, log: impl BufRead) -> Result<usize, Log
             let sample = sample_from_json(sample).ok_or_else(malformed)?;
             let components = call.get("value").and_then(Json::as_array).ok_or_else(malformed)?;
             let components: Option<Vec<f64>> = components.iter().map(json::to_number).collect();
-            let value = Value::vector(&components.ok_or_else(malformed)?);
+            let mut value = Value::vector(&components.ok_or_else(malformed)?);
+            if let Some(names) = call.get("names").and_then(Json::as_array) {
+                let names: Option<_> = names.iter().map(|name| name.as_str().map(str::to_owned)).collect();
+                let names = names.ok_or_else(malformed)?;
+                value.detail = Some(Box::new(Detail { names, extra: None }));
+            }
             // A refused value is part of the run as it was: the run went on after it.
             match learner.tell(&sample, &value) {
-                Ok(()) | Err(TellError::WrongShape { .. }) => {}
+                Ok(()) | Err(TellError::WrongShape { .. } | TellError::Unusable(_)) => {}
                 Err(source) => return Err(LogError::Tell { line, source }),
             }
         } else if let Some(sample) = call.get("tell_pending") {

@@ -19,6 +19,7 @@ mod engine;
 mod engine_tests;
 pub mod goal;
 mod log;
+mod outputs;
 mod restore;
 mod stop;
 

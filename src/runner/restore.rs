@@ -1,7 +1,8 @@
+use super::outputs::Outputs;
 use super::{Engine, Policy};
 use crate::checkpoint::{Loaded, Told};
 use crate::learner::{Learner, TellError};
-use crate::model::{Sample, Value};
+use crate::model::Sample;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
@@ -49,8 +50,10 @@ pub fn restore(
 ) -> Result<(Engine, Restored), TellError> {
     let (open, mut restored) = tell_all(learner.as_mut(), loaded, learner_now, &mut |_| ())?;
     let mut engine = Engine::new(learner, policy);
+    let outputs = Outputs::of(loaded);
     let mut early: Vec<_> =
-        loaded.early.iter().filter_map(|told| in_this_run(told, loaded, learner_now)).collect();
+        loaded.early.iter().filter_map(|told| in_this_run(told, &outputs, learner_now)).collect();
+    engine.set_outputs(outputs);
     restored.early = early.len() as u64;
     for Open { sample, attempts, given_up, .. } in open {
         if let Some(at) = early.iter().position(|told| key(&told.sample) == key(&sample)) {
@@ -68,17 +71,9 @@ pub fn restore(
     Ok((engine, restored))
 }
 
-/// A checkpoint keeps the names of components once, not with each value.
-fn name_components(value: &mut Value, loaded: &Loaded) {
-    let names = loaded.header.as_ref().map_or(&[][..], |header| &header.outputs);
-    if !names.is_empty() && names.len() == value.components.len() {
-        value.detail.get_or_insert_default().names = names.to_vec();
-    }
-}
-
-fn in_this_run(told: &Told, loaded: &Loaded, learner_now: &dyn Fn(u32) -> Option<u32>) -> Option<Told> {
+fn in_this_run(told: &Told, outputs: &Outputs, learner_now: &dyn Fn(u32) -> Option<u32>) -> Option<Told> {
     let mut told = told.clone();
-    name_components(&mut told.value, loaded);
+    outputs.name(&mut told.value);
     told.sample.learner = learner_now(told.sample.learner)?;
     Some(told)
 }
@@ -124,6 +119,7 @@ fn tell_all(
             entry.given_up = failed.given_up;
         }
     }
+    let outputs = Outputs::of(loaded);
     for row in loaded.columns.iter() {
         let mut sample = row.sample();
         if !open.is_empty() {
@@ -135,7 +131,7 @@ fn tell_all(
         };
         sample.learner = now;
         let mut value = row.value();
-        name_components(&mut value, loaded);
+        outputs.name(&mut value);
         learner.tell(&sample, &value)?;
         told(&sample);
         restored.told += 1;

@@ -45,6 +45,9 @@ const FREE_FUNCTION_KEYS: [&str; 10] = [
     "python_executable",
 ];
 
+/// Keys of `[learner]` that say when enough is known, not what is sampled.
+const FREE_LEARNER_KEYS: [&str; 3] = ["atol", "rtol", "min_npoints"];
+
 /// How many combos are named in a difference.
 const NAMED: usize = 3;
 
@@ -101,7 +104,12 @@ fn settings(path: &str, old: Option<&SettingValue>, new: Option<&SettingValue>, 
                 |table: &'_ Table, key: &str| find(table, key).map(|i| table.entries()[i].2.value.clone());
             let added = new.entries().iter().filter(|(key, ..)| find(old, key).is_none());
             for (key, ..) in old.entries().iter().chain(added) {
-                if path == "function" && FREE_FUNCTION_KEYS.contains(&key.as_str()) {
+                let free: &[&str] = match path {
+                    "function" => &FREE_FUNCTION_KEYS,
+                    "learner" => &FREE_LEARNER_KEYS,
+                    _ => &[],
+                };
+                if free.contains(&key.as_str()) {
                     continue;
                 }
                 settings(&format!("{path}.{key}"), value(old, key).as_ref(), value(new, key).as_ref(), out);

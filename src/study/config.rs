@@ -48,7 +48,7 @@ pub enum Reader {
 pub const STRATEGIES: [&str; 4] = ["loss_improvements", "loss", "npoints", "cycle"];
 
 /// Types of learners that come to an end by themselves, so that a study needs no goal (upstream: `auto_goal`).
-const ENDING_LEARNERS: [&str; 2] = ["sequence", "integrator"];
+pub(super) const ENDING_LEARNERS: [&str; 3] = ["sequence", "integrator", "average"];
 
 const FUNCTION_EXAMPLE: &str =
     "write\n[function]\npython = \"model.py:h\"     # or builtin, expression, command, program, library";
@@ -173,8 +173,14 @@ fn required<'a>(root: &'a Table, key: &str, example: &str) -> settings::Result<&
     root.table(key).map_err(|error| error.help(example))?.ok_or_else(|| root.missing(key).help(example))
 }
 
+/// Also a data saver around such a learner.
 fn ends_by_itself(learner: &Table) -> bool {
-    learner.text("type").is_ok_and(|kind| kind.is_some_and(|kind| ENDING_LEARNERS.contains(&kind)))
+    let inner = |key| learner.table(key).is_ok_and(|inner| inner.is_some_and(ends_by_itself));
+    match learner.text("type") {
+        Ok(Some("data_saver")) => inner("learner"),
+        Ok(Some(kind)) => ENDING_LEARNERS.contains(&kind),
+        _ => false,
+    }
 }
 
 /// Longest name: files get suffixes, and most file systems end at 255 bytes.
@@ -358,6 +364,25 @@ mod tests {
     fn a_learner_with_an_end_needs_no_goal() {
         let text = "[function]\nbuiltin = 'peak'\n[learner]\ntype = 'sequence'\nsequence = [1, 2]\n";
         assert_eq!(Study::parse(text, "a.toml").unwrap().goal, Goal::new(Condition::Done));
+    }
+
+    #[test]
+    fn a_mean_within_its_tolerance_is_a_goal_also_in_a_data_saver() {
+        let study = |learner: &str, goal: &str| {
+            Study::parse(&format!("[function]\nbuiltin = 'noise'\n[learner]\n{learner}\n{goal}"), "a.toml")
+        };
+        let average = "type = 'average'\natol = 0.1";
+        let saver = |inner: &str| format!("type = 'data_saver'\narg_picker = 0\nlearner = {inner}");
+        for learner in [average.to_owned(), saver("{ type = 'average', atol = 0.1 }")] {
+            for goal in ["", "[goal]\ndone = true"] {
+                assert_eq!(study(&learner, goal).unwrap().goal, Goal::new(Condition::Done));
+            }
+        }
+        for learner in ["type = 'average1d'".to_owned(), saver("{ type = '1d' }"), saver("3")] {
+            let error = study(&learner, "[goal]\ndone = true").unwrap_err();
+            assert!(error.problems()[0].message.contains("never holds"), "{error}");
+            assert!(error.problems()[0].help.contains("`average`"), "{error}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! A template is made of a part for the function, one for the learner, and one that all share. What most studies
 //! don't need is commented out, with its default.
 
+use super::config::ENDING_LEARNERS;
 use crate::model::settings::nearest;
 
 /// A part of a template: one kind of function or learner.
@@ -100,12 +101,58 @@ bounds = [-1, 1]
 "#,
     },
     Part {
+        name: "average",
+        about: "the mean of a noisy quantity",
+        text: r#"# The mean of a noisy quantity. The function gets a seed, a whole number, and no point.
+type = "average"
+# The wanted standard deviation of the mean: absolute, and/or relative to the mean. At least one is needed.
+atol = 0.01
+# rtol = 0.001
+# Fewer values than this say nothing about the spread.
+# min_npoints = 2
+"#,
+    },
+    Part {
+        name: "average1d",
+        about: "a noisy function of one variable",
+        text: r#"# A noisy function of a seed, a whole number, and one variable x: each point is sampled several times.
+type = "average1d"
+# The first and the last point.
+bounds = [-1, 1]
+# What makes an interval worth refining. A loss with settings is a table: { name = "curvature", … }
+# loss = "default"
+# Sample a point again while the error of its mean is more than this part of the distance to its neighbour.
+# delta = 0.2
+# The error is half the width of the interval of confidence 1 - 2 alpha.
+# alpha = 0.005
+# A new point gets this many samples, and more than this part of what its neighbours have.
+# min_samples = 50
+# neighbor_sampling = 0.3
+# No point gets more samples than max_samples, nor any once its error is at most min_error.
+# max_samples = 10_000
+# min_error = 0.0
+# Measure distances in units of the domain and of the range of values.
+# scaled_distances = false
+"#,
+    },
+    Part {
         name: "sequence",
         about: "a given list of points, in order",
         text: r#"# Each point of a list, in order. The study ends when all are evaluated.
 type = "sequence"
 # A list, or { start = 0.0, stop = 1.0, num = 101 }.
 sequence = [0.0, 0.1, 0.25, 0.5, 1.0]
+"#,
+    },
+    Part {
+        name: "data_saver",
+        about: "learns one of several outputs, and keeps all of them",
+        text: r#"# The function returns several named outputs, and anything else: one is learned, all is kept with the point.
+type = "data_saver"
+# The name of the output that is learned, a list of names, or a place counted from 0.
+arg_picker = "y"
+# The learner of that output: any type, with its keys.
+learner = { type = "1d", bounds = [-1, 1] }
 "#,
     },
 ];
@@ -147,7 +194,7 @@ npoints = 1000                # or this many points
 # To run until stopped, write `goal = "forever"` above the first [section] instead.
 "#;
 
-const ENDING_GOAL: &str = r#"# The run ends when every learner has all its points, or when the first of these holds:
+const ENDING_GOAL: &str = r#"# The run ends when every learner has all that it wants, or when the first of these holds:
 done = true
 # duration = "2h"
 # end_time = 2030-01-01T08:00:00
@@ -199,7 +246,7 @@ const TAIL: &str = r#"
 pub fn template(function: &str, learner: &str) -> Result<String, UnknownPart> {
     let function = find(FUNCTION_PARTS, "function", function)?;
     let learner = find(LEARNER_PARTS, "learner", learner)?;
-    let goal = if learner.name == "sequence" { ENDING_GOAL } else { GOAL };
+    let goal = if ENDING_LEARNERS.contains(&learner.name) { ENDING_GOAL } else { GOAL };
     Ok(format!(
         "{HEAD}\n[function]\n{}{FUNCTION_TAIL}\n[parameters]\n{PARAMETERS}\n[learner]\n{}\n[goal]\n{goal}{TAIL}",
         function.text, learner.text
@@ -263,6 +310,9 @@ mod tests {
     #[test]
     fn an_unknown_name_is_advised() {
         assert_eq!(template("pyton", "1d").unwrap_err().help, "did you mean `python`?");
-        assert_eq!(template("python", "zzz").unwrap_err().help, "known: 1d, sequence");
+        assert_eq!(
+            template("python", "zzz").unwrap_err().help,
+            "known: 1d, average, average1d, sequence, data_saver"
+        );
     }
 }

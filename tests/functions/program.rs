@@ -163,3 +163,13 @@ fn awk_in_six_lines_is_a_program() {
     assert_eq!(started.at(&[3.0, 0.5]).unwrap().y(), 1.5);
     assert_eq!(started.at(&[4.0, 0.5]).unwrap().y(), 2.0);
 }
+
+#[test]
+fn a_seed_is_passed_where_the_learner_has_one() {
+    let echo = r#"while read line; do seed=${line#*seed\":}; echo "{\"value\":${seed%%,*}}"; done"#;
+    for (names, point) in [(&["x"][..], &[0.25][..]), (&[], &[])] {
+        let study = Study::new().with_signature(names, true, true);
+        let mut started = study.start(sh("program", echo));
+        assert_eq!(started.at_seed(point, 7).unwrap().y(), 7.0);
+    }
+}

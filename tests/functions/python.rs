@@ -38,6 +38,9 @@ def odd(x, offset):
         16: lambda: time.sleep(1000),
         17: lambda: sys.stdin.read() + "!" or 1,
         18: lambda: recurse(0),
+        19: lambda: {"y": 0.5, "fit": {"a": [1, None]}, "note": "good", "t": 2, "extra": {"n": 3}, "parts": [1, "two"]},
+        20: lambda: {"y": 1, "z": 1j},
+        21: lambda: {"note": "none"},
     }
     return kinds[int(x)]()
 
@@ -139,6 +142,8 @@ fn what_is_no_number_is_bad_output_with_advice() {
         (13.0, "set is not JSON serializable"),
         (14.0, "too large"),
         (15.0, "empty"),
+        (20.0, "(z.real, z.imag)"),
+        (21.0, "not a number: \"none\""),
     ] {
         let failure = odd(x);
         assert_eq!(failure.kind, FailureKind::BadOutput);
@@ -155,6 +160,16 @@ fn numbers_of_many_kinds_come_back() {
     let named = started.at(&[11.0]).unwrap();
     assert_eq!(named.components[..], [3.0, 4.0, 5.0]);
     assert_eq!(named.detail.unwrap().names, ["t", "r[0]", "r[1]"]);
+}
+
+#[test]
+fn records_that_are_no_numbers_are_kept() {
+    let study = study();
+    let value = study.start(python("model.py:odd")).at(&[19.0]).unwrap();
+    let detail = value.detail.unwrap();
+    assert_eq!((&value.components[..], &detail.names[..]), (&[0.5, 2.0][..], &["y".into(), "t".into()][..]));
+    let extra = r#"{"fit":{"a":[1,null]},"note":"good","parts":[1.0,"two"],"n":3}"#;
+    assert_eq!(detail.extra.as_deref(), Some(extra));
 }
 
 #[test]

@@ -8,6 +8,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic, in its own functions too")]
 #![expect(unreachable_pub, reason = "modules of a test have no outside")]
 
+mod average;
 mod case;
 mod function;
 mod line;

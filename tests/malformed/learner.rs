@@ -2,6 +2,8 @@ use super::{Case, case};
 
 const TYPE: &str = "type = \"1d\"";
 const BOUNDS: &str = "bounds = [-1, 1]";
+/// All keys.
+const LEARNER: &str = "type = \"1d\"\nbounds = [-1, 1]";
 
 pub(super) const CASES: &[Case] = &[
     case(TYPE, "type = \"1D\"", 11, "1D"),
@@ -25,4 +27,48 @@ pub(super) const CASES: &[Case] = &[
     case(BOUNDS, "bounds = [-1, 1]\nloss = { name = \"curvature\", area = 2 }", 13, "unknown key `area`"),
     case(BOUNDS, "bounds = [-1, 1]\nloss = { name = \"resolution\", min_length = \"a\" }", 13, "min_length"),
     case(BOUNDS, "bounds = [-1, 1]\nlos = \"default\"", 13, "unknown key `los`"),
+    case(LEARNER, "type = \"average\"", 10, "`learner.atol` or `learner.rtol` is missing"),
+    case(LEARNER, "type = \"average\"\natol = 0", 12, "`learner.atol` should be larger than 0"),
+    case(LEARNER, "type = \"average\"\natol = 1\nrtol = -1.0", 13, "`learner.rtol` should be larger than 0"),
+    case(LEARNER, "type = \"average\"\natol = nan", 12, "`learner.atol` should be larger than 0"),
+    case(LEARNER, "type = \"average\"\natol = \"small\"", 12, "learner.atol"),
+    case(LEARNER, "type = \"average\"\natol = 1\nmin_npoints = -2", 13, "learner.min_npoints"),
+    case(LEARNER, "type = \"average\"\natol = 1\nbounds = [-1, 1]", 13, "unknown key `bounds`"),
+    case(LEARNER, "type = \"average1d\"", 10, "`learner.bounds` is missing"),
+    case(TYPE, "type = \"average1d\"\ndelta = 0", 12, "`learner.delta` should be more than 0"),
+    case(TYPE, "type = \"average1d\"\ndelta = 1.5", 12, "`learner.delta` should be more than 0"),
+    case(TYPE, "type = \"average1d\"\nalpha = -0.1", 12, "`learner.alpha`"),
+    case(TYPE, "type = \"average1d\"\nneighbor_sampling = nan", 12, "`learner.neighbor_sampling`"),
+    case(TYPE, "type = \"average1d\"\nmin_samples = -1", 12, "`learner.min_samples`"),
+    case(TYPE, "type = \"average1d\"\nmax_samples = 10", 12, "not less than `min_samples`"),
+    case(TYPE, "type = \"average1d\"\nmin_samples = 0\nmax_samples = 0", 13, "`learner.max_samples`"),
+    case(TYPE, "type = \"average1d\"\nmin_error = -1", 12, "`learner.min_error` should be 0 or more"),
+    case(TYPE, "type = \"average1d\"\nscaled_distances = 1", 12, "learner.scaled_distances"),
+    case(TYPE, "type = \"average1d\"\nmin_sample = 3", 12, "unknown key `min_sample`"),
+    case(LEARNER, "type = \"data_saver\"", 10, "`learner.arg_picker` is missing"),
+    case(LEARNER, "type = \"data_saver\"\narg_picker = \"y\"", 10, "`learner.learner` is missing"),
+    case(LEARNER, "type = \"data_saver\"\narg_picker = \"\"", 12, "`learner.arg_picker` is empty"),
+    case(LEARNER, "type = \"data_saver\"\narg_picker = []", 12, "`learner.arg_picker` is empty"),
+    case(LEARNER, "type = \"data_saver\"\narg_picker = [\"y\", 1]", 12, "learner.arg_picker[1]"),
+    case(LEARNER, "type = \"data_saver\"\narg_picker = -1", 12, "can't be negative"),
+    case(LEARNER, "type = \"data_saver\"\narg_picker = 0.5", 12, "`learner.arg_picker` should be a name"),
+    case(LEARNER, "type = \"data_saver\"\narg_picker = 0\nlearner = \"1d\"", 13, "learner.learner"),
+    case(
+        LEARNER,
+        "type = \"data_saver\"\narg_picker = 0\nlearner = { bounds = [0, 1] }",
+        13,
+        "`learner.learner.type` is missing",
+    ),
+    case(
+        LEARNER,
+        "type = \"data_saver\"\narg_picker = 0\nlearner = { type = \"1d\" }",
+        13,
+        "`learner.learner.bounds` is missing",
+    ),
+    case(
+        LEARNER,
+        "type = \"data_saver\"\narg_picker = 0\nlearner = { type = \"1d\", bounds = [0, 1], los = 1 }",
+        13,
+        "unknown key `los`",
+    ),
 ];

@@ -9,6 +9,7 @@ mod changes;
 mod commands;
 mod failures;
 mod kill;
+mod noisy;
 mod reproduce;
 mod saving;
 mod stopping;

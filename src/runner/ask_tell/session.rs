@@ -1,10 +1,11 @@
 use super::request::{Request, show};
 use crate::checkpoint::{Fact, Failed, Loaded, Meta, Told};
-use crate::function::json::{failure, parameters, value_of, with_extra};
+use crate::function::json::{failure, parameters, value_from};
 use crate::learner::{Learner, Loss, Suggestion, TellError, point_form};
 use crate::model::json::from_number;
 use crate::model::{Failure, FailureKind, Parameters, PointForm, Sample, Value};
 use crate::runner::goal::{GoalTracker, Moment};
+use crate::runner::outputs::Outputs;
 use crate::runner::restore::{Key, key, restore_values};
 use crate::runner::{NanPolicy, Restored, look_at, look_at_all};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -49,7 +50,7 @@ pub struct Session {
     /// Failed attempts at samples that have no value.
     attempts: FxHashMap<Key, u32>,
     /// Names of the components, if the values name them.
-    outputs: Vec<String>,
+    outputs: Outputs,
 }
 
 /// Why a pair is refused.
@@ -68,7 +69,7 @@ impl Session {
             known: FxHashSet::default(),
             given_up: FxHashMap::default(),
             attempts: FxHashMap::default(),
-            outputs: Vec::new(),
+            outputs: Outputs::default(),
         }
     }
 
@@ -97,7 +98,7 @@ impl Session {
                 self.given_up.insert(key(&sample), sample);
             }
         }
-        self.outputs = loaded.header.as_ref().map(|header| header.outputs.clone()).unwrap_or_default();
+        self.outputs = Outputs::of(loaded);
         look_at_all(&mut self.goals, self.learner.as_ref());
         Ok(restored)
     }
@@ -256,42 +257,12 @@ impl Session {
     }
 
     fn value(&self, json: &Json) -> Result<Value, Refusal> {
-        let mut value = match json {
-            Json::Object(record) if record.contains_key("extra") => {
-                let mut record = record.clone();
-                let extra = record.remove("extra");
-                with_extra(value_of(&Json::Object(record))?, extra)
-            }
-            json => value_of(json)?,
-        };
-        self.in_order(&mut value)?;
+        let mut value = value_from(json.clone())?;
+        self.outputs.arrange(&mut value).map_err(|failure| failure.message)?;
         if self.nan == NanPolicy::Fail && !value.is_finite() {
             return Err(format!("{} is not finite, and the study says nan = \"fail\"", show(json)));
         }
         Ok(value)
-    }
-
-    /// Puts named components in the order of the first value: objects have no order.
-    fn in_order(&self, value: &mut Value) -> Result<(), Refusal> {
-        let Some(detail) = value.detail.as_mut().filter(|detail| !detail.names.is_empty()) else {
-            return Ok(());
-        };
-        if self.outputs.is_empty() || detail.names == self.outputs {
-            return Ok(());
-        }
-        let place = |name: &String| detail.names.iter().position(|other| other == name);
-        let places: Option<Vec<usize>> = self.outputs.iter().map(place).collect();
-        match places.filter(|places| places.len() == detail.names.len()) {
-            Some(places) => {
-                value.components = places.iter().map(|&place| value.components[place]).collect();
-                detail.names.clone_from(&self.outputs);
-                Ok(())
-            }
-            None => {
-                let (got, before) = (detail.names.join(", "), self.outputs.join(", "));
-                Err(format!("the value has the outputs {got}, but {before} before"))
-            }
-        }
     }
 
     /// Tells pairs until one is refused.
@@ -352,11 +323,7 @@ impl Session {
             return;
         }
         self.changed.insert(sample.learner);
-        if self.outputs.is_empty()
-            && let Some(detail) = &value.detail
-        {
-            self.outputs.clone_from(&detail.names);
-        }
+        self.outputs.note(value);
         let meta = Meta { worker: 0, attempt, started: now, duration: 0.0 };
         facts.push(Fact::Told(Told { sample: sample.clone(), value: value.clone(), meta }));
     }
