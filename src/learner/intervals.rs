@@ -36,10 +36,11 @@ pub(super) struct Intervals {
 
 impl Intervals {
     pub(super) fn new((lo, hi): (f64, f64), loss: Arc<dyn IntervalLoss>) -> Self {
+        let values = Values::new(loss.ignores_infinite());
         Self {
             loss,
             line: Line::new(),
-            values: Values::default(),
+            values,
             real: IndexedHeap::default(),
             expected: IndexedHeap::default(),
             x_scale: hi - lo,
@@ -192,7 +193,8 @@ impl Intervals {
         let (x_scale, y_scale) = (self.x_scale, self.values.divisor());
         if reach == 0 && self.values.dim == 1 {
             let ys = [self.values.row(id)[0] / y_scale, self.values.row(right)[0] / y_scale];
-            return self.loss.evaluate(&Window::new(&[a / x_scale, b / x_scale], &ys, 1, 0));
+            let xs = [a / x_scale, b / x_scale];
+            return self.loss.evaluate(&Window::new(&xs, &ys, 1, 0).divided_by(y_scale));
         }
         let (mut first, mut left) = (id, 0);
         while left < reach && self.line.node(first).told_prev != NONE {
@@ -208,7 +210,7 @@ impl Intervals {
             ys.extend(self.values.row(id).iter().map(|y| y / y_scale));
             id = self.line.node(id).told_next;
         }
-        self.loss.evaluate(&Window::new(xs, ys, self.values.dim, left))
+        self.loss.evaluate(&Window::new(xs, ys, self.values.dim, left).divided_by(y_scale))
     }
 
     /// Computes the loss of the told interval at `left` and shares it out among its sub-intervals. The queues

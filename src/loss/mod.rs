@@ -10,11 +10,13 @@
 
 mod curvature;
 mod distance;
+mod interpolation_error;
 mod resolution;
 mod window;
 
 pub use curvature::{Curvature, Triangle};
 pub use distance::{AbsMinLog, Distance, Uniform};
+pub use interpolation_error::InterpolationError;
 pub use resolution::Resolution;
 pub use window::Window;
 
@@ -27,6 +29,12 @@ pub trait IntervalLoss: Send + Sync {
     /// A learner computes a loss again when a point arrives within this reach.
     fn nth_neighbors(&self) -> usize {
         0
+    }
+
+    /// Whether infinite values have no part in the range that values are scaled by. Upstream's losses let them: from
+    /// the first infinite value on, all finite ones look alike to them.
+    fn ignores_infinite(&self) -> bool {
+        false
     }
 
     /// The loss of the window's interval: zero or more; what is infinite or NaN is ranked by its length.
@@ -83,11 +91,13 @@ pub const INTERVAL_LOSSES: &[IntervalLossKind] = &[
     curvature::TRIANGLE,
     resolution::KIND,
     curvature::CURVATURE,
+    interpolation_error::KIND,
 ];
 
-/// The loss that is used where a study names none: the length of the line between the ends.
+/// The loss that is used where a study names none: [`InterpolationError`]. Upstream's is [`Distance`], which a study
+/// names `default`.
 pub fn default_interval_loss() -> Arc<dyn IntervalLoss> {
-    Arc::new(Distance)
+    Arc::new(InterpolationError::default())
 }
 
 /// Reads `loss` of a learner's table: a name, or a table with a `name` and parameters; the default if absent.
