@@ -41,8 +41,13 @@ fn hash(x: f64) -> f64 {
 
 /// Functions of one variable.
 pub(crate) const LINES: &[Case] = &[
-    case("peak, a=0.01", &[(-1.0, 1.0)], |x, y| y.push(x[0] + lorentz(x[0], 0.0, 0.01)), true),
-    case("sin(20x)exp(-x^2)", &[(-2.0, 2.0)], |x, y| y.push((20.0 * x[0]).sin() * (-x[0] * x[0]).exp()), true),
+    case("peak, a=0.01 at 0.123", &[(-1.0, 1.0)], |x, y| y.push(x[0] + lorentz(x[0], 0.123, 0.01)), true),
+    case(
+        "sin(20x)exp(-x^2)",
+        &[(-2.0, 2.0)],
+        |x, y| y.push((20.0 * x[0]).sin() * (-x[0] * x[0]).exp()),
+        true,
+    ),
     case("tanh(20(x-0.1))", &[(-1.0, 1.5)], |x, y| y.push((20.0 * (x[0] - 0.1)).tanh()), true),
     case("1/(1+25x^2)", &[(-5.0, 3.0)], |x, y| y.push(1.0 / (1.0 + 25.0 * x[0] * x[0])), true),
     case("abs(x-0.1)", &[(-1.0, 2.0)], |x, y| y.push((x[0] - 0.1).abs()), true),
@@ -57,7 +62,12 @@ pub(crate) const LINES: &[Case] = &[
         |x, y| y.push(lorentz(x[0], -0.53, 0.1) + lorentz(x[0], 0.127, 0.01) + lorentz(x[0], 0.71, 0.001)),
         false,
     ),
-    case("gaussian of width 0.004 at 0.3147", &[(-1.0, 1.0)], |x, y| y.push(gauss(x[0], 0.3147, 0.004)), false),
+    case(
+        "gaussian of width 0.004 at 0.3147",
+        &[(-1.0, 1.0)],
+        |x, y| y.push(gauss(x[0], 0.3147, 0.004)),
+        false,
+    ),
     case(
         "narrow peak on a wide one",
         &[(0.0, 1.0)],

@@ -48,21 +48,21 @@ fn mean(gains: impl Iterator<Item = f64>) -> f64 {
 
 /// How often our loss is at least as good as the best of adaptive's, and never worse than the grid.
 pub(crate) fn summary(rows: &[Row]) -> String {
-    let mut out = String::from(
-        "| rows of the full table | Linf | L2 |\n|---|---|---|\n",
-    );
+    let mut out = String::from("| rows of the full table | Linf | L2 |\n|---|---|---|\n");
     let mut line = |name: &str, cell: &dyn Fn(Part) -> String| {
         let cells: Vec<String> = PARTS.iter().map(|(_, part)| cell(*part)).collect();
         let _ = writeln!(out, "| {name} | {} |", cells.join(" | "));
     };
-    let share = |count: usize, of: usize| format!("{count} of {of} ({:.0} %)", 100.0 * count as f64 / of as f64);
+    let share =
+        |count: usize, of: usize| format!("{count} of {of} ({:.0} %)", 100.0 * count as f64 / of as f64);
     let count = |wanted: &dyn Fn(&Row) -> bool, subset: &dyn Fn(&Row) -> bool| {
         let rows: Vec<&Row> = rows.iter().filter(|row| subset(row)).collect();
         share(rows.iter().filter(|row| wanted(row)).count(), rows.len())
     };
-    for (subset_name, subset) in
-        [("all functions", (|_| true) as fn(&Row) -> bool), ("those of adaptive-quality.md", |row| row.case.recorded)]
-    {
+    for (subset_name, subset) in [
+        ("all functions", (|_| true) as fn(&Row) -> bool),
+        ("those of adaptive-quality.md", |row| row.case.recorded),
+    ] {
         line(&format!("{subset_name}: at least as good as the best of adaptive's losses"), &|part| {
             count(&|row| gain(part(&row.learners[0]), best(row, part)) >= 0.9999, &subset)
         });
@@ -122,7 +122,11 @@ pub(crate) fn in_flight() -> String {
 /// Every error.
 pub(crate) fn full(rows: &[Row]) -> String {
     let mut out = String::from("| function | N | uniform grid |");
-    let _ = writeln!(out, "{} L2 gain of ours over the grid | over adaptive's best |", LOSSES.map(|l| format!(" {l} |")).concat());
+    let _ = writeln!(
+        out,
+        "{} L2 gain of ours over the grid | over adaptive's best |",
+        LOSSES.map(|l| format!(" {l} |")).concat()
+    );
     let _ = writeln!(out, "|---|---|---|{}---|---|", "---|".repeat(LOSSES.len()));
     let cell = |errors: &Errors| format!("{} / {}", number(errors.linf), number(errors.l2));
     for row in rows {

@@ -3,7 +3,7 @@
 use super::Loss;
 use super::heap::IndexedHeap;
 use super::line::{Line, NONE};
-use super::split::Urgency;
+use super::split::{Domain, Urgency};
 use super::values::Values;
 use crate::loss::{IntervalLoss, Window};
 use std::sync::Arc;
@@ -26,7 +26,8 @@ pub(super) struct Intervals {
     /// Ranks of the intervals between all points, by their left node.
     pub(super) expected: IndexedHeap<Urgency>,
     pub(super) x_scale: f64,
-    /// Intervals shorter than this are fine as they are (upstream: `_dx_eps`).
+    pub(super) domain: Domain,
+    /// Intervals shorter than this are fine as they are.
     shortest: f64,
     /// Scale of the values when all losses were computed last.
     old_y_scale: f64,
@@ -35,7 +36,7 @@ pub(super) struct Intervals {
 }
 
 impl Intervals {
-    pub(super) fn new((lo, hi): (f64, f64), loss: Arc<dyn IntervalLoss>) -> Self {
+    pub(super) fn new(bounds: (f64, f64), domain: Domain, loss: Arc<dyn IntervalLoss>) -> Self {
         let values = Values::new(loss.ignores_infinite());
         Self {
             loss,
@@ -43,8 +44,9 @@ impl Intervals {
             values,
             real: IndexedHeap::default(),
             expected: IndexedHeap::default(),
-            x_scale: hi - lo,
-            shortest: 2.0 * lo.abs().max(hi.abs()) * f64::EPSILON,
+            x_scale: bounds.1 - bounds.0,
+            domain,
+            shortest: domain.shortest(bounds),
             old_y_scale: 0.0,
             window: (Vec::new(), Vec::new()),
         }

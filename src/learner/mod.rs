@@ -13,7 +13,7 @@ mod split;
 mod values;
 
 pub use balancing::{BalancingLearner, Strategy, UnknownStrategy};
-pub use learner1d::{BoundsError, Learner1D};
+pub use learner1d::{BoundsError, FirstPointError, Learner1D};
 pub use sequence::{SequenceError, SequenceLearner};
 
 use crate::model::settings::{self, Table};

@@ -56,7 +56,9 @@ impl Default for InterpolationError {
 
 impl InterpolationError {
     /// Reads `exploration` and `nan_resolution`.
-    pub(super) fn from_settings(table: &crate::model::settings::Table) -> crate::model::settings::Result<Self> {
+    pub(super) fn from_settings(
+        table: &crate::model::settings::Table,
+    ) -> crate::model::settings::Result<Self> {
         let default = Self::default();
         let nan_resolution = weight(table, "nan_resolution", default.nan_resolution)?;
         if nan_resolution == 0.0 {
