@@ -1,5 +1,7 @@
 //! Holds what `benches/QUALITY.md` claims, on a part of its table that is cheap to measure.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic, in its own functions too")]
+
 #[path = "../benches/quality/functions.rs"]
 mod functions;
 #[path = "../benches/quality/measure.rs"]

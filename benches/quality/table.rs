@@ -18,9 +18,12 @@ fn best(row: &Row, part: Part) -> f64 {
     row.learners[1..].iter().map(part).fold(f64::INFINITY, f64::min)
 }
 
+/// Gains beyond this are cut off, so that a row with no error at all does not make every mean.
+const MOST: f64 = 1000.0;
+
 /// How many times smaller than `other` an error is; 1 where both are rounding errors.
 fn gain(error: f64, other: f64) -> f64 {
-    other.max(EXACT) / error.max(EXACT)
+    (other.max(EXACT) / error.max(EXACT)).clamp(1.0 / MOST, MOST)
 }
 
 fn number(error: f64) -> String {
@@ -29,7 +32,8 @@ fn number(error: f64) -> String {
 
 fn factor(gain: f64) -> String {
     match gain {
-        gain if gain >= 1e4 => format!("{gain:.0e}"),
+        gain if gain >= MOST => "> 1000".into(),
+        gain if gain <= 1.0 / MOST => "< 0.001".into(),
         gain if gain >= 20.0 => format!("{gain:.0}"),
         gain if gain >= 9.95 => format!("{gain:.1}"),
         gain => format!("{gain:.2}"),

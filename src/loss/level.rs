@@ -69,8 +69,7 @@ pub(super) const THRESHOLDED: IntervalLossKind = IntervalLossKind {
                 .missing("lower_threshold")
                 .help("give one or both, as in { name = \"thresholded\", lower_threshold = 0.1, upper_threshold = 2 }"));
         }
-        // Not `>=`: a threshold that is NaN is wrong too.
-        if !(lower_threshold < upper_threshold) {
+        if lower_threshold.is_nan() || upper_threshold.is_nan() || lower_threshold >= upper_threshold {
             let message = "`lower_threshold` should be less than `upper_threshold`";
             let help = "as in lower_threshold = 0.1, upper_threshold = 2";
             return Err(table.error("lower_threshold", message).help(help));
