@@ -4,7 +4,7 @@
 //! `scripts/bench-learners` compares the same runs with Python adaptive.
 
 use adaptive_mpi::learner::{BalancingLearner, Learner, Learner1D, Strategy};
-use adaptive_mpi::loss::{self, Curvature};
+use adaptive_mpi::loss::{self, Curvature, Distance, IntervalLoss};
 use adaptive_mpi::model::{Sample, Value};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use std::sync::Arc;
@@ -25,7 +25,7 @@ fn one_by_one(learner: &mut dyn Learner, n: usize) {
     }
 }
 
-fn learner1d(loss: &Arc<dyn loss::IntervalLoss>) -> Box<dyn Learner> {
+fn learner1d(loss: &Arc<dyn IntervalLoss>) -> Box<dyn Learner> {
     match Learner1D::new((-1.0, 1.0), loss.clone()) {
         Ok(learner) => Box::new(learner),
         Err(error) => unreachable!("{error}"),
@@ -33,8 +33,11 @@ fn learner1d(loss: &Arc<dyn loss::IntervalLoss>) -> Box<dyn Learner> {
 }
 
 fn growth(c: &mut Criterion) {
-    let losses: [(&str, Arc<dyn loss::IntervalLoss>); 2] =
-        [("default", loss::default_interval_loss()), ("curvature", Arc::new(Curvature::default()))];
+    let losses: [(&str, Arc<dyn IntervalLoss>); 3] = [
+        ("default", Arc::new(Distance)),
+        ("curvature", Arc::new(Curvature::default())),
+        ("interpolation_error", loss::default_interval_loss()),
+    ];
     for (name, loss) in losses {
         let mut group = c.benchmark_group(format!("1d_{name}"));
         group.sample_size(10);
@@ -57,7 +60,7 @@ fn growth(c: &mut Criterion) {
 fn balancing(c: &mut Criterion) {
     let mut group = c.benchmark_group("balancing_1000");
     group.sample_size(10).throughput(Throughput::Elements(10_000));
-    let loss = loss::default_interval_loss();
+    let loss: Arc<dyn IntervalLoss> = Arc::new(Distance);
     for &(strategy, name, _) in Strategy::ALL {
         group.bench_function(name, |b| {
             b.iter_batched(
@@ -75,7 +78,7 @@ fn balancing(c: &mut Criterion) {
 fn batches(c: &mut Criterion) {
     let mut group = c.benchmark_group("batches");
     group.sample_size(10).throughput(Throughput::Elements(100_000));
-    let loss = loss::default_interval_loss();
+    let loss: Arc<dyn IntervalLoss> = Arc::new(Distance);
     let grid: Vec<(Sample, Value)> = learner1d(&loss)
         .suggest(100_000)
         .into_iter()

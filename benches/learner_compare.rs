@@ -1,7 +1,7 @@
 //! The side of `scripts/bench-learners` that is ours: prints one JSON object with points per second by case.
 
 use adaptive_mpi::learner::{BalancingLearner, Learner, Learner1D, Strategy};
-use adaptive_mpi::loss::{self, Curvature, IntervalLoss};
+use adaptive_mpi::loss::{self, Curvature, Distance, IntervalLoss};
 use adaptive_mpi::model::Value;
 use std::sync::Arc;
 use std::time::Instant;
@@ -44,7 +44,7 @@ fn rate(make: impl Fn() -> Box<dyn Learner>, n: usize) -> f64 {
 
 #[expect(clippy::print_stdout, reason = "the script reads it")]
 fn main() {
-    let default = loss::default_interval_loss();
+    let default: Arc<dyn IntervalLoss> = Arc::new(Distance);
     let curvature: Arc<dyn IntervalLoss> = Arc::new(Curvature::default());
     let mut rates = serde_json::Map::new();
     let mut measure = |case: &str, make: &dyn Fn() -> Box<dyn Learner>, n: usize| {
@@ -53,6 +53,8 @@ fn main() {
     measure("Learner1D default", &|| learner1d(&default), 10_000);
     measure("Learner1D default", &|| learner1d(&default), 100_000);
     measure("Learner1D curvature", &|| learner1d(&curvature), 10_000);
+    let ours = loss::default_interval_loss();
+    measure("Learner1D interpolation_error", &|| learner1d(&ours), 10_000);
     for &(strategy, name, _) in Strategy::ALL {
         let children = || (0..CHILDREN).map(|_| learner1d(&default)).collect();
         let make = || Box::new(BalancingLearner::new(children(), strategy)) as Box<dyn Learner>;

@@ -47,6 +47,8 @@ def main():
         "Learner1D default, N=100000": lambda: rate(learner_1d, 100_000, runs=1),
         "Learner1D curvature, N=10000": lambda: rate(lambda: learner_1d(curvature_loss_function()), 10_000),
     }
+    # Our default loss has no counterpart; the best of adaptive's stands beside it.
+    cases["Learner1D interpolation_error, N=10000"] = cases["Learner1D curvature, N=10000"]
     for strategy in ("loss_improvements", "loss", "npoints", "cycle"):
         name = f"Balancing {CHILDREN} {strategy}, N=10000"
         cases[name] = lambda strategy=strategy: rate(lambda: balancing(strategy), 10_000, balanced=True)

@@ -40,6 +40,16 @@ fn settings(kind: &str) -> Table {
     }
 }
 
+/// The `loss` of a learner: a name, and the parameters that it can't do without.
+fn loss_settings(name: &str) -> SettingValue {
+    let table = Table::new("learner.loss").with("name", SettingValue::Text(name.into()));
+    SettingValue::Table(match name {
+        "level" => table.with("levels", list(&[0.5, 2.0])),
+        "thresholded" => table.with("upper_threshold", SettingValue::Float(10.0)),
+        _ => table,
+    })
+}
+
 fn line(bounds: (f64, f64), loss: Arc<dyn IntervalLoss>) -> Learner1D {
     Learner1D::new(bounds, loss).unwrap()
 }
@@ -57,9 +67,17 @@ fn all_learners() -> Vec<(String, Box<dyn Learner>)> {
         all.push((kind.name.into(), learner));
     }
     for kind in INTERVAL_LOSSES {
-        let table = settings("1d").with("loss", SettingValue::Text(kind.name.into()));
+        let table = settings("1d").with("loss", loss_settings(kind.name));
         all.push((format!("1d, {}", kind.name), learner::from_settings(&table).unwrap()));
     }
+    let first = settings("1d").with("points_first", list(&[0.5, 0.1, -1.0, 0.5]));
+    all.push(("1d, points first".into(), learner::from_settings(&first).unwrap()));
+    let whole = Table::new("learner")
+        .with("type", SettingValue::Text("1d".into()))
+        .with("bounds", list(&[-20.0, 45.0]))
+        .with("integer", SettingValue::Bool(true))
+        .with("points_first", list(&[3.0]));
+    all.push(("1d, whole numbers".into(), learner::from_settings(&whole).unwrap()));
     for (strategy, name, _) in Strategy::ALL {
         let children: Vec<Box<dyn Learner>> = vec![
             learner::from_settings(&settings("1d")).unwrap(),
@@ -423,6 +441,45 @@ fn a_domain_of_few_floating_point_numbers_runs_out() {
             assert!(learner.ask(n).is_empty());
         }
     }
+}
+
+#[test]
+fn whole_numbers_are_all_that_is_asked_until_they_run_out() {
+    for n in [1, 2, 5, 100] {
+        let mut learner = Learner1D::over_whole_numbers((-7.0, 30.0), loss::default_interval_loss()).unwrap();
+        let mut seen = BTreeSet::new();
+        loop {
+            let asked = learner.ask(n);
+            for suggestion in &asked {
+                let x = suggestion.sample.point.x();
+                assert!(x.fract() == 0.0 && (-7.0..=30.0).contains(&x) && seen.insert(x as i64), "{x}");
+                learner.tell(&suggestion.sample, &(0.1 * x).sin().into()).unwrap();
+            }
+            if asked.len() < n {
+                break;
+            }
+        }
+        assert_eq!((seen.len(), learner.loss(Loss::Real)), (38, 0.0), "ask({n})");
+    }
+    let mut learner = Learner1D::over_whole_numbers((0.0, 9.0), loss::default_interval_loss()).unwrap();
+    let half = Sample::at(Point::scalar(0.5));
+    let error = learner.tell(&half, &1.0.into()).unwrap_err();
+    assert_eq!(error.to_string(), "the point does not belong to this learner: x = 0.5 is not a whole number");
+    assert!(Learner1D::over_whole_numbers((0.0, 9.5), loss::default_interval_loss()).is_err());
+}
+
+#[test]
+fn given_points_come_first_and_again_after_they_were_forgotten() {
+    let mut learner = curved((-1.0, 1.0)).points_first(&[0.3, -1.0, 0.3, 0.7]).unwrap();
+    learner.tell(&Sample::at(Point::scalar(0.7)), &1.0.into()).unwrap();
+    let xs = |asked: &[Suggestion]| asked.iter().map(|s| s.sample.point.x()).collect::<Vec<_>>();
+    assert_eq!(xs(&learner.ask(1)), [0.3]);
+    assert_eq!(xs(&learner.ask(3))[..2], [-1.0, 1.0]);
+    learner.remove_unfinished();
+    assert_eq!(xs(&learner.ask(2)), [0.3, -1.0]);
+    assert_eq!(xs(&learner.new_empty().ask(3)), [0.3, -1.0, 0.7]);
+    let error = curved((-1.0, 1.0)).points_first(&[0.0, 2.0]).err().unwrap();
+    assert_eq!(error.to_string(), "2 is not a number from -1 to 1");
 }
 
 #[test]

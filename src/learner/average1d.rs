@@ -9,7 +9,7 @@ pub use sampling::{Sampling, SamplingError};
 use super::heap::{IndexedHeap, ordered_bits};
 use super::learner1d::coordinate;
 use super::line::NONE;
-use super::split::Planned;
+use super::split::{Domain, Planned};
 use super::{BoundsError, Learner, Learner1D, LearnerKind, Loss, Suggestion, TellError};
 use crate::loss::IntervalLoss;
 use crate::model::settings::{self, Table};
@@ -132,7 +132,7 @@ impl AverageLearner1D {
 
     /// Reads `bounds`, `loss` and the fields of [`Sampling`].
     pub fn from_settings(table: &Table) -> settings::Result<Self> {
-        let line = Learner1D::from_settings(table)?;
+        let line = Learner1D::of_interval(table)?;
         let sampling = Sampling::from_settings(table)?;
         Ok(Self::over(line, sampling, Quantiles::new(sampling.alpha)))
     }
@@ -570,7 +570,7 @@ impl Learner for AverageLearner1D {
     }
 
     fn new_empty(&self) -> Box<dyn Learner> {
-        let line = Learner1D::empty(self.line.bounds(), self.line.intervals.loss().clone());
+        let line = Learner1D::empty(self.line.bounds(), Domain::Real, self.line.intervals.loss().clone());
         Box::new(Self::over(line, self.sampling, self.quantiles.clone()))
     }
 

@@ -3,7 +3,7 @@
 use super::Loss;
 use super::heap::IndexedHeap;
 use super::line::{Line, NONE};
-use super::split::Urgency;
+use super::split::{Domain, Urgency};
 use super::values::Values;
 use crate::loss::{IntervalLoss, Window};
 use std::sync::Arc;
@@ -26,7 +26,8 @@ pub(super) struct Intervals {
     /// Ranks of the intervals between all points, by their left node.
     pub(super) expected: IndexedHeap<Urgency>,
     pub(super) x_scale: f64,
-    /// Intervals shorter than this are fine as they are (upstream: `_dx_eps`).
+    pub(super) domain: Domain,
+    /// Intervals shorter than this are fine as they are.
     shortest: f64,
     /// Scale of the values when all losses were computed last.
     old_y_scale: f64,
@@ -35,15 +36,17 @@ pub(super) struct Intervals {
 }
 
 impl Intervals {
-    pub(super) fn new((lo, hi): (f64, f64), loss: Arc<dyn IntervalLoss>) -> Self {
+    pub(super) fn new(bounds: (f64, f64), domain: Domain, loss: Arc<dyn IntervalLoss>) -> Self {
+        let values = Values::new(loss.ignores_infinite());
         Self {
             loss,
             line: Line::new(),
-            values: Values::default(),
+            values,
             real: IndexedHeap::default(),
             expected: IndexedHeap::default(),
-            x_scale: hi - lo,
-            shortest: 2.0 * lo.abs().max(hi.abs()) * f64::EPSILON,
+            x_scale: bounds.1 - bounds.0,
+            domain,
+            shortest: domain.shortest(bounds),
             old_y_scale: 0.0,
             window: (Vec::new(), Vec::new()),
         }
@@ -208,7 +211,8 @@ impl Intervals {
         let (x_scale, y_scale) = (self.x_scale, self.values.divisor());
         if reach == 0 && self.values.dim == 1 {
             let ys = [self.values.row(id)[0] / y_scale, self.values.row(right)[0] / y_scale];
-            return self.loss.evaluate(&Window::new(&[a / x_scale, b / x_scale], &ys, 1, 0));
+            let xs = [a / x_scale, b / x_scale];
+            return self.loss.evaluate(&Window::new(&xs, &ys, 1, 0).divided_by(y_scale));
         }
         let (mut first, mut left) = (id, 0);
         while left < reach && self.line.node(first).told_prev != NONE {
@@ -224,7 +228,7 @@ impl Intervals {
             ys.extend(self.values.row(id).iter().map(|y| y / y_scale));
             id = self.line.node(id).told_next;
         }
-        self.loss.evaluate(&Window::new(xs, ys, self.values.dim, left))
+        self.loss.evaluate(&Window::new(xs, ys, self.values.dim, left).divided_by(y_scale))
     }
 
     /// Computes the loss of the told interval at `left` and shares it out among its sub-intervals. The queues

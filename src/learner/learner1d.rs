@@ -2,7 +2,7 @@
 
 use super::intervals::Intervals;
 use super::line::NONE;
-use super::split::{Place, Planned, Terrain, can_split, plan};
+use super::split::{Domain, Place, Planned, Terrain, plan};
 use super::{Learner, LearnerKind, Loss, Suggestion, TellError};
 use crate::loss::{IntervalLoss, interval_loss_from_settings};
 use crate::model::settings::{self, Table};
@@ -15,6 +15,9 @@ use std::sync::Arc;
 /// Asks for the same points in the same order as Python adaptive 1.5.2. With N points known, an `ask` of n points
 /// is O(n log N), and a `tell` O((1 + k) log N) amortised, where k points are pending between the told neighbours
 /// of its point. Neither allocates in the steady state of scalar functions asked one by one.
+///
+/// With [`Learner1D::over_whole_numbers`] only whole numbers are asked; with [`Learner1D::points_first`], given points
+/// come before all others.
 ///
 /// Two things differ: [`Learner::tell_many`] takes O(n log n), and there too points outside of the bounds,
 /// and second values of known points, have no effect.
@@ -40,6 +43,10 @@ pub struct Learner1D {
     /// Points outside of the bounds, by their bits: values of told ones.
     outside: FxHashMap<u64, Option<Box<[f64]>>>,
     outside_told: usize,
+    /// Points to ask before all others.
+    first: Arc<[f64]>,
+    /// How many of them were asked or known already.
+    first_asked: usize,
     /// Scratch space.
     plan: Vec<Planned>,
 }
@@ -54,9 +61,23 @@ pub struct BoundsError {
     pub hi: f64,
 }
 
+/// A point that can't be among the first ones.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{x} is not {} from {lo} to {hi}", if *.whole { "a whole number" } else { "a number" })]
+pub struct FirstPointError {
+    /// The point as given.
+    pub x: f64,
+    /// The lower bound.
+    pub lo: f64,
+    /// The upper bound.
+    pub hi: f64,
+    /// Whether only whole numbers are asked.
+    pub whole: bool,
+}
+
 pub(super) const KIND: LearnerKind = LearnerKind {
     name: "1d",
-    about: "a function of one number: bounds, loss",
+    about: "a function of one number: bounds, loss, integer, points_first",
     from_settings: |table| Ok(Box::new(Learner1D::from_settings(table)?)),
 };
 
@@ -68,17 +89,72 @@ impl Learner1D {
         if !(lo < hi && (hi - lo).is_finite()) {
             return Err(BoundsError { lo, hi });
         }
-        Ok(Self::empty((lo, hi), loss))
+        Ok(Self::empty((lo, hi), Domain::Real, loss))
+    }
+
+    /// An empty learner over the whole numbers from `lo` to `hi`, both of them whole: an interval of width 1 has no
+    /// loss, and is never split.
+    pub fn over_whole_numbers(bounds: (f64, f64), loss: Arc<dyn IntervalLoss>) -> Result<Self, BoundsError> {
+        let Self { bounds: (lo, hi), .. } = Self::new(bounds, loss.clone())?;
+        // Beyond 2^53 whole numbers have gaps.
+        if lo.fract() != 0.0 || hi.fract() != 0.0 || lo.abs().max(hi.abs()) > 9e15 {
+            return Err(BoundsError { lo, hi });
+        }
+        Ok(Self::empty((lo, hi), Domain::Whole, loss))
+    }
+
+    /// The same learner, which asks these points before all others, in this order. Those that are known by then are
+    /// left out.
+    pub fn points_first(mut self, points: &[f64]) -> Result<Self, FirstPointError> {
+        let (lo, hi) = self.bounds;
+        let whole = self.is_whole();
+        let fits = |x: f64| x >= lo && x <= hi && (!whole || x.fract() == 0.0);
+        match points.iter().find(|x| !fits(**x)) {
+            Some(&x) => Err(FirstPointError { x, lo, hi, whole }),
+            None => {
+                self.first = points.iter().map(|x| x + 0.0).collect();
+                self.first_asked = 0;
+                Ok(self)
+            }
+        }
     }
 
     /// An empty learner over checked bounds.
-    pub(super) fn empty(bounds: (f64, f64), loss: Arc<dyn IntervalLoss>) -> Self {
-        let intervals = Intervals::new(bounds, loss);
-        Self { bounds, intervals, outside: FxHashMap::default(), outside_told: 0, plan: Vec::new() }
+    pub(super) fn empty(bounds: (f64, f64), domain: Domain, loss: Arc<dyn IntervalLoss>) -> Self {
+        Self {
+            bounds,
+            intervals: Intervals::new(bounds, domain, loss),
+            outside: FxHashMap::default(),
+            outside_told: 0,
+            first: Arc::default(),
+            first_asked: 0,
+            plan: Vec::new(),
+        }
     }
 
-    /// Reads `bounds` and `loss`. (Also those of an `AverageLearner1D`.)
+    /// Reads `bounds`, `loss`, `integer` and `points_first`.
     pub fn from_settings(table: &Table) -> settings::Result<Self> {
+        let mut learner = Self::of_interval(table)?;
+        if table.bool("integer")?.unwrap_or(false) {
+            let (lo, hi) = learner.bounds;
+            learner = Self::over_whole_numbers((lo, hi), learner.intervals.loss().clone()).map_err(|_| {
+                let path = table.path_of("bounds");
+                let message =
+                    format!("with integer = true, `{path}` should be whole numbers, but are [{lo}, {hi}]");
+                table.error("bounds", message).help("as in bounds = [0, 100]")
+            })?;
+        }
+        let first = table.floats("points_first")?.unwrap_or_default();
+        learner.points_first(&first).map_err(|error| {
+            let message = format!("`{}`: {error}", table.path_of("points_first"));
+            table
+                .error("points_first", message)
+                .help("give points within the bounds, as in points_first = [0, 0.5]")
+        })
+    }
+
+    /// Reads `bounds` and `loss`: what every learner over a line has.
+    pub(super) fn of_interval(table: &Table) -> settings::Result<Self> {
         let help = "write it as bounds = [-1, 1]";
         let bounds = table.floats("bounds")?.ok_or_else(|| table.missing("bounds").help(help))?;
         let &[lo, hi] = bounds.as_slice() else {
@@ -125,12 +201,12 @@ impl Learner1D {
             0 => told.first().map_or(0, |(_, value)| value.components.len()),
             dim => dim,
         };
-        if told.iter().any(|(sample, value)| coordinate(sample).is_err() || value.components.len() != dim) {
+        if told.iter().any(|(sample, value)| self.place(sample).is_err() || value.components.len() != dim) {
             return told.iter().try_for_each(|(sample, value)| self.tell(sample, value));
         }
         let mut inside = Vec::with_capacity(told.len());
         for (sample, value) in told {
-            let (x, y) = (coordinate(sample)?, value.components.as_slice());
+            let (x, y) = (self.place(sample)?, value.components.as_slice());
             self.check_shape(y)?;
             if self.is_outside(x) { self.tell_outside(x, y) } else { inside.push((x, y)) }
         }
@@ -180,8 +256,9 @@ impl Learner1D {
         let (_, id) = expected.top()?;
         let node = line.node(id);
         let (a, b) = (node.x, line.x(node.next));
-        let x = a + (b - a) / 2.0 + 0.0;
-        can_split(a, b, 2).then_some((id, x, node.expected / 2.0))
+        let domain = self.intervals.domain;
+        let x = domain.nearest(a + (b - a) / 2.0);
+        domain.can_split(a, b, 2).then_some((id, x, node.expected / 2.0))
     }
 
     /// The single next point; `None` if there are no more floating point numbers.
@@ -208,8 +285,38 @@ impl Learner1D {
     }
 
     fn plan(&self, n: usize, out: &mut Vec<Planned>) {
-        let Intervals { line, expected, x_scale, .. } = &self.intervals;
-        plan(&Terrain { line, expected, bounds: self.bounds, x_scale: *x_scale }, n, out);
+        let Intervals { line, expected, x_scale, domain, .. } = &self.intervals;
+        plan(&Terrain { line, expected, bounds: self.bounds, x_scale: *x_scale, domain: *domain }, n, out);
+    }
+
+    #[inline]
+    fn is_whole(&self) -> bool {
+        self.intervals.domain == Domain::Whole
+    }
+
+    /// Asks up to `n` of the given points; returns how many.
+    fn ask_first(&mut self, n: usize, out: &mut Vec<Suggestion>) -> usize {
+        let before = out.len();
+        while out.len() - before < n
+            && let Some(&x) = self.first.get(self.first_asked)
+        {
+            self.first_asked += 1;
+            if self.intervals.line.find(x).is_none() {
+                self.intervals.insert_foreign(x);
+                out.push(suggestion(x, f64::INFINITY));
+            }
+        }
+        out.len() - before
+    }
+
+    /// The coordinate of a sample that can be a point of this learner.
+    #[inline]
+    fn place(&self, sample: &Sample) -> Result<f64, TellError> {
+        let x = coordinate(sample)?;
+        if self.is_whole() && x.fract() != 0.0 {
+            return Err(TellError::Foreign(format!("x = {x} is not a whole number")));
+        }
+        Ok(x)
     }
 }
 
@@ -238,6 +345,10 @@ impl Learner for Learner1D {
     }
 
     fn ask_into(&mut self, n: usize, out: &mut Vec<Suggestion>) {
+        let n = if self.first_asked < self.first.len() { n - self.ask_first(n, out) } else { n };
+        if n == 0 {
+            return;
+        }
         if n == 1
             && let Some((prev, x, improvement)) = self.best()
         {
@@ -257,6 +368,9 @@ impl Learner for Learner1D {
     }
 
     fn suggest(&mut self, n: usize) -> Vec<Suggestion> {
+        if self.first_asked < self.first.len() {
+            return self.boxed_clone().ask(n);
+        }
         if n == 1
             && let Some((_, x, improvement)) = self.best()
         {
@@ -268,7 +382,7 @@ impl Learner for Learner1D {
     }
 
     fn tell(&mut self, sample: &Sample, value: &Value) -> Result<(), TellError> {
-        let x = coordinate(sample)?;
+        let x = self.place(sample)?;
         let y = &value.components;
         if self.is_outside(x) {
             self.check_shape(y)?;
@@ -296,7 +410,7 @@ impl Learner for Learner1D {
     }
 
     fn tell_pending(&mut self, sample: &Sample) {
-        let Ok(x) = coordinate(sample) else { return };
+        let Ok(x) = self.place(sample) else { return };
         if self.is_outside(x) {
             self.outside.entry(x.to_bits()).or_default();
         } else if self.intervals.line.find(x).is_none() {
@@ -305,6 +419,7 @@ impl Learner for Learner1D {
     }
 
     fn remove_unfinished(&mut self) {
+        self.first_asked = 0;
         self.outside.retain(|_, value| value.is_some());
         self.intervals.remove_pending();
     }
@@ -326,7 +441,8 @@ impl Learner for Learner1D {
     }
 
     fn new_empty(&self) -> Box<dyn Learner> {
-        Box::new(Self::empty(self.bounds, self.intervals.loss().clone()))
+        let empty = Self::empty(self.bounds, self.intervals.domain, self.intervals.loss().clone());
+        Box::new(Self { first: self.first.clone(), ..empty })
     }
 
     fn boxed_clone(&self) -> Box<dyn Learner> {

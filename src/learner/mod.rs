@@ -21,7 +21,7 @@ pub use average::{AverageLearner, ToleranceError};
 pub use average1d::{AverageError, AverageLearner1D, Estimate, Sampling, SamplingError};
 pub use balancing::{BalancingLearner, Strategy, UnknownStrategy};
 pub use data_saver::{ArgPicker, DataSaver};
-pub use learner1d::{BoundsError, Learner1D};
+pub use learner1d::{BoundsError, FirstPointError, Learner1D};
 pub use sequence::{SequenceError, SequenceLearner};
 
 use crate::model::settings::{self, Table};

@@ -102,9 +102,46 @@ impl PartialOrd for Split {
     }
 }
 
+/// Which numbers are points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Domain {
+    /// All floating point numbers.
+    Real,
+    /// Whole numbers only.
+    Whole,
+}
+
+impl Domain {
+    /// Whether `parts - 1` points fit between `a` and `b`, all different from each other and from the ends.
+    #[inline]
+    pub(super) fn can_split(self, a: f64, b: f64, parts: u32) -> bool {
+        match self {
+            Self::Real => can_split(a, b, parts),
+            Self::Whole => b - a >= f64::from(parts),
+        }
+    }
+
+    /// The nearest point; never -0.0.
+    #[inline]
+    pub(super) fn nearest(self, x: f64) -> f64 {
+        match self {
+            Self::Real => x + 0.0,
+            Self::Whole => x.round() + 0.0,
+        }
+    }
+
+    /// Intervals shorter than this are fine as they are (upstream: `_dx_eps`).
+    pub(super) fn shortest(self, (lo, hi): (f64, f64)) -> f64 {
+        match self {
+            Self::Real => 2.0 * lo.abs().max(hi.abs()) * f64::EPSILON,
+            Self::Whole => 1.5,
+        }
+    }
+}
+
 /// Whether `parts - 1` points fit between `a` and `b`, all different from each other and from the ends.
 #[inline]
-pub(super) fn can_split(a: f64, b: f64, parts: u32) -> bool {
+fn can_split(a: f64, b: f64, parts: u32) -> bool {
     let step = (b - a) / f64::from(parts);
     // With more than a few units in the last place per step there is no doubt.
     if step > 4.0 * f64::EPSILON * a.abs().max(b.abs()) && step > f64::MIN_POSITIVE {
@@ -124,13 +161,14 @@ pub(super) struct Terrain<'a> {
     pub(super) expected: &'a IndexedHeap<Urgency>,
     pub(super) bounds: (f64, f64),
     pub(super) x_scale: f64,
+    pub(super) domain: Domain,
 }
 
 /// The next `n` points, best first: missing bounds, then points that split the most urgent intervals into parts
 /// so that the largest loss of a part becomes as small as it can (upstream: `_ask_points_without_adding`).
 /// O(n log n), whatever the number of nodes. Fewer than `n` only where floating point numbers run out.
 pub(super) fn plan(terrain: &Terrain<'_>, n: usize, out: &mut Vec<Planned>) {
-    let Terrain { line, expected, bounds: (lo, hi), x_scale } = *terrain;
+    let Terrain { line, expected, bounds: (lo, hi), x_scale, domain } = *terrain;
     let first = (line.head != NONE).then(|| line.x(line.head));
     let last = (line.tail != NONE).then(|| line.x(line.tail));
     let missing_lo = first != Some(lo);
@@ -142,7 +180,7 @@ pub(super) fn plan(terrain: &Terrain<'_>, n: usize, out: &mut Vec<Planned>) {
         let step = (hi - lo) / (n - 1) as f64;
         let mut last = f64::NEG_INFINITY;
         for i in 0..n {
-            let x = if i == n - 1 { hi } else { i as f64 * step + lo };
+            let x = if i == n - 1 { hi } else { domain.nearest(i as f64 * step + lo) };
             // In a domain of few floating point numbers, neighbouring points of a fine grid coincide.
             if x > last && (x < hi || i == n - 1) {
                 out.push(infinite(x, if i == 0 { Place::Front } else { Place::AfterPrevious }));
@@ -178,7 +216,7 @@ pub(super) fn plan(terrain: &Terrain<'_>, n: usize, out: &mut Vec<Planned>) {
     let mut intervals = expected.descending().filter_map(|(urgency, id)| {
         let node = line.node(id);
         let (a, b) = (node.x, line.x(node.next));
-        can_split(a, b, 2).then_some((urgency, id, a, b, node.expected))
+        domain.can_split(a, b, 2).then_some((urgency, id, a, b, node.expected))
     });
     let mut next = intervals.next();
     let mut exhausted = Vec::new();
@@ -202,7 +240,7 @@ pub(super) fn plan(terrain: &Terrain<'_>, n: usize, out: &mut Vec<Planned>) {
             next = intervals.next();
         } else if let Some(best) = splits.pop() {
             let Split { a, b, parts, loss, place, .. } = best;
-            if can_split(a, b, parts + 1) {
+            if domain.can_split(a, b, parts + 1) {
                 let shared = loss * f64::from(parts) / f64::from(parts + 1);
                 splits.push(grow(a, b, parts + 1, shared, place));
                 placed += 1;
@@ -218,8 +256,7 @@ pub(super) fn plan(terrain: &Terrain<'_>, n: usize, out: &mut Vec<Planned>) {
         let step = (split.b - split.a) / f64::from(split.parts);
         for j in 1..split.parts {
             let place = if j == 1 { split.place } else { Place::AfterPrevious };
-            // The sum can be -0.0, which is the same point as 0.0.
-            let x = split.a + step * f64::from(j) + 0.0;
+            let x = domain.nearest(split.a + step * f64::from(j));
             out.push(Planned { x, improvement: split.loss, place });
         }
     }
@@ -237,6 +274,15 @@ mod tests {
         assert!(rank(0.3, -2.0) > rank(0.3, -1.0));
         assert_eq!(rank(f64::NAN, 0.0), rank(f64::INFINITY, 0.0));
         assert_eq!(rank(f64::NAN, 0.0), rank(0.1, 0.0));
+    }
+
+    #[test]
+    fn whole_numbers_have_room_for_the_numbers_between_them() {
+        let whole = Domain::Whole;
+        assert!(!whole.can_split(3.0, 4.0, 2) && whole.can_split(3.0, 5.0, 2));
+        assert!(whole.can_split(-2.0, 1.0, 3) && !whole.can_split(-2.0, 1.0, 4));
+        assert!(whole.nearest(-0.3).is_sign_positive());
+        assert_eq!(whole.shortest((0.0, 9.0)), 1.5);
     }
 
     #[test]

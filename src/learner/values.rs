@@ -11,9 +11,16 @@ pub(super) struct Values {
     max: Vec<f64>,
     /// The widest range of a component.
     pub(super) scale: f64,
+    /// Whether infinite values have no part in the range.
+    finite_only: bool,
 }
 
 impl Values {
+    /// No values. Those that are infinite count in the range, unless `finite_only`.
+    pub(super) fn new(finite_only: bool) -> Self {
+        Self { finite_only, ..Self::default() }
+    }
+
     #[inline]
     pub(super) fn row(&self, id: u32) -> &[f64] {
         let start = id as usize * self.dim;
@@ -42,10 +49,11 @@ impl Values {
         self.scale = 0.0f64;
         for ((min, max), y) in self.min.iter_mut().zip(&mut self.max).zip(y) {
             // NaN fails both comparisons and so leaves the range alone.
-            if *y < *min {
+            let counts = !self.finite_only || y.is_finite();
+            if counts && *y < *min {
                 *min = *y;
             }
-            if *y > *max {
+            if counts && *y > *max {
                 *max = *y;
             }
             let range = *max - *min;
@@ -91,6 +99,16 @@ mod tests {
     fn nan_has_no_part_in_the_scale_and_infinity_has() {
         assert_eq!(scale(&[&[f64::NAN], &[1.0], &[f64::NAN], &[3.0]]), 2.0);
         assert_eq!(scale(&[&[1.0], &[f64::INFINITY]]), f64::INFINITY);
+    }
+
+    #[test]
+    fn infinity_is_left_out_of_the_scale_on_demand() {
+        let mut values = Values::new(true);
+        values.set_dim(1);
+        for (id, y) in [f64::INFINITY, 1.0, f64::NEG_INFINITY, f64::NAN, 4.0].into_iter().enumerate() {
+            values.put(id as u32, &[y]);
+        }
+        assert_eq!(values.scale, 3.0);
     }
 
     #[test]

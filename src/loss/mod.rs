@@ -5,16 +5,21 @@
 //! of the values seen so far are both one unit wide: a loss never depends on the units of a user.
 //!
 //! A study names a loss as `loss = "curvature"`, or with parameters as
-//! `loss = { name = "curvature", area_factor = 2.0 }`. A new loss is one file here and one line in
+//! `loss = { name = "curvature", area_factor = 2.0 }`. If it names none, it gets [`InterpolationError`], the best that we
+//! have (`benches/QUALITY.md`); upstream's default is called `default`. A new loss is one file here and one line in
 //! [`INTERVAL_LOSSES`].
 
 mod curvature;
 mod distance;
+mod interpolation_error;
+mod level;
 mod resolution;
 mod window;
 
 pub use curvature::{Curvature, Triangle};
 pub use distance::{AbsMinLog, Distance, Uniform};
+pub use interpolation_error::InterpolationError;
+pub use level::{Level, Thresholded};
 pub use resolution::Resolution;
 pub use window::Window;
 
@@ -27,6 +32,12 @@ pub trait IntervalLoss: Send + Sync {
     /// A learner computes a loss again when a point arrives within this reach.
     fn nth_neighbors(&self) -> usize {
         0
+    }
+
+    /// Whether infinite values have no part in the range that values are scaled by. Upstream's losses let them: from
+    /// the first infinite value on, all finite ones look alike to them.
+    fn ignores_infinite(&self) -> bool {
+        false
     }
 
     /// The loss of the window's interval: zero or more; what is infinite or NaN is ranked by its length.
@@ -83,11 +94,15 @@ pub const INTERVAL_LOSSES: &[IntervalLossKind] = &[
     curvature::TRIANGLE,
     resolution::KIND,
     curvature::CURVATURE,
+    interpolation_error::KIND,
+    level::LEVEL,
+    level::THRESHOLDED,
 ];
 
-/// The loss that is used where a study names none: the length of the line between the ends.
+/// The loss that is used where a study names none: [`InterpolationError`]. Upstream's is [`Distance`], which a study
+/// names `default`.
 pub fn default_interval_loss() -> Arc<dyn IntervalLoss> {
-    Arc::new(Distance)
+    Arc::new(InterpolationError::default())
 }
 
 /// Reads `loss` of a learner's table: a name, or a table with a `name` and parameters; the default if absent.
@@ -140,7 +155,9 @@ fn weight(table: &Table, key: &str, default: f64) -> settings::Result<f64> {
     if value.is_finite() && value >= 0.0 {
         Ok(value)
     } else {
-        Err(table.error(key, format!("`{}` should be a finite number, 0 or more", table.path_of(key))))
+        Err(table
+            .error(key, format!("`{}` should be a finite number, 0 or more", table.path_of(key)))
+            .help(format!("as in {key} = 0.5")))
     }
 }
 
@@ -153,9 +170,12 @@ mod tests {
     }
 
     #[test]
-    fn every_registered_loss_can_be_made_by_its_bare_name() {
+    fn every_loss_without_parameters_can_be_made_by_its_bare_name() {
         for kind in INTERVAL_LOSSES {
-            let loss = named(SettingValue::Text(kind.name.into())).unwrap();
+            let Ok(loss) = named(SettingValue::Text(kind.name.into())) else {
+                assert!(["level", "thresholded"].contains(&kind.name), "{} needs no parameters", kind.name);
+                continue;
+            };
             let xs = [0.0, 0.25, 0.5, 1.0];
             let ys = [0.1, 0.9, 0.4, 0.3];
             let reach = loss.nth_neighbors();

@@ -8,6 +8,7 @@ pub struct Window<'a> {
     ys: &'a [f64],
     dim: usize,
     left: usize,
+    y_scale: f64,
 }
 
 impl<'a> Window<'a> {
@@ -15,7 +16,27 @@ impl<'a> Window<'a> {
     /// lies between the points `left` and `left + 1`.
     pub fn new(xs: &'a [f64], ys: &'a [f64], dim: usize, left: usize) -> Self {
         debug_assert!(left + 1 < xs.len() && ys.len() == xs.len() * dim);
-        Self { xs, ys, dim, left }
+        Self { xs, ys, dim, left, y_scale: 1.0 }
+    }
+
+    /// The same window; its values are those of the function divided by `y_scale`.
+    #[inline]
+    #[must_use]
+    pub fn divided_by(self, y_scale: f64) -> Self {
+        Self { y_scale, ..self }
+    }
+
+    /// What the values of the function were divided by (1 if nobody said): a loss with a number in the units of the
+    /// user divides it by this.
+    #[inline]
+    pub fn y_scale(&self) -> f64 {
+        self.y_scale
+    }
+
+    /// The place of the interval's left end among the points; its right end is the next.
+    #[inline]
+    pub fn left(&self) -> usize {
+        self.left
     }
 
     /// All points.

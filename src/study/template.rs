@@ -96,8 +96,13 @@ pub const LEARNER_PARTS: &[Part] = &[
 type = "1d"
 # The first and the last point.
 bounds = [-1, 1]
-# What makes an interval worth refining. A loss with settings is a table: { name = "curvature", … }
-# loss = "default"
+# What makes an interval worth refining; `default` is that of Python adaptive. With settings, a table:
+# { name = "level", levels = [0.5] } looks for places where the value crosses a number.
+# loss = "interpolation_error"
+# Only whole numbers are points.
+# integer = false
+# Points to evaluate before all others.
+# points_first = []
 "#,
     },
     Part {

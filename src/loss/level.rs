@@ -1,0 +1,211 @@
+//! Losses for users who care about some values only: where a level is crossed, or what lies between two thresholds.
+
+use super::{InterpolationError, IntervalLoss, IntervalLossKind, Window, weight};
+use crate::model::settings::{self, Table};
+use std::sync::Arc;
+
+/// Looks for the places where a value crosses one of some levels: roots, thresholds, contours.
+///
+/// An interval of length h whose line between the ends crosses a level, or may cross it within twice the
+/// estimated error of interpolation, has the loss √h down to `resolution` (fractions of the domain), and hardly any below. All others have a
+/// tenth of the second term of [`InterpolationError`], so that crossings which nobody has seen yet are found with time.
+#[derive(Clone, Debug)]
+pub struct Level {
+    /// The levels, in the units of the function; at least one.
+    pub levels: Vec<f64>,
+    /// Which component of the value counts, from 0.
+    pub component: usize,
+    /// To which fraction of the domain crossings are found; 1e-6 unless said otherwise.
+    pub resolution: f64,
+}
+
+/// [`InterpolationError`], times a factor where both ends lie below a lower or both above an upper threshold
+/// (upstream, for `Learner2D`: `thresholded_loss_function`).
+#[derive(Clone, Debug)]
+pub struct Thresholded {
+    /// Values below this matter less; -inf for none. In the units of the function.
+    pub lower_threshold: f64,
+    /// Values above this matter less; inf for none.
+    pub upper_threshold: f64,
+    /// How much less: 0.1 unless said otherwise.
+    pub priority_factor: f64,
+    /// Which component of the value counts, from 0.
+    pub component: usize,
+    /// What counts between the thresholds.
+    pub base: InterpolationError,
+}
+
+pub(super) const LEVEL: IntervalLossKind = IntervalLossKind {
+    name: "level",
+    about: "where a value crosses one of the levels: levels, component, resolution",
+    from_settings: |table| {
+        let help = "as in { name = \"level\", levels = [0.0] }";
+        let levels = table.floats("levels")?.ok_or_else(|| table.missing("levels").help(help))?;
+        if levels.is_empty() || levels.iter().any(|level| !level.is_finite()) {
+            let path = table.path_of("levels");
+            return Err(table
+                .error("levels", format!("`{path}` should be one or more finite numbers"))
+                .help(help));
+        }
+        let resolution = weight(table, "resolution", 1e-6)?;
+        if resolution == 0.0 {
+            let path = table.path_of("resolution");
+            return Err(table
+                .error("resolution", format!("`{path}` should be a fraction of the domain above 0"))
+                .help("as in resolution = 1e-6"));
+        }
+        Ok(Arc::new(Level { levels, component: component(table)?, resolution }))
+    },
+};
+
+pub(super) const THRESHOLDED: IntervalLossKind = IntervalLossKind {
+    name: "thresholded",
+    about: "interpolation_error, less below and above: lower_threshold, upper_threshold, priority_factor, component",
+    from_settings: |table| {
+        let lower_threshold = table.float("lower_threshold")?.unwrap_or(f64::NEG_INFINITY);
+        let upper_threshold = table.float("upper_threshold")?.unwrap_or(f64::INFINITY);
+        if lower_threshold == f64::NEG_INFINITY && upper_threshold == f64::INFINITY {
+            return Err(table
+                .missing("lower_threshold")
+                .help("give one or both, as in { name = \"thresholded\", lower_threshold = 0.1, upper_threshold = 2 }"));
+        }
+        if lower_threshold.is_nan() || upper_threshold.is_nan() || lower_threshold >= upper_threshold {
+            let message = "`lower_threshold` should be less than `upper_threshold`";
+            let help = "as in lower_threshold = 0.1, upper_threshold = 2";
+            return Err(table.error("lower_threshold", message).help(help));
+        }
+        Ok(Arc::new(Thresholded {
+            lower_threshold,
+            upper_threshold,
+            priority_factor: weight(table, "priority_factor", 0.1)?,
+            component: component(table)?,
+            base: InterpolationError::from_settings(table)?,
+        }))
+    },
+};
+
+fn component(table: &Table) -> settings::Result<usize> {
+    Ok(table.count("component")?.unwrap_or(0) as usize)
+}
+
+/// The values of one component at the two ends, in the units of the function; of a value with fewer components, the
+/// last.
+#[inline]
+fn ends(window: &Window<'_>, component: usize) -> (f64, f64) {
+    let (a, b) = window.ends();
+    let k = component.min(window.dim() - 1);
+    (a[k] * window.y_scale(), b[k] * window.y_scale())
+}
+
+impl IntervalLoss for Level {
+    fn nth_neighbors(&self) -> usize {
+        1
+    }
+
+    fn ignores_infinite(&self) -> bool {
+        true
+    }
+
+    fn evaluate(&self, window: &Window<'_>) -> f64 {
+        let h = window.width();
+        let (a, b) = ends(window, self.component);
+        let elsewhere = || 0.05 * h * h.sqrt();
+        if !(a.is_finite() && b.is_finite()) {
+            return elsewhere();
+        }
+        // Twice the estimate, which is only an estimate.
+        let error = 2.0 * InterpolationError::squared_error(window).map_or(0.0, f64::sqrt) * window.y_scale();
+        let (low, high) = (a.min(b) - error, a.max(b) + error);
+        if !self.levels.iter().any(|level| (low..=high).contains(level)) {
+            return elsewhere();
+        }
+        if h > self.resolution { h.sqrt() } else { elsewhere() }
+    }
+}
+
+impl IntervalLoss for Thresholded {
+    fn nth_neighbors(&self) -> usize {
+        self.base.nth_neighbors()
+    }
+
+    fn ignores_infinite(&self) -> bool {
+        true
+    }
+
+    fn evaluate(&self, window: &Window<'_>) -> f64 {
+        let loss = self.base.evaluate(window);
+        let (a, b) = ends(window, self.component);
+        let below = a < self.lower_threshold && b < self.lower_threshold;
+        let above = a > self.upper_threshold && b > self.upper_threshold;
+        if below || above { loss * self.priority_factor } else { loss }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::settings::{Setting, SettingValue};
+
+    fn level(levels: &[f64]) -> Level {
+        Level { levels: levels.to_vec(), component: 0, resolution: 1e-6 }
+    }
+
+    #[test]
+    fn an_interval_that_crosses_a_level_comes_first() {
+        let of = |ys: &[f64]| level(&[10.0]).evaluate(&Window::new(&[0.0, 0.01], ys, 1, 0).divided_by(100.0));
+        assert_eq!(of(&[0.05, 0.2]), 0.1);
+        assert_eq!(of(&[0.2, 0.1]), 0.1);
+        assert!(of(&[0.2, 0.3]) < 1e-3);
+        assert!(of(&[f64::NAN, 0.3]) < 1e-3);
+    }
+
+    #[test]
+    fn a_level_that_a_curve_may_touch_between_two_points_counts_as_crossed() {
+        let ys = [0.4, 0.1, 0.1, 0.4];
+        let of = |at: f64| level(&[at]).evaluate(&Window::new(&[0.0, 0.1, 0.2, 0.3], &ys, 1, 1));
+        assert!(of(0.05) > 0.3 && of(0.0) < 0.1);
+    }
+
+    #[test]
+    fn a_crossing_that_is_found_is_left_alone() {
+        let of = |h: f64| level(&[0.0]).evaluate(&Window::new(&[0.0, h], &[-0.5, 0.5], 1, 0));
+        assert!(of(1e-5) > 1e-3 && of(1e-7) < 1e-9);
+    }
+
+    #[test]
+    fn values_beyond_the_thresholds_matter_less() {
+        let loss = Thresholded {
+            lower_threshold: -1.0,
+            upper_threshold: 2.0,
+            priority_factor: 0.25,
+            component: 0,
+            base: InterpolationError::default(),
+        };
+        let of = |ys: &[f64]| loss.evaluate(&Window::new(&[0.0, 0.1], ys, 1, 0).divided_by(10.0));
+        assert_eq!(of(&[0.3, 0.4]), 0.1 / 4.0);
+        assert_eq!(of(&[-0.3, -0.4]), 0.1 / 4.0);
+        assert_eq!(of(&[-0.3, 0.4]), 0.1);
+    }
+
+    #[test]
+    fn wrong_parameters_are_refused() {
+        let list = |numbers: &[f64]| {
+            let item = |x: &f64| Setting { value: SettingValue::Float(*x), span: 0..0 };
+            SettingValue::List(numbers.iter().map(item).collect())
+        };
+        let table = || Table::new("learner.loss");
+        let level = |table: Table| (LEVEL.from_settings)(&table).err().map(|error| error.message);
+        assert_eq!(level(table()).unwrap(), "`learner.loss.levels` is missing");
+        assert!(level(table().with("levels", list(&[]))).unwrap().contains("one or more"));
+        assert!(level(table().with("levels", list(&[f64::NAN]))).unwrap().contains("finite"));
+        assert_eq!(level(table().with("levels", list(&[0.5]))), None);
+        let thresholded = |table: Table| (THRESHOLDED.from_settings)(&table).err().map(|error| error.message);
+        assert!(thresholded(table()).is_some());
+        let both = |lo, hi| {
+            let table = table().with("lower_threshold", SettingValue::Float(lo));
+            table.with("upper_threshold", SettingValue::Float(hi))
+        };
+        assert!(thresholded(both(1.0, 0.0)).unwrap().contains("less than"));
+        assert_eq!(thresholded(both(0.0, 1.0)), None);
+    }
+}
