@@ -191,7 +191,7 @@ impl Learner1D {
 
 /// The coordinate of a sample; a finite number, and never -0.0.
 #[inline]
-fn coordinate(sample: &Sample) -> Result<f64, TellError> {
+pub(super) fn coordinate(sample: &Sample) -> Result<f64, TellError> {
     match *sample.point {
         [x] if x.is_finite() => Ok(x + 0.0),
         [x] => Err(TellError::Foreign(format!("x = {x} is not a finite number"))),

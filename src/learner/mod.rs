@@ -5,6 +5,7 @@
 
 mod balancing;
 mod heap;
+mod integrator;
 mod intervals;
 mod learner1d;
 mod line;
@@ -13,6 +14,7 @@ mod split;
 mod values;
 
 pub use balancing::{BalancingLearner, Strategy, UnknownStrategy};
+pub use integrator::{ApproximatingInterval, IntegratorError, IntegratorLearner};
 pub use learner1d::{BoundsError, Learner1D};
 pub use sequence::{SequenceError, SequenceLearner};
 
@@ -116,6 +118,11 @@ pub trait Learner: Send {
         None
     }
 
+    /// Why this learner will never be done, whatever it is told, where it knows that. Such a learner asks for nothing.
+    fn hopeless(&self) -> Option<String> {
+        None
+    }
+
     /// An empty learner with the same parameters (upstream: `new`).
     fn new_empty(&self) -> Box<dyn Learner>;
 
@@ -159,7 +166,7 @@ pub struct LearnerKind {
 
 /// All kinds of learner that a study file can name as its `type`. A balancing learner is not among them: the
 /// study makes it from the combos of parameters.
-pub const LEARNERS: &[LearnerKind] = &[learner1d::KIND, sequence::KIND];
+pub const LEARNERS: &[LearnerKind] = &[learner1d::KIND, integrator::KIND, sequence::KIND];
 
 /// Makes an empty learner from the `[learner]` table of a study: reads `type`, hands the other keys to that kind,
 /// and refuses keys that nobody read.

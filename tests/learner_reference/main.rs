@@ -10,5 +10,6 @@
 
 mod case;
 mod function;
+mod integrator;
 mod line;
 mod replay;
