@@ -24,9 +24,9 @@ pub(super) fn exit(finished: &Finished) -> Exit {
         Ended::Stopped(StopReason::LockLost(_)) => Exit::Locked,
         Ended::Stopped(StopReason::CannotStart(_)) => Exit::Usage,
         Ended::Stopped(StopReason::Signal(_) | StopReason::Walltime) => Exit::Resumable,
-        Ended::Exhausted | Ended::Stopped(StopReason::RetriesExceeded | StopReason::NothingWorks(_)) => {
-            Exit::Evaluations
-        }
+        Ended::Exhausted
+        | Ended::Hopeless(_)
+        | Ended::Stopped(StopReason::RetriesExceeded | StopReason::NothingWorks(_)) => Exit::Evaluations,
         Ended::Goal(_) => Exit::Done,
     }
 }

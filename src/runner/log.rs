@@ -101,6 +101,22 @@ impl Learner for Log {
         self.inner.done()
     }
 
+    fn hopeless(&self) -> Option<String> {
+        self.inner.hopeless()
+    }
+
+    fn figures(&self) -> Vec<(&'static str, f64)> {
+        self.inner.figures()
+    }
+
+    fn bounding_box(&self) -> Option<Vec<(f64, f64)>> {
+        self.inner.bounding_box()
+    }
+
+    fn interpolate(&self, at: &[f64], out: &mut Vec<f64>) -> bool {
+        self.inner.interpolate(at, out)
+    }
+
     fn new_empty(&self) -> Box<dyn Learner> {
         self.inner.new_empty()
     }

@@ -100,6 +100,16 @@ bounds = [-1, 1]
 "#,
     },
     Part {
+        name: "integrator",
+        about: "the integral of a function of one variable",
+        text: r#"# The integral of a function of one variable x, with an estimate of its error.
+type = "integrator"
+bounds = [-1, 1]
+# The relative error to reach.
+tol = 1e-8
+"#,
+    },
+    Part {
         name: "sequence",
         about: "a given list of points, in order",
         text: r#"# Each point of a list, in order. The study ends when all are evaluated.
@@ -145,7 +155,7 @@ npoints = 1000                # or this many points
 # To run until stopped, write `goal = "forever"` above the first [section] instead.
 "#;
 
-const ENDING_GOAL: &str = r#"# The run ends when every learner has all its points, or when the first of these holds:
+const ENDING_GOAL: &str = r#"# The run ends when every learner has all that it wants, or when the first of these holds:
 done = true
 # duration = "2h"
 # end_time = 2030-01-01T08:00:00
@@ -197,7 +207,10 @@ const TAIL: &str = r#"
 pub fn template(function: &str, learner: &str) -> Result<String, UnknownPart> {
     let function = find(FUNCTION_PARTS, "function", function)?;
     let learner = find(LEARNER_PARTS, "learner", learner)?;
-    let goal = if learner.name == "sequence" { ENDING_GOAL } else { GOAL };
+    let goal = match learner.name {
+        "integrator" | "sequence" => ENDING_GOAL,
+        _ => GOAL,
+    };
     Ok(format!(
         "{HEAD}\n[function]\n{}{FUNCTION_TAIL}\n[parameters]\n{PARAMETERS}\n[learner]\n{}\n[goal]\n{goal}{TAIL}",
         function.text, learner.text
@@ -261,6 +274,6 @@ mod tests {
     #[test]
     fn an_unknown_name_is_advised() {
         assert_eq!(template("pyton", "1d").unwrap_err().help, "did you mean `python`?");
-        assert_eq!(template("python", "zzz").unwrap_err().help, "known: 1d, sequence");
+        assert_eq!(template("python", "zzz").unwrap_err().help, "known: 1d, integrator, sequence");
     }
 }

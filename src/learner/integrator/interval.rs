@@ -27,7 +27,7 @@ pub(super) struct Interval {
     pub(super) children: u32,
     /// Generation: 1 for the first interval.
     pub(super) rdepth: u32,
-    /// How many times the mean has more than doubled from an interval to its half, on the way down to here.
+    /// How many times the mean has doubled from an interval to its half, on the way down to here.
     pub(super) ndiv: u32,
     /// The rule whose nodes are wanted.
     pub(super) depth: u8,

@@ -16,7 +16,7 @@ pub(super) const NODES: usize = 33;
 pub(super) const DEEPEST: u8 = 3;
 /// Condition number of the matrix of the `p_k` at the nodes, by depth: what rounding of the values may cost.
 pub(super) const CONDITION: [f64; 4] =
-    [3.334_157_009_178_217, 4.178_290_040_033_714, 5.502_955_244_446_27, 7.506_790_797_437_1];
+    [3.334_468_231_561_6, 4.178_091_728_014_327, 5.503_113_393_736_562, 7.506_879_946_097_75];
 
 /// Coefficients in the orthonormal Legendre basis; zero beyond the degree of the rule.
 pub(super) type Coefficients = [f64; NODES];

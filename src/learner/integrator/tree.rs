@@ -149,7 +149,9 @@ impl Tree {
                 None => self.ranking.worst()?,
             };
             if self.at(interval).is_too_narrow() {
-                self.leave(interval);
+                // Upstream forgets that its error can't be improved; CQUAD counts it, and so can end.
+                self.remove(interval);
+                self.sum_up_if_due();
                 continue;
             }
             return Some(Candidate { interval, split: forced.is_some() || self.at(interval).depth == DEEPEST });
