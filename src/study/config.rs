@@ -147,7 +147,8 @@ fn ends_by_itself(learner: &Table) -> bool {
 /// What an integrator calls its loss neither falls steadily nor towards zero (upstream: the same).
 fn loss_of_an_integral(root: &Table, learner: Option<&Table>) -> Option<SettingError> {
     let is_integrator = learner?.text("type").is_ok_and(|kind| kind == Some("integrator"));
-    let goal = root.table("goal").ok().flatten().filter(|goal| is_integrator && goal.get("loss").is_some())?;
+    let goal =
+        root.table("goal").ok().flatten().filter(|goal| is_integrator && goal.get("loss").is_some())?;
     let help = "set `tol` in [learner], and write done = true instead";
     Some(goal.error("loss", "`goal.loss` is no goal for an integral").help(help))
 }

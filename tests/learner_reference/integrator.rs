@@ -84,7 +84,11 @@ fn intervals_are_the_recorded_ones_at_the_end() {
             let context = format!("{}, interval at {}", case.name(), row[0]);
             assert_close(interval.a, row[0], 0.0, 1e-12, &context);
             assert_close(interval.b, row[1], 0.0, 1e-12, &context);
-            assert_eq!((f64::from(interval.depth), f64::from(interval.rdepth)), (row[2], row[3]), "{context}");
+            assert_eq!(
+                (f64::from(interval.depth), f64::from(interval.rdepth)),
+                (row[2], row[3]),
+                "{context}"
+            );
             assert_close(interval.err, row[4], 1e-9, 1e-14, &context);
             assert_close(interval.igral, row[5], 1e-12, 1e-14, &context);
         }

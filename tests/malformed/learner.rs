@@ -36,7 +36,12 @@ pub(super) const CASES: &[Case] = &[
     case(BOUNDS, "bounds = [-1, 1]\nloss = { name = \"resolution\", min_length = \"a\" }", 13, "min_length"),
     case(BOUNDS, "bounds = [-1, 1]\nlos = \"default\"", 13, "unknown key `los`"),
     // Integrals.
-    case(INTEGRATOR, "type = \"integrator\"\nbounds = [0, 1]\n[goal]\ndone = true\n", 10, "`learner.tol` is missing"),
+    case(
+        INTEGRATOR,
+        "type = \"integrator\"\nbounds = [0, 1]\n[goal]\ndone = true\n",
+        10,
+        "`learner.tol` is missing",
+    ),
     case(INTEGRATOR, integrator!("tol = 1e-3", "loss = 0.1"), 15, "`goal.loss` is no goal for an integral"),
     case(INTEGRATOR, integrator!("tol = \"small\"", "done = true"), 13, "`learner.tol` should be a number"),
     case(INTEGRATOR, integrator!("tol = -1e-3", "done = true"), 13, "tol should be a number from 0 to 1"),

@@ -246,10 +246,7 @@ impl Learner for IntegratorLearner {
     }
 
     fn remove_unfinished(&mut self) {
-        if self.tree.points.n_pending() == 0 && !self.tree.ahead {
-            return;
-        }
-        // Intervals that were made ahead of their values are forgotten too: what is left is what a restart sees.
+        // Intervals that were made for points without a value are forgotten too: what is left is what a restart sees.
         let mut tree = Tree::new(self.bounds.0, self.bounds.1);
         for node in self.tree.points.told() {
             tree.tell(node.x, node.y);
@@ -304,9 +301,8 @@ impl Learner for IntegratorLearner {
     }
 
     fn hopeless(&self) -> Option<String> {
-        self.is_divergent().then(|| {
-            format!("the integral over [{}, {}] seems to be infinite", self.bounds.0, self.bounds.1)
-        })
+        self.is_divergent()
+            .then(|| format!("the integral over [{}, {}] seems to be infinite", self.bounds.0, self.bounds.1))
     }
 
     fn bounding_box(&self) -> Option<Vec<(f64, f64)>> {

@@ -44,8 +44,6 @@ pub(super) struct Points {
     told: Vec<u32>,
     /// Points of intervals that have no value.
     pub(super) missing: usize,
-    /// Values within the bounds that no interval has use for, so far.
-    pub(super) unowned: usize,
 }
 
 impl Points {
@@ -56,6 +54,14 @@ impl Points {
 
     pub(super) fn find(&self, x: f64) -> Option<u32> {
         self.by_x.get(&x.to_bits()).copied()
+    }
+
+    /// Whether a value waits for an interval that wants it.
+    pub(super) fn is_told_without_owner(&self, x: f64) -> bool {
+        self.find(x).is_some_and(|id| {
+            let node = self.node(id);
+            node.state == State::Told && node.owners.is_empty()
+        })
     }
 
     pub(super) fn n_open(&self) -> usize {
@@ -93,10 +99,7 @@ impl Points {
         };
         let Node { owners, state, .. } = &mut self.nodes[id as usize];
         if owners.is_empty() {
-            match state {
-                State::Told => self.unowned -= 1,
-                State::Open | State::Pending => self.missing += 1,
-            }
+            self.missing += usize::from(*state != State::Told);
         }
         let depth = generation(owner.interval);
         let at = owners.iter().rposition(|other| generation(other.interval) <= depth).map_or(0, |at| at + 1);
@@ -104,9 +107,9 @@ impl Points {
         id
     }
 
-    /// Takes a value, and returns the point's number; `None` if it has a value already. `inside` says whether an interval may ever want the point.
+    /// Takes a value, and returns the point's number; `None` if it has a value already.
     #[inline]
-    pub(super) fn tell(&mut self, x: f64, y: f64, inside: bool) -> Option<u32> {
+    pub(super) fn tell(&mut self, x: f64, y: f64) -> Option<u32> {
         let id = self.find(x).unwrap_or_else(|| {
             let id = self.create(x, State::Open);
             self.n_open += 1;
@@ -120,11 +123,7 @@ impl Points {
         }
         node.state = State::Told;
         node.y = y;
-        if !node.owners.is_empty() {
-            self.missing -= 1;
-        } else if inside {
-            self.unowned += 1;
-        }
+        self.missing -= usize::from(!node.owners.is_empty());
         self.told.push(id);
         Some(id)
     }

@@ -286,7 +286,8 @@ mod tests {
 
     #[test]
     fn a_polynomial_survives_the_loss_of_nodes_that_it_does_not_need() {
-        for (depth, lost) in [(0, vec![0]), (1, vec![3, 4]), (2, vec![0, 1, 16]), (3, vec![0, 5, 16, 31, 32])] {
+        for (depth, lost) in [(0, vec![0]), (1, vec![3, 4]), (2, vec![0, 1, 16]), (3, vec![0, 5, 16, 31, 32])]
+        {
             let degree = nodes(depth) - 1 - lost.len();
             let f = |x: f64| legendre(x)[degree] + legendre(x)[1] - 2.0;
             let mut values = on_nodes(depth, f);

@@ -39,7 +39,10 @@ fn xs(suggestions: &[Suggestion]) -> Vec<f64> {
 #[test]
 fn a_smooth_function_is_done_with_the_first_two_rules() {
     let mut learner = made((0.0, 1.0), 1e-10);
-    assert_eq!((learner.igral(), learner.err(), learner.loss(Loss::Real)), (0.0, f64::INFINITY, f64::INFINITY));
+    assert_eq!(
+        (learner.igral(), learner.err(), learner.loss(Loss::Real)),
+        (0.0, f64::INFINITY, f64::INFINITY)
+    );
     run(&mut learner, f64::exp);
     assert_eq!(learner.npoints(), 33);
     assert!((learner.igral() - 1f64.exp_m1()).abs() < 1e-15);
@@ -55,7 +58,14 @@ fn evaluations_are_those_of_upstream_and_the_claimed_error_holds() {
         ("exp(-x^2) cos(5x)", |x| (-x * x).exp() * (5.0 * x).cos(), (-4.0, 6.0), 1e-8, 555, {
             0.003_421_642_269_752_292
         }),
-        ("sqrt(x) ln(1/x)", |x| if x == 0.0 { 0.0 } else { -x.sqrt() * x.ln() }, (0.0, 1.0), 1e-8, 777, 4.0 / 9.0),
+        (
+            "sqrt(x) ln(1/x)",
+            |x| if x == 0.0 { 0.0 } else { -x.sqrt() * x.ln() },
+            (0.0, 1.0),
+            1e-8,
+            777,
+            4.0 / 9.0,
+        ),
         ("1/sqrt(x)", |x| 1.0 / x.sqrt(), (0.0, 1.0), 1e-6, 693, 2.0),
         ("|x - 0.45|^0.987654321", |x| (x - 0.45).abs().powf(0.987_654_321), (0.0, 1.0), 1e-8, 517, {
             (0.45f64.powf(1.987_654_321) + 0.55f64.powf(1.987_654_321)) / 1.987_654_321
@@ -84,7 +94,11 @@ fn evaluations_are_those_of_upstream_and_the_claimed_error_holds() {
         assert!(learner.npoints() <= evaluations, "{name}: {} evaluations", learner.npoints());
         assert!(learner.err() <= tol * learner.igral().abs(), "{name}: error {}", learner.err());
         let true_error = (learner.igral() - exact).abs();
-        assert!(true_error <= learner.err() + 4.0 * f64::EPSILON * exact, "{name}: {true_error} but claimed {}", learner.err());
+        assert!(
+            true_error <= learner.err() + 4.0 * f64::EPSILON * exact,
+            "{name}: {true_error} but claimed {}",
+            learner.err()
+        );
     }
 }
 
@@ -222,6 +236,27 @@ fn the_values_alone_rebuild_a_run_one_by_one_at_every_moment() {
         let x = xs(&live.ask(1))[0];
         tell(&mut live, x, floor_exp(x));
         tell(&mut rebuilt, x, floor_exp(x));
+    }
+}
+
+#[test]
+fn the_values_of_a_run_with_many_points_in_flight_are_all_used_again() {
+    for in_flight in [4, 16, 100] {
+        let mut live = made((0.0, 3.0), 1e-4);
+        let mut rebuilt = made((0.0, 3.0), 1e-4);
+        let mut pending = live.ask(in_flight);
+        while live.done() == Some(false) {
+            let x = pending.remove(live.npoints() * 7 % in_flight).sample.point.x();
+            tell(&mut live, x, floor_exp(x));
+            tell(&mut rebuilt, x, floor_exp(x));
+            pending.extend(live.ask(1));
+        }
+        let npoints = live.npoints();
+        assert!(rebuilt.err() <= 1.5 * live.err(), "{in_flight}: {} {}", rebuilt.err(), live.err());
+        run(&mut rebuilt, floor_exp);
+        assert!(rebuilt.npoints() <= npoints + npoints / 20, "{in_flight}: {} {npoints}", rebuilt.npoints());
+        live.remove_unfinished();
+        assert_eq!(live.npoints(), npoints);
     }
 }
 

@@ -26,8 +26,6 @@ pub(super) struct Tree {
     pub(super) totals: Totals,
     /// Changes of the totals since they were summed up from nothing.
     pub(super) changes: usize,
-    /// Something was refined while values were missing that might have led elsewhere.
-    pub(super) ahead: bool,
     /// The means grow without end towards some point. Nothing is refined any more.
     pub(super) divergent: bool,
 }
@@ -48,7 +46,6 @@ impl Tree {
             cover: Vec::new(),
             totals: Totals::default(),
             changes: 0,
-            ahead: false,
             divergent: false,
         };
         tree.want(0, 0..=2);
@@ -97,7 +94,7 @@ impl Tree {
     pub(super) fn tell(&mut self, x: f64, y: f64) -> bool {
         let root = self.at(0);
         let inside = root.a <= x && x <= root.b;
-        let Some(point) = self.points.tell(x, y, inside) else { return false };
+        let Some(point) = self.points.tell(x, y) else { return false };
         for i in 0..self.points.node(point).owners.len() {
             let Owner { interval, node } = self.points.node(point).owners[i];
             self.at_mut(interval).note_told(node);
@@ -105,8 +102,9 @@ impl Tree {
                 self.process(interval);
             }
         }
-        // Values that came before their intervals, as after a restart, are used as soon as nothing else is open.
-        while self.points.missing == 0 && self.points.unowned > 0 && self.refine() {}
+        if inside && self.points.node(point).owners.is_empty() {
+            self.absorb(x);
+        }
         if self.points.missing == 0 {
             self.candidate();
         }
@@ -154,7 +152,10 @@ impl Tree {
                 self.sum_up_if_due();
                 continue;
             }
-            return Some(Candidate { interval, split: forced.is_some() || self.at(interval).depth == DEEPEST });
+            return Some(Candidate {
+                interval,
+                split: forced.is_some() || self.at(interval).depth == DEEPEST,
+            });
         }
     }
 
@@ -164,7 +165,11 @@ impl Tree {
             return false;
         }
         let Some(Candidate { interval, split }) = self.candidate() else { return false };
-        self.ahead |= self.points.missing > 0;
+        self.step(interval, split);
+        true
+    }
+
+    fn step(&mut self, interval: u32, split: bool) {
         if split {
             self.split(interval);
         } else {
@@ -178,7 +183,37 @@ impl Tree {
         {
             self.leave(best);
         }
-        true
+    }
+
+    /// Takes the steps that a value at `x`, which no interval has, must have come from, as after a restart: those that
+    /// want it, and those that want other values that came before their intervals.
+    fn absorb(&mut self, x: f64) {
+        let mut leaves = vec![self.leaf(x)];
+        while let Some(leaf) = leaves.pop() {
+            let interval = self.at(leaf);
+            if self.divergent || !interval.queued || interval.is_too_narrow() {
+                continue;
+            }
+            let waits = |x: f64| self.points.is_told_without_owner(x);
+            let next = interval.depth + 1;
+            if (0..NODES).any(|node| level(node) == next && waits(interval.x(node))) {
+                self.step(leaf, false);
+                leaves.push(leaf);
+            } else if interval.halves(leaf).iter().any(|half| waits(half.x(8)) || waits(half.x(24))) {
+                self.step(leaf, true);
+                leaves.extend(self.children(leaf));
+            }
+        }
+    }
+
+    /// The smallest interval that has a point of the domain.
+    fn leaf(&self, x: f64) -> u32 {
+        let mut id = 0;
+        while self.at(id).children != NONE {
+            let left = self.at(id).children;
+            id = if x < self.at(left).b { left } else { left + 1 };
+        }
+        id
     }
 
     fn split(&mut self, id: u32) {
