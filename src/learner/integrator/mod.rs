@@ -223,6 +223,8 @@ impl Learner for IntegratorLearner {
     fn suggest(&mut self, n: usize) -> Vec<Suggestion> {
         if self.tree.has_open(n) {
             self.tree.points.open().take(n).map(|point| self.suggestion(point)).collect()
+        } else if let (1, Some((x, loss_improvement))) = (n, self.tree.first_of_next_step()) {
+            vec![Suggestion { sample: Sample::at(Point::scalar(x)), loss_improvement }]
         } else {
             self.clone().ask(n)
         }

@@ -327,6 +327,8 @@ proptest! {
         let mut learner = made((-1.0, 2.0), 1e-9);
         let mut pending = learner.ask(batch);
         for index in order {
+            let next = learner.suggest(1);
+            prop_assert_eq!(&next, &learner.clone().ask(1), "without a copy, the same");
             if pending.is_empty() {
                 break;
             }

@@ -133,6 +133,32 @@ impl Tree {
         self.points.n_open() >= n && !self.divergent
     }
 
+    /// The next point and its improvement where nothing is on the stack: the first new node of the next step, found
+    /// without taking the step. `None` where that takes more than a look.
+    pub(super) fn first_of_next_step(&mut self) -> Option<(f64, f64)> {
+        if self.points.n_open() > 0 || self.divergent {
+            return None;
+        }
+        while self.to_split.last().is_some_and(|id| !self.at(*id).queued) {
+            self.to_split.pop();
+        }
+        let forced = self.to_split.last().copied();
+        let id = forced.or_else(|| self.ranking.worst())?;
+        let interval = self.at(id);
+        if interval.is_too_narrow() {
+            return None;
+        }
+        let is_new = |x: &f64| self.points.find(*x).is_none();
+        if forced.is_some() || interval.depth == DEEPEST {
+            let nodes = interval.halves(id).into_iter().flat_map(|half| [8, 24].map(|node| half.x(node)));
+            let x = nodes.into_iter().find(is_new)?;
+            return Some((x, interval.err / 2.0));
+        }
+        let next = interval.depth + 1;
+        let x = (0..NODES).filter(|node| level(*node) == next).map(|node| interval.x(node)).find(is_new)?;
+        Some((x, interval.err))
+    }
+
     /// What is to be refined next. Intervals that are too narrow are dropped on the way.
     fn candidate(&mut self) -> Option<Candidate> {
         loop {
