@@ -8,6 +8,7 @@ mod average1d;
 mod balancing;
 mod data_saver;
 mod heap;
+mod integrator;
 mod intervals;
 mod learner1d;
 mod line;
@@ -21,6 +22,7 @@ pub use average::{AverageLearner, ToleranceError};
 pub use average1d::{AverageError, AverageLearner1D, Estimate, Sampling, SamplingError};
 pub use balancing::{BalancingLearner, Strategy, UnknownStrategy};
 pub use data_saver::{ArgPicker, DataSaver};
+pub use integrator::{ApproximatingInterval, IntegratorError, IntegratorLearner};
 pub use learner1d::{BoundsError, FirstPointError, Learner1D};
 pub use sequence::{SequenceError, SequenceLearner};
 
@@ -133,6 +135,11 @@ pub trait Learner: Send {
         None
     }
 
+    /// Why this learner will never be done, whatever it is told, where it knows that. Such a learner asks for nothing.
+    fn hopeless(&self) -> Option<String> {
+        None
+    }
+
     /// An empty learner with the same parameters (upstream: `new`).
     fn new_empty(&self) -> Box<dyn Learner>;
 
@@ -193,7 +200,7 @@ pub struct LearnerKind {
 /// All kinds of learner that a study file can name as its `type`. A balancing learner is not among them: the
 /// study makes it from the combos of parameters.
 pub const LEARNERS: &[LearnerKind] =
-    &[learner1d::KIND, average::KIND, average1d::KIND, sequence::KIND, data_saver::KIND];
+    &[learner1d::KIND, average::KIND, average1d::KIND, integrator::KIND, sequence::KIND, data_saver::KIND];
 
 /// Makes an empty learner from the `[learner]` table of a study: reads `type`, hands the other keys to that kind,
 /// and refuses keys that nobody read.

@@ -1,10 +1,11 @@
-use super::goal::{GoalTracker, Moment, Progress, Reached};
+use super::goal::{Condition, GoalTracker, Moment, Progress, Reached};
 use super::{Accounting, Engine, Phase, StopReason, StopSignals, Walltime, Work};
 use crate::checkpoint::{Checkpoint, CheckpointError, Ending, EndingKind, Fact, Meta};
 use crate::learner::{Learner, Loss};
 use crate::model::{Failure, FailureKind, Outcome, Sample};
 use crate::pool::{Completed, Queue, TaskError, TaskErrorKind};
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Results taken from the pool before rank 0 looks at goals, signals and new points again.
@@ -60,6 +61,8 @@ pub enum Ended {
     Goal(Reached),
     /// The learners have nothing left to ask, and the goal was not reached.
     Exhausted,
+    /// Every learner that is not finished knows that it will never be ([`Learner::hopeless`]); why the first is.
+    Hopeless(String),
     /// It stopped before; the same command goes on.
     Stopped(StopReason),
 }
@@ -69,6 +72,7 @@ impl std::fmt::Display for Ended {
         match self {
             Self::Goal(reached) => write!(f, "goal reached: {reached}"),
             Self::Exhausted => f.write_str("nothing is left to ask, and the goal is not reached"),
+            Self::Hopeless(why) => write!(f, "the goal can't be reached: {why}"),
             Self::Stopped(reason) => write!(f, "stopped: {reason}"),
         }
     }
@@ -148,6 +152,7 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
         told: 0,
         given_up: 0,
         goal: None,
+        hopeless: BTreeMap::new(),
         draining: false,
         work: Vec::new(),
         waiting: false,
@@ -169,7 +174,7 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
     let kind = match &ended {
         Ended::Goal(_) => EndingKind::Goal,
         Ended::Stopped(StopReason::Signal(_) | StopReason::Walltime) => EndingKind::Stopped,
-        Ended::Exhausted | Ended::Stopped(_) => EndingKind::Failed,
+        Ended::Exhausted | Ended::Hopeless(_) | Ended::Stopped(_) => EndingKind::Failed,
     };
     let closed = checkpoint.close(unfinished, Ending::new(kind, ended.to_string()));
     let (ended, snapshot_error) = match closed {
@@ -188,6 +193,8 @@ struct Loop {
     /// Points given up in this run.
     given_up: u64,
     goal: Option<Reached>,
+    /// Learners that will never be finished, and why.
+    hopeless: BTreeMap<usize, String>,
     /// The run is over and only takes what still comes back: goals no longer matter.
     draining: bool,
     work: Vec<Work>,
@@ -242,6 +249,9 @@ impl Loop {
         }
         // A goal may hold before anything is asked: an old study started again.
         self.goal = drive.goals.reached(self.moment);
+        for index in 0..drive.engine.learner().children().map_or(1, <[_]>::len) {
+            self.note_hopeless(drive, index);
+        }
         loop {
             if let Some(reached) = self.goal.take() {
                 return Ended::Goal(reached);
@@ -249,7 +259,11 @@ impl Loop {
             if let Some(reason) = self.stop_reason(drive) {
                 return Ended::Stopped(reason);
             }
-            if drive.engine.is_exhausted() {
+            let exhausted = drive.engine.is_exhausted();
+            if let Some(why) = self.no_hope(drive, exhausted) {
+                return Ended::Hopeless(why);
+            }
+            if exhausted {
                 return Ended::Exhausted;
             }
             self.hand_out(drive);
@@ -257,6 +271,25 @@ impl Loop {
             self.settle(drive);
             self.chores(drive, observer);
         }
+    }
+
+    fn note_hopeless(&mut self, drive: &Drive<'_>, index: usize) {
+        let learner = drive.engine.learner();
+        if let Some(why) = OneLearner(learner, index).learner().hopeless() {
+            let of_many = learner.children().is_some_and(|children| children.len() > 1);
+            let why = if of_many { format!("learner {index}: {why}") } else { why };
+            self.hopeless.entry(index).or_insert(why);
+        }
+    }
+
+    /// Why there is no sense in going on: where the other learners are finished, or nothing is left to ask.
+    fn no_hope(&self, drive: &Drive<'_>, exhausted: bool) -> Option<String> {
+        let unfinished = |index: &&usize| !drive.goals.is_finished(**index);
+        let (_, why) = self.hopeless.iter().find(|(index, _)| unfinished(index))?;
+        let without_hope = self.hopeless.keys().filter(unfinished).count();
+        let others_finished = drive.goals.finished() + without_hope == drive.goals.learners();
+        let waits_for_learners = drive.goals.goal().conditions().iter().any(Condition::is_per_learner);
+        (exhausted || others_finished && waits_for_learners).then(|| why.clone())
     }
 
     /// As many new evaluations as the pool can use, and no more than the goal can.
@@ -347,6 +380,7 @@ impl Loop {
         if matches!(fact, Fact::Told(_)) {
             self.told += 1;
             let index = learner as usize;
+            self.note_hopeless(drive, index);
             let before = drive.goals.is_finished(index);
             look_at(&mut drive.goals, drive.engine.learner(), index);
             let after = drive.goals.is_finished(index);

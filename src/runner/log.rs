@@ -115,13 +115,8 @@ impl Learner for Log {
         self.inner.done()
     }
 
-    fn new_empty(&self) -> Box<dyn Learner> {
-        self.inner.new_empty()
-    }
-
-    /// The copy writes no log.
-    fn boxed_clone(&self) -> Box<dyn Learner> {
-        self.inner.boxed_clone()
+    fn hopeless(&self) -> Option<String> {
+        self.inner.hopeless()
     }
 
     fn figures(&self) -> Vec<(&'static str, f64)> {
@@ -134,6 +129,15 @@ impl Learner for Log {
 
     fn interpolate(&self, at: &[f64], out: &mut Vec<f64>) -> bool {
         self.inner.interpolate(at, out)
+    }
+
+    fn new_empty(&self) -> Box<dyn Learner> {
+        self.inner.new_empty()
+    }
+
+    /// The copy writes no log.
+    fn boxed_clone(&self) -> Box<dyn Learner> {
+        self.inner.boxed_clone()
     }
 
     fn children(&self) -> Option<&[Box<dyn Learner>]> {

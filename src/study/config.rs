@@ -135,6 +135,7 @@ impl Study {
             read => read,
         };
         let goal = goal.map_err(|found| problems.extend(found)).ok();
+        problems.extend(loss_of_an_integral(root, learner));
         let strategy = note(strategy(root), problems);
         let mut section = |key| note(optional(root, key), problems).flatten();
         let (run, checkpoint, scheduler) = (section("run"), section("checkpoint"), section("scheduler"));
@@ -181,6 +182,15 @@ fn ends_by_itself(learner: &Table) -> bool {
         Ok(Some(kind)) => ENDING_LEARNERS.contains(&kind),
         _ => false,
     }
+}
+
+/// What an integrator calls its loss neither falls steadily nor towards zero (upstream: the same).
+fn loss_of_an_integral(root: &Table, learner: Option<&Table>) -> Option<SettingError> {
+    let is_integrator = learner?.text("type").is_ok_and(|kind| kind == Some("integrator"));
+    let goal =
+        root.table("goal").ok().flatten().filter(|goal| is_integrator && goal.get("loss").is_some())?;
+    let help = "set `tol` in [learner], and write done = true instead";
+    Some(goal.error("loss", "`goal.loss` is no goal for an integral").help(help))
 }
 
 /// Longest name: files get suffixes, and most file systems end at 255 bytes.

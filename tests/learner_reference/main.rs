@@ -11,5 +11,6 @@
 mod average;
 mod case;
 mod function;
+mod integrator;
 mod line;
 mod replay;

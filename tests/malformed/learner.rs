@@ -5,6 +5,16 @@ const BOUNDS: &str = "bounds = [-1, 1]";
 /// All keys.
 const LEARNER: &str = "type = \"1d\"\nbounds = [-1, 1]";
 
+/// From the type of the learner to the goal.
+const INTEGRATOR: &str =
+    "type = \"1d\"\nbounds = [-1, 1]\n\n[goal]\nloss = 0.01\nnpoints = 10_000\nduration = \"2h\"\n";
+
+macro_rules! integrator {
+    ($tol:literal, $goal:literal) => {
+        concat!("type = \"integrator\"\nbounds = [0, 1]\n", $tol, "\n[goal]\n", $goal, "\n")
+    };
+}
+
 pub(super) const CASES: &[Case] = &[
     case(TYPE, "type = \"1D\"", 11, "1D"),
     case(TYPE, "type = \"one\"", 11, "one"),
@@ -102,4 +112,17 @@ pub(super) const CASES: &[Case] = &[
         13,
         "unknown key `los`",
     ),
+    // Integrals.
+    case(
+        INTEGRATOR,
+        "type = \"integrator\"\nbounds = [0, 1]\n[goal]\ndone = true\n",
+        10,
+        "`learner.tol` is missing",
+    ),
+    case(INTEGRATOR, integrator!("tol = 1e-3", "loss = 0.1"), 15, "`goal.loss` is no goal for an integral"),
+    case(INTEGRATOR, integrator!("tol = \"small\"", "done = true"), 13, "`learner.tol` should be a number"),
+    case(INTEGRATOR, integrator!("tol = -1e-3", "done = true"), 13, "tol should be a number from 0 to 1"),
+    case(INTEGRATOR, integrator!("tol = nan", "done = true"), 13, "tol should be a number from 0 to 1"),
+    case(INTEGRATOR, integrator!("tol = 2", "done = true"), 13, "tol should be a number from 0 to 1"),
+    case(INTEGRATOR, integrator!("tol = 1e-3\nloss = \"default\"", "done = true"), 14, "unknown key `loss`"),
 ];

@@ -8,6 +8,7 @@ mod study_run;
 mod changes;
 mod commands;
 mod failures;
+mod integrals;
 mod kill;
 mod noisy;
 mod reproduce;

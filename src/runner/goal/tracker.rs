@@ -64,6 +64,11 @@ impl GoalTracker {
         &self.goal
     }
 
+    /// Number of learners.
+    pub fn learners(&self) -> usize {
+        self.held.len()
+    }
+
     /// Number of learners that meet their part of the goal.
     pub fn finished(&self) -> usize {
         self.finished

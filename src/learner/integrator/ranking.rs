@@ -1,0 +1,52 @@
+//! Which interval is refined next, and which is given up first.
+
+use crate::learner::heap::{IndexedHeap, ordered_bits};
+use std::cmp::Reverse;
+
+/// By error, then by left end.
+type Rank = (u64, u64);
+
+/// The intervals that may still be refined, by error. All operations are O(log n).
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ranking {
+    worst: IndexedHeap<Rank>,
+    best: IndexedHeap<Reverse<Rank>>,
+    len: usize,
+}
+
+impl Ranking {
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Puts an interval in that was out.
+    pub(super) fn insert(&mut self, id: u32, err: f64, a: f64) {
+        self.len += 1;
+        self.update(id, err, a);
+    }
+
+    /// Takes an interval out that was in.
+    pub(super) fn remove(&mut self, id: u32) {
+        self.len -= 1;
+        self.worst.remove(id);
+        self.best.remove(id);
+    }
+
+    /// An interval that is in has another error.
+    #[inline]
+    pub(super) fn update(&mut self, id: u32, err: f64, a: f64) {
+        let rank = (ordered_bits(err), ordered_bits(a));
+        self.worst.set(id, rank);
+        self.best.set(id, Reverse(rank));
+    }
+
+    /// The one with the largest error, of equals the rightmost.
+    pub(super) fn worst(&self) -> Option<u32> {
+        self.worst.top().map(|(_, id)| id)
+    }
+
+    /// The one with the smallest error, of equals the leftmost.
+    pub(super) fn best(&self) -> Option<u32> {
+        self.best.top().map(|(_, id)| id)
+    }
+}

@@ -1,0 +1,61 @@
+//! Integrals: they end by their own criterion, go on after a stop, and say when they have no end.
+
+use crate::study_run::{Folder, check_rows};
+
+/// x^-p over [0, 1]; at 0 it is infinite.
+fn study(p: &str, rest: &str) -> String {
+    format!(
+        "[function]\nexpression = 'x^(-p)'\n[parameters]\np = {p}\n[learner]\ntype = 'integrator'\n\
+         bounds = [0, 1]\ntol = 1e-6\n[run]\nworkers = 2\n{rest}"
+    )
+}
+
+fn value(p: f64) -> impl Fn(&crate::study_run::Row) -> f64 {
+    move |row| row.point[0].powf(-p)
+}
+
+#[test]
+fn integrals_without_a_goal_run_until_they_are_done() {
+    let folder = Folder::new(&study("[0.25, 0.5]", "in_flight = 1\n"));
+    let summary = folder.command(&["run", "--json"]).end().expect(0).json();
+    assert_eq!(summary["ended"], "goal reached: done");
+    for (figures, exact) in summary["figures"].as_array().unwrap().iter().zip([4.0 / 3.0, 2.0]) {
+        let (igral, err) = (figures["igral"].as_f64().unwrap(), figures["err"].as_f64().unwrap());
+        assert!((igral - exact).abs() <= err && err <= 1e-6 * exact, "{figures}");
+    }
+    let rows = folder.rows();
+    // Done is done: nothing is evaluated again.
+    let ended = folder.command(&["run"]).end().expect(0).says("goal reached: done");
+    assert!(ended.err.contains("p=0.5: igral 1.99999"), "{}", ended.err);
+    check_rows(&rows, &folder.rows(), |row| row.point[0].powf([-0.25, -0.5][row.learner as usize]));
+    assert_eq!(folder.rows().len(), rows.len());
+}
+
+#[test]
+fn a_stopped_integral_goes_on_with_the_points_that_it_would_have_asked() {
+    let one_by_one = "in_flight = 1\n";
+    let whole = Folder::new(&study("0.5", one_by_one));
+    whole.run(0, &[]);
+    let parts = Folder::new(&study("0.5", &format!("{one_by_one}[goal]\nnpoints = 100\n")));
+    for npoints in [100, 101, 350] {
+        parts.write("adaptive.toml", study("0.5", &format!("{one_by_one}[goal]\nnpoints = {npoints}\n")));
+        parts.run(0, &[]);
+        assert_eq!(parts.rows().len(), npoints);
+    }
+    parts.write("adaptive.toml", study("0.5", one_by_one));
+    parts.run(0, &[]);
+    assert_eq!(parts.rows(), whole.rows());
+    check_rows(&[], &whole.rows(), value(0.5));
+}
+
+#[test]
+fn a_divergent_integral_ends_the_run_once_the_others_are_done() {
+    let folder = Folder::new(&study("[0.5, 1.5, 0.25]", ""));
+    let ended = folder.command(&["run"]).end().expect(4).says("the goal can't be reached: learner 1: ");
+    assert!(ended.err.contains("the integral over [0, 1] seems to be infinite"), "{}", ended.err);
+    assert!(ended.err.contains("divergent 1"), "{}", ended.err);
+    let rows = folder.rows();
+    // What is known can't be mended by another run, and costs nothing.
+    folder.command(&["run"]).end().expect(4).says("seems to be infinite");
+    assert_eq!(folder.rows().len(), rows.len());
+}
