@@ -10,7 +10,9 @@
 
 mod curvature;
 mod distance;
+mod named;
 mod resolution;
+pub mod triangle;
 mod window;
 
 pub use curvature::{Curvature, Triangle};
@@ -18,7 +20,7 @@ pub use distance::{AbsMinLog, Distance, Uniform};
 pub use resolution::Resolution;
 pub use window::Window;
 
-use crate::model::settings::{self, Setting, SettingValue, Table};
+use crate::model::settings::{self, Table};
 use std::sync::Arc;
 
 /// How much an interval of the real line still asks for refinement.
@@ -92,46 +94,11 @@ pub fn default_interval_loss() -> Arc<dyn IntervalLoss> {
 
 /// Reads `loss` of a learner's table: a name, or a table with a `name` and parameters; the default if absent.
 pub fn interval_loss_from_settings(learner: &Table) -> settings::Result<Arc<dyn IntervalLoss>> {
-    let Some(setting) = learner.get("loss") else {
-        return Ok(default_interval_loss());
+    let family = named::Family {
+        kinds: INTERVAL_LOSSES.iter().map(|kind| (kind.name, kind.from_settings)).collect(),
+        example: "\"curvature\", or as { name = \"curvature\", area_factor = 1.0 }",
     };
-    match &setting.value {
-        SettingValue::Text(name) => {
-            let mut bare = Table::new(learner.path_of("loss"));
-            bare.span = setting.span.clone();
-            (kind(name, setting)?.from_settings)(&bare)
-        }
-        SettingValue::Table(table) => {
-            let Some(name) = table.text("name")? else {
-                return Err(table
-                    .missing("name")
-                    .help("write it as { name = \"curvature\", area_factor = 1.0 }"));
-            };
-            let at = table.get("name").unwrap_or(setting);
-            let loss = (kind(name, at)?.from_settings)(table)?;
-            table.finish()?;
-            Ok(loss)
-        }
-        _ => Err(learner
-            .error(
-                "loss",
-                format!(
-                    "`{}` should be a name or a table, but is {}",
-                    learner.path_of("loss"),
-                    setting.kind()
-                ),
-            )
-            .help("write it as \"curvature\", or as { name = \"curvature\", area_factor = 1.0 }")),
-    }
-}
-
-fn kind(name: &str, at: &Setting) -> settings::Result<&'static IntervalLossKind> {
-    // Upstream's default is `default_loss`, whatever our own default is; `default` is its short name.
-    let name = if name == "default_loss" { "default" } else { name };
-    INTERVAL_LOSSES.iter().find(|kind| kind.name == name).ok_or_else(|| {
-        let names = INTERVAL_LOSSES.iter().map(|kind| kind.name);
-        settings::unknown(&at.span, &format!("unknown loss `{name}`"), name, names)
-    })
+    Ok(family.read(learner)?.unwrap_or_else(default_interval_loss))
 }
 
 /// A parameter that must be a finite number, zero or more.
@@ -147,6 +114,7 @@ fn weight(table: &Table, key: &str, default: f64) -> settings::Result<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::settings::SettingValue;
 
     fn named(loss: SettingValue) -> settings::Result<Arc<dyn IntervalLoss>> {
         interval_loss_from_settings(&Table::new("learner").with("loss", loss))
