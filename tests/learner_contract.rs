@@ -6,6 +6,7 @@ use adaptive_mpi::learner::{
     self, BalancingLearner, LEARNERS, Learner, Learner1D, Loss, SequenceLearner, Strategy, Suggestion,
     TellError,
 };
+use adaptive_mpi::loss::triangle::TRIANGLE_LOSSES;
 use adaptive_mpi::loss::{self, Curvature, INTERVAL_LOSSES, IntervalLoss};
 use adaptive_mpi::model::settings::{Setting, SettingValue, Table};
 use adaptive_mpi::model::{Point, Sample, Value};
@@ -24,6 +25,10 @@ fn settings(kind: &str) -> Table {
     let table = Table::new("learner").with("type", SettingValue::Text(kind.into()));
     match kind {
         "1d" => table.with("bounds", list(&[-1.0, 1.5])),
+        "2d" => {
+            let pair = |lo, hi| Setting { value: list(&[lo, hi]), span: 0..0 };
+            table.with("bounds", SettingValue::List(vec![pair(-1.0, 1.5), pair(0.0, 0.5)]))
+        }
         "sequence" => {
             table.with("sequence", list(&(0..60).map(|i| f64::from(i * i) - 30.0).collect::<Vec<_>>()))
         }
@@ -51,9 +56,16 @@ fn all_learners() -> Vec<(String, Box<dyn Learner>)> {
         let table = settings("1d").with("loss", SettingValue::Text(kind.name.into()));
         all.push((format!("1d, {}", kind.name), learner::from_settings(&table).unwrap()));
     }
+    for kind in TRIANGLE_LOSSES {
+        let table = settings("2d")
+            .with("loss", SettingValue::Text(kind.name.into()))
+            .with("stack_size", SettingValue::Integer(3));
+        all.push((format!("2d, {}", kind.name), learner::from_settings(&table).unwrap()));
+    }
     for (strategy, name, _) in Strategy::ALL {
         let children: Vec<Box<dyn Learner>> = vec![
             learner::from_settings(&settings("1d")).unwrap(),
+            learner::from_settings(&settings("2d")).unwrap(),
             Box::new(SequenceLearner::of_numbers(vec![1.0, 4.0, 9.0]).unwrap()),
             Box::new(curved((0.0, 3.0))),
             learner::from_settings(&settings("1d")).unwrap(),
@@ -63,15 +75,17 @@ fn all_learners() -> Vec<(String, Box<dyn Learner>)> {
     all
 }
 
+/// Of any number of coordinates; another one for each learner, and with a little noise where there are replicas.
 fn function(sample: &Sample) -> Value {
-    let x = sample.point.x();
-    Value::scalar((3.0 * x + f64::from(sample.learner)).sin() + 0.3 * x + 1.0 / (0.01 + x * x))
+    let x: f64 = sample.point.iter().sum();
+    let noise = 0.2 * (sample.replica as f64 * 0.618_033_988_75).fract();
+    Value::scalar((3.0 * x + f64::from(sample.learner)).sin() + 0.3 * x + 1.0 / (0.01 + x * x) + noise)
 }
 
-type Key = (u32, u64, u64);
+type Key = (u32, u64, Vec<u64>);
 
 fn key(sample: &Sample) -> Key {
-    (sample.learner, sample.replica, sample.point.x().to_bits())
+    (sample.learner, sample.replica, sample.point.iter().map(|x| x.to_bits()).collect())
 }
 
 /// Equal as text: NaN equals itself there.
@@ -540,7 +554,7 @@ fn strategies_are_known_by_name() {
 fn a_study_is_told_what_is_wrong_with_its_learner() {
     let bad = |table: Table| learner::from_settings(&table).err().unwrap();
     let text = |text: &str| SettingValue::Text(text.into());
-    assert_eq!(bad(Table::new("learner")).help, "known: 1d, sequence");
+    assert_eq!(bad(Table::new("learner")).help, "known: 1d, 2d, sequence");
     assert_eq!(bad(Table::new("learner").with("type", text("sequense"))).help, "did you mean `sequence`?");
     assert_eq!(bad(settings("1d").with("los", text("default"))).help, "did you mean `loss`?");
     let bounds =

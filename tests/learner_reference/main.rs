@@ -12,3 +12,4 @@ mod case;
 mod function;
 mod line;
 mod replay;
+mod two;

@@ -83,8 +83,7 @@ mod tests {
     #[test]
     fn the_components_of_a_vector_add_up() {
         let values = [[0.0, 0.0], [0.16, 0.16], [0.9, 0.9]];
-        let gradients =
-            [[[0.0, 3.0], [0.0, 3.0]], [[0.8, 3.0], [0.8, 3.0]], [[0.0, 3.0], [0.0, 3.0]]];
+        let gradients = [[[0.0, 3.0], [0.0, 3.0]], [[0.8, 3.0], [0.8, 3.0]], [[0.0, 3.0], [0.0, 3.0]]];
         let triangle = Triangle::new(POINTS, values.each_ref().map(|y| &y[..]), 0.5)
             .with_gradients(gradients.each_ref().map(|g| &g[..]));
         let expected = 0.48 * 0.06f64.sqrt() + 0.3 * 0.06;

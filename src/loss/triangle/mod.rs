@@ -20,7 +20,7 @@ pub use surface::{Bend, Surface};
 pub use thresholded::Thresholded;
 pub use view::{Place, Triangle};
 
-use super::named::Family;
+use super::{LossKind, loss_from_settings};
 use crate::model::settings::{self, Table};
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ pub trait TriangleLoss: Send + Sync {
     }
 
     /// The loss: zero or more. A triangle with infinite loss comes before all others, the largest first; one whose
-    /// loss is NaN is ranked by its area.
+    /// loss is NaN counts 0.3 of its area, as where the function is flat under the default loss.
     fn evaluate(&self, triangle: &Triangle<'_>) -> f64;
 }
 
@@ -70,15 +70,8 @@ pub fn from_fn(
     Arc::new(FromFn { needs_gradients, function })
 }
 
-/// One kind of loss: how a study file makes it.
-pub struct TriangleLossKind {
-    /// The name in the study file.
-    pub name: &'static str,
-    /// One line for `--help` and error messages.
-    pub about: &'static str,
-    /// Reads the parameters (all keys but `name`). The caller finishes the table.
-    pub from_settings: fn(&Table) -> settings::Result<Arc<dyn TriangleLoss>>,
-}
+/// One kind of loss of a triangle.
+pub type TriangleLossKind = LossKind<dyn TriangleLoss>;
 
 /// All losses that a study file can name for a learner of type `2d`.
 pub const TRIANGLE_LOSSES: &[TriangleLossKind] = &[
@@ -97,11 +90,7 @@ pub fn default_triangle_loss() -> Arc<dyn TriangleLoss> {
 
 /// Reads `loss` of a learner's table: a name, or a table with a `name` and parameters; the default if absent.
 pub fn triangle_loss_from_settings(learner: &Table) -> settings::Result<Arc<dyn TriangleLoss>> {
-    let family = Family {
-        kinds: TRIANGLE_LOSSES.iter().map(|kind| (kind.name, kind.from_settings)).collect(),
-        example: "\"uniform\", or as { name = \"resolution\", min_distance = 0.01 }",
-    };
-    Ok(family.read(learner)?.unwrap_or_else(default_triangle_loss))
+    loss_from_settings(learner, TRIANGLE_LOSSES, default_triangle_loss)
 }
 
 #[cfg(test)]
@@ -141,7 +130,7 @@ mod tests {
             .with("min_length", SettingValue::Float(0.1));
         let error = named(SettingValue::Table(table)).err().unwrap();
         assert_eq!(error.message, "unknown key `min_length` in [learner.loss]");
-        assert!(named(SettingValue::Integer(1)).err().unwrap().help.contains("min_distance"));
+        assert!(named(SettingValue::Integer(1)).err().unwrap().help.contains("name = "));
         assert!(named(SettingValue::Table(Table::new("learner.loss"))).is_err());
     }
 }

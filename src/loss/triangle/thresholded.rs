@@ -20,14 +20,17 @@ pub(super) const KIND: TriangleLossKind = TriangleLossKind {
     about: "as default, times priority_factor where all values are below lower_threshold or above upper_threshold",
     from_settings: |table| {
         let threshold = |key: &str, default: f64| match table.float(key)?.unwrap_or(default) {
-            nan if nan.is_nan() => Err(table.error(key, format!("`{}` should be a number", table.path_of(key)))),
+            nan if nan.is_nan() => {
+                Err(table.error(key, format!("`{}` should be a number", table.path_of(key))))
+            }
             number => Ok(number),
         };
         let lower_threshold = threshold("lower_threshold", f64::NEG_INFINITY)?;
         let upper_threshold = threshold("upper_threshold", f64::INFINITY)?;
         if lower_threshold > upper_threshold {
-            return Err(table
-                .error("lower_threshold", "`lower_threshold` should not be above `upper_threshold`"));
+            return Err(
+                table.error("lower_threshold", "`lower_threshold` should not be above `upper_threshold`")
+            );
         }
         let priority_factor = weight(table, "priority_factor", 0.1)?;
         Ok(Arc::new(Thresholded { lower_threshold, upper_threshold, priority_factor }))

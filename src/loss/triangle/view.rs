@@ -48,10 +48,10 @@ impl<'a> Triangle<'a> {
         &self.points
     }
 
-    /// A component of the value at a corner.
+    /// A component of the value at a corner; NaN if it is infinite: both say that nothing is known there.
     #[inline]
     pub fn value(&self, corner: usize, component: usize) -> f64 {
-        self.values[corner][component] * self.scale
+        known(self.values[corner][component]) * self.scale
     }
 
     /// The values at a corner in the function's own units.
@@ -114,6 +114,11 @@ pub type Place = SmallVec<[f64; 6]>;
 #[inline]
 fn place(point: [f64; 2], values: &[f64], scale: f64) -> Place {
     let mut place = Place::from_slice(&point);
-    place.extend(values.iter().map(|value| value * scale));
+    place.extend(values.iter().map(|value| known(*value) * scale));
     place
+}
+
+#[inline]
+fn known(value: f64) -> f64 {
+    if value.is_finite() { value } else { f64::NAN }
 }
