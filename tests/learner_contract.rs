@@ -6,6 +6,7 @@ use adaptive_mpi::learner::{
     self, BalancingLearner, LEARNERS, Learner, Learner1D, Loss, SequenceLearner, Strategy, Suggestion,
     TellError,
 };
+use adaptive_mpi::loss::triangle::TRIANGLE_LOSSES;
 use adaptive_mpi::loss::{self, Curvature, INTERVAL_LOSSES, IntervalLoss};
 use adaptive_mpi::model::settings::{Setting, SettingValue, Table};
 use adaptive_mpi::model::{Point, Sample, Value};
@@ -25,6 +26,10 @@ fn settings(kind: &str) -> Table {
     match kind {
         "1d" => table.with("bounds", list(&[-1.0, 1.5])),
         "integrator" => table.with("bounds", list(&[-1.0, 1.5])).with("tol", SettingValue::Float(1e-9)),
+        "2d" => {
+            let pair = |lo, hi| Setting { value: list(&[lo, hi]), span: 0..0 };
+            table.with("bounds", SettingValue::List(vec![pair(-1.0, 1.5), pair(0.0, 0.5)]))
+        }
         "sequence" => {
             table.with("sequence", list(&(0..60).map(|i| f64::from(i * i) - 30.0).collect::<Vec<_>>()))
         }
@@ -79,9 +84,16 @@ fn all_learners() -> Vec<(String, Box<dyn Learner>)> {
         .with("integer", SettingValue::Bool(true))
         .with("points_first", list(&[3.0]));
     all.push(("1d, whole numbers".into(), learner::from_settings(&whole).unwrap()));
+    for kind in TRIANGLE_LOSSES {
+        let table = settings("2d")
+            .with("loss", SettingValue::Text(kind.name.into()))
+            .with("stack_size", SettingValue::Integer(3));
+        all.push((format!("2d, {}", kind.name), learner::from_settings(&table).unwrap()));
+    }
     for (strategy, name, _) in Strategy::ALL {
         let children: Vec<Box<dyn Learner>> = vec![
             learner::from_settings(&settings("1d")).unwrap(),
+            learner::from_settings(&settings("2d")).unwrap(),
             Box::new(SequenceLearner::of_numbers(vec![1.0, 4.0, 9.0]).unwrap()),
             Box::new(curved((0.0, 3.0))),
             learner::from_settings(&settings("average")).unwrap(),

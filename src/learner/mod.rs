@@ -11,6 +11,7 @@ mod heap;
 mod integrator;
 mod intervals;
 mod learner1d;
+mod learner2d;
 mod line;
 mod moments;
 mod seeds;
@@ -24,6 +25,7 @@ pub use balancing::{BalancingLearner, Strategy, UnknownStrategy};
 pub use data_saver::{ArgPicker, DataSaver};
 pub use integrator::{ApproximatingInterval, IntegratorError, IntegratorLearner};
 pub use learner1d::{BoundsError, FirstPointError, Learner1D};
+pub use learner2d::{DEFAULT_STACK_SIZE, Learner2D, PlaneError};
 pub use sequence::{SequenceError, SequenceLearner};
 
 use crate::model::settings::{self, Table};
@@ -199,8 +201,15 @@ pub struct LearnerKind {
 
 /// All kinds of learner that a study file can name as its `type`. A balancing learner is not among them: the
 /// study makes it from the combos of parameters.
-pub const LEARNERS: &[LearnerKind] =
-    &[learner1d::KIND, average::KIND, average1d::KIND, integrator::KIND, sequence::KIND, data_saver::KIND];
+pub const LEARNERS: &[LearnerKind] = &[
+    learner1d::KIND,
+    learner2d::KIND,
+    average::KIND,
+    average1d::KIND,
+    integrator::KIND,
+    sequence::KIND,
+    data_saver::KIND,
+];
 
 /// Makes an empty learner from the `[learner]` table of a study: reads `type`, hands the other keys to that kind,
 /// and refuses keys that nobody read.

@@ -151,6 +151,22 @@ tol = 1e-8
 "#,
     },
     Part {
+        name: "2d",
+        about: "a function of two variables, densely where it bends",
+        text: r#"# A function of two variables x and y: many points where it bends, few where it is flat.
+type = "2d"
+# First and last x, first and last y.
+bounds = [[-1, 1], [-1, 1]]
+# What makes a triangle worth refining: default, uniform, resolution, minimize_triangle_surface, thresholded,
+# triangle. A loss with settings is a table: { name = "resolution", min_distance = 0.01 }
+# loss = "default"
+# Points chosen from one state; 1 uses every value for the very next point.
+# stack_size = 10
+# Height of the domain against its width, as triangles are judged: above 1 resolves y more finely than x.
+# aspect_ratio = 1.0
+"#,
+    },
+    Part {
         name: "sequence",
         about: "a given list of points, in order",
         text: r#"# Each point of a list, in order. The study ends when all are evaluated.

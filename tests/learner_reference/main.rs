@@ -14,3 +14,4 @@ mod function;
 mod integrator;
 mod line;
 mod replay;
+mod two;

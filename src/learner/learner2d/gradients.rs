@@ -1,0 +1,171 @@
+//! The gradients at the vertices of a triangulation, kept up to date locally.
+//!
+//! Upstream's losses use the gradients that a Clough-Tocher interpolant would have: those that minimise the bending
+//! energy of the curves along all edges. An edge from p to q of length L with values v, w and gradients g, h
+//! contributes 4/L³ (a² + a b + b²), a = g·(q - p) - (w - v), b = h·(q - p) - (w - v) (up to a constant factor). For
+//! one vertex, all others held, the minimiser is a 2x2 system; sweeping over all vertices until nothing moves is
+//! upstream's way (scipy's, at most 400 sweeps, to 1e-6).
+//!
+//! A new value moves gradients only nearby: its effect falls by more than half from one ring of vertices to the
+//! next. So here a list of vertices to solve again starts with those whose edges or values changed, and a vertex
+//! puts its neighbours on the list once its gradient has moved by more than matters. What it has not passed on is
+//! remembered, so that many small moves add up to one that is. The work per point does not depend on the number of
+//! points.
+
+use super::mesh::Star;
+use crate::geometry::{Triangulation, VertexId};
+use std::collections::VecDeque;
+
+/// A move of a gradient is passed on when it can change a loss by more than this part of it.
+pub(super) const TOLERANCE: f64 = 0.02;
+
+/// The slope (values of unit range, domain of unit width) whose change by [`TOLERANCE`] of itself matters even where
+/// the function is linear: there the default loss is 0.3 times the area, which a deviation of about this slope times
+/// the length of an edge equals.
+const LEAST_SLOPE: f64 = 0.2;
+
+/// One relaxation stops after this many solved vertices; what is left on the list is done with the next value.
+const MOST_STEPS: usize = 100_000;
+
+/// Gradients per vertex and component of the value, in units of the value per unit of the scaled domain.
+#[derive(Clone, Debug)]
+pub(super) struct Gradients {
+    dim: usize,
+    rows: Vec<[f64; 2]>,
+    /// As the neighbours know them.
+    passed_on: Vec<[f64; 2]>,
+    queue: VecDeque<VertexId>,
+    queued: Vec<bool>,
+    tolerance: f64,
+}
+
+impl Gradients {
+    pub(super) fn new(dim: usize, tolerance: f64) -> Self {
+        Self {
+            dim,
+            rows: Vec::new(),
+            passed_on: Vec::new(),
+            queue: VecDeque::new(),
+            queued: Vec::new(),
+            tolerance,
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_tolerance(self, tolerance: f64) -> Self {
+        Self { tolerance, ..self }
+    }
+
+    /// The gradients of the components at a vertex.
+    #[inline]
+    pub(super) fn row(&self, vertex: VertexId) -> &[[f64; 2]] {
+        let start = vertex as usize * self.dim;
+        &self.rows[start..start + self.dim]
+    }
+
+    /// Makes room for the next vertex.
+    pub(super) fn push(&mut self) {
+        self.rows.resize(self.rows.len() + self.dim, [0.0; 2]);
+        self.passed_on.resize(self.rows.len(), [0.0; 2]);
+        self.queued.push(false);
+    }
+
+    /// The edges or the value of this vertex changed: it is to be solved again.
+    #[inline]
+    pub(super) fn queue(&mut self, vertex: VertexId) {
+        if !std::mem::replace(&mut self.queued[vertex as usize], true) {
+            self.queue.push_back(vertex);
+        }
+    }
+
+    /// Solves what is on the list, and what this moves. `scale` is one over the range of values; `moved` gets the
+    /// stars of the vertices whose gradient moved by more than matters.
+    pub(super) fn relax(
+        &mut self,
+        mesh: &Triangulation<2>,
+        incident: &[u32],
+        values: &[f64],
+        scale: f64,
+        mut moved: impl FnMut(&Star),
+    ) {
+        let mut star = Star::default();
+        for _ in 0..MOST_STEPS {
+            let Some(vertex) = self.queue.pop_front() else { break };
+            self.queued[vertex as usize] = false;
+            star.gather(mesh, incident, vertex);
+            let mut matters = false;
+            for component in 0..self.dim {
+                matters |= self.solve(mesh, &star, values, scale, component);
+            }
+            if matters {
+                let row = vertex as usize * self.dim..(vertex as usize + 1) * self.dim;
+                self.passed_on[row.clone()].copy_from_slice(&self.rows[row]);
+                star.neighbours.iter().for_each(|neighbour| self.queue(*neighbour));
+                moved(&star);
+            }
+        }
+    }
+
+    /// Solves for one component of the gradient at one vertex; says whether it has moved by more than matters.
+    #[inline]
+    fn solve(
+        &mut self,
+        mesh: &Triangulation<2>,
+        star: &Star,
+        values: &[f64],
+        scale: f64,
+        component: usize,
+    ) -> bool {
+        let dim = self.dim;
+        let at = star.vertex as usize * dim + component;
+        let (point, value) = (mesh.point(star.vertex), values[at]);
+        let (mut xx, mut xy, mut yy) = (0.0, 0.0, 0.0);
+        let (mut sx, mut sy) = (0.0, 0.0);
+        for &neighbour in &star.neighbours {
+            let other = neighbour as usize * dim + component;
+            let rise = values[other] - value;
+            // An edge to a value that is unknown says nothing.
+            if !rise.is_finite() {
+                continue;
+            }
+            let to = mesh.point(neighbour);
+            let (x, y) = (to[0] - point[0], to[1] - point[1]);
+            let length2 = x * x + y * y;
+            let weight = 1.0 / (length2 * length2.sqrt());
+            let [gx, gy] = self.rows[other];
+            let pull = (6.0 * rise - 2.0 * (x * gx + y * gy)) * weight;
+            let (wx, wy) = (x * weight, y * weight);
+            (xx, xy, yy) = (xx + wx * x, xy + wx * y, yy + wy * y);
+            (sx, sy) = (sx + pull * x, sy + pull * y);
+        }
+        let (xx, xy, yy) = (4.0 * xx, 4.0 * xy, 4.0 * yy);
+        let determinant = xx * yy - xy * xy;
+        let solved = if determinant > 1e-13 * xx * yy {
+            [(yy * sx - xy * sy) / determinant, (xx * sy - xy * sx) / determinant]
+        } else {
+            // Known values lie in one direction only, or nowhere: the shortest gradient that fits.
+            let bend = xx * sx * sx + 2.0 * xy * sx * sy + yy * sy * sy;
+            let step = if bend > 0.0 { (sx * sx + sy * sy) / bend } else { 0.0 };
+            [sx * step, sy * step]
+        };
+        let [gx, gy] = if solved[0].is_finite() && solved[1].is_finite() { solved } else { [0.0; 2] };
+        self.rows[at] = [gx, gy];
+        let before = self.passed_on[at];
+        let moved = (gx - before[0]).abs().max((gy - before[1]).abs());
+        if moved <= self.tolerance * LEAST_SLOPE / scale {
+            return false;
+        }
+        // How steeply the values leave the tangent plane: what the deviations of the triangles are made of.
+        let mut steepest = LEAST_SLOPE / scale;
+        for &neighbour in &star.neighbours {
+            let to = mesh.point(neighbour);
+            let (x, y) = (to[0] - point[0], to[1] - point[1]);
+            let miss = values[neighbour as usize * dim + component] - value - gx * x - gy * y;
+            let slope2 = miss * miss / (x * x + y * y);
+            if slope2 > steepest * steepest {
+                steepest = slope2.sqrt();
+            }
+        }
+        moved > self.tolerance * steepest
+    }
+}

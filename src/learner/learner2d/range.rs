@@ -1,0 +1,40 @@
+/// The range of the values told so far; what is not finite has no part in it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Range {
+    /// Smallest and largest value per component.
+    ends: Vec<(f64, f64)>,
+}
+
+impl Range {
+    #[inline]
+    pub(super) fn put(&mut self, row: &[f64]) {
+        self.ends.resize(row.len(), (f64::INFINITY, f64::NEG_INFINITY));
+        for ((lo, hi), value) in self.ends.iter_mut().zip(row).filter(|(_, value)| value.is_finite()) {
+            *lo = lo.min(*value);
+            *hi = hi.max(*value);
+        }
+    }
+
+    /// The widest of the components; 0 before two values differ.
+    #[inline]
+    pub(super) fn widest(&self) -> f64 {
+        self.ends.iter().map(|(lo, hi)| hi - lo).fold(0.0, f64::max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Range;
+
+    #[test]
+    fn the_widest_component_counts_and_what_is_not_finite_does_not() {
+        let mut range = Range::default();
+        assert_eq!(range.widest(), 0.0);
+        range.put(&[1.0, f64::NAN]);
+        assert_eq!(range.widest(), 0.0);
+        for row in [[2.0, f64::INFINITY], [4.0, -3.0], [f64::NEG_INFINITY, 7.0]] {
+            range.put(&row);
+        }
+        assert_eq!(range.widest(), 10.0);
+    }
+}
