@@ -6,6 +6,7 @@ use adaptive_mpi::learner::{
     self, BalancingLearner, LEARNERS, Learner, Learner1D, Loss, SequenceLearner, Strategy, Suggestion,
     TellError,
 };
+use adaptive_mpi::loss::simplex::SIMPLEX_LOSSES;
 use adaptive_mpi::loss::{self, Curvature, INTERVAL_LOSSES, IntervalLoss};
 use adaptive_mpi::model::settings::{Setting, SettingValue, Table};
 use adaptive_mpi::model::{Point, Sample, Value};
@@ -19,11 +20,17 @@ fn list(numbers: &[f64]) -> SettingValue {
     SettingValue::List(numbers.iter().map(item).collect())
 }
 
+fn lists<const N: usize>(rows: &[[f64; N]]) -> SettingValue {
+    let row = |row: &[f64; N]| Setting { value: list(row), span: 0..0 };
+    SettingValue::List(rows.iter().map(row).collect())
+}
+
 /// Settings of a learner of each registered kind; for a new kind, add its own here.
 fn settings(kind: &str) -> Table {
     let table = Table::new("learner").with("type", SettingValue::Text(kind.into()));
     match kind {
         "1d" => table.with("bounds", list(&[-1.0, 1.5])),
+        "nd" => table.with("bounds", lists(&[[-1.0, 1.5], [0.0, 2.0]])),
         "sequence" => {
             table.with("sequence", list(&(0..60).map(|i| f64::from(i * i) - 30.0).collect::<Vec<_>>()))
         }
@@ -51,12 +58,24 @@ fn all_learners() -> Vec<(String, Box<dyn Learner>)> {
         let table = settings("1d").with("loss", SettingValue::Text(kind.name.into()));
         all.push((format!("1d, {}", kind.name), learner::from_settings(&table).unwrap()));
     }
+    for kind in SIMPLEX_LOSSES {
+        let table = settings("nd").with("loss", SettingValue::Text(kind.name.into()));
+        all.push((format!("nd, {}", kind.name), learner::from_settings(&table).unwrap()));
+    }
+    let nd = || Table::new("learner").with("type", SettingValue::Text("nd".into()));
+    let cube = nd().with("bounds", lists(&[[-1.0, 1.0], [0.0, 1e-6], [-1e4, 3e4]]));
+    let pentagon = nd()
+        .with("hull", lists(&[[0.0, -1.0], [0.95, -0.3], [0.6, 0.8], [-0.6, 0.8], [-0.95, -0.3]]))
+        .with("anisotropic", SettingValue::Bool(true));
+    for (name, table) in [("nd, a cube", cube), ("nd, a pentagon", pentagon)] {
+        all.push((name.into(), learner::from_settings(&table).unwrap()));
+    }
     for (strategy, name, _) in Strategy::ALL {
         let children: Vec<Box<dyn Learner>> = vec![
             learner::from_settings(&settings("1d")).unwrap(),
             Box::new(SequenceLearner::of_numbers(vec![1.0, 4.0, 9.0]).unwrap()),
             Box::new(curved((0.0, 3.0))),
-            learner::from_settings(&settings("1d")).unwrap(),
+            learner::from_settings(&settings("nd")).unwrap(),
         ];
         all.push((format!("balancing, {name}"), Box::new(BalancingLearner::new(children, *strategy))));
     }
@@ -64,14 +83,15 @@ fn all_learners() -> Vec<(String, Box<dyn Learner>)> {
 }
 
 fn function(sample: &Sample) -> Value {
-    let x = sample.point.x();
+    // All coordinates count, each with a weight of its own.
+    let x = sample.point.iter().enumerate().map(|(axis, x)| x * 0.6f64.powi(axis as i32)).sum::<f64>();
     Value::scalar((3.0 * x + f64::from(sample.learner)).sin() + 0.3 * x + 1.0 / (0.01 + x * x))
 }
 
-type Key = (u32, u64, u64);
+type Key = (u32, u64, Vec<u64>);
 
 fn key(sample: &Sample) -> Key {
-    (sample.learner, sample.replica, sample.point.x().to_bits())
+    (sample.learner, sample.replica, sample.point.iter().map(|x| x.to_bits()).collect())
 }
 
 /// Equal as text: NaN equals itself there.
@@ -540,7 +560,7 @@ fn strategies_are_known_by_name() {
 fn a_study_is_told_what_is_wrong_with_its_learner() {
     let bad = |table: Table| learner::from_settings(&table).err().unwrap();
     let text = |text: &str| SettingValue::Text(text.into());
-    assert_eq!(bad(Table::new("learner")).help, "known: 1d, sequence");
+    assert_eq!(bad(Table::new("learner")).help, "known: 1d, nd, sequence");
     assert_eq!(bad(Table::new("learner").with("type", text("sequense"))).help, "did you mean `sequence`?");
     assert_eq!(bad(settings("1d").with("los", text("default"))).help, "did you mean `loss`?");
     let bounds =

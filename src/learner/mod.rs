@@ -7,6 +7,7 @@ mod balancing;
 mod heap;
 mod intervals;
 mod learner1d;
+pub mod learner_nd;
 mod line;
 mod sequence;
 mod split;
@@ -14,6 +15,7 @@ mod values;
 
 pub use balancing::{BalancingLearner, Strategy, UnknownStrategy};
 pub use learner1d::{BoundsError, Learner1D};
+pub use learner_nd::LearnerNd;
 pub use sequence::{SequenceError, SequenceLearner};
 
 use crate::model::settings::{self, Table};
@@ -159,7 +161,7 @@ pub struct LearnerKind {
 
 /// All kinds of learner that a study file can name as its `type`. A balancing learner is not among them: the
 /// study makes it from the combos of parameters.
-pub const LEARNERS: &[LearnerKind] = &[learner1d::KIND, sequence::KIND];
+pub const LEARNERS: &[LearnerKind] = &[learner1d::KIND, learner_nd::KIND, sequence::KIND];
 
 /// Makes an empty learner from the `[learner]` table of a study: reads `type`, hands the other keys to that kind,
 /// and refuses keys that nobody read.

@@ -11,6 +11,7 @@
 mod curvature;
 mod distance;
 mod resolution;
+pub mod simplex;
 mod window;
 
 pub use curvature::{Curvature, Triangle};
@@ -65,15 +66,18 @@ pub fn from_fn(
     Arc::new(FromFn { nth_neighbors, function })
 }
 
-/// One kind of loss: how a study file makes it.
-pub struct IntervalLossKind {
+/// One kind of loss: how a study file makes it. `L` is the trait of the losses of a learner, as `dyn IntervalLoss`.
+pub struct LossKind<L: ?Sized> {
     /// The name in the study file.
     pub name: &'static str,
     /// One line for `--help` and error messages.
     pub about: &'static str,
     /// Reads the parameters (all keys but `name`). The caller finishes the table.
-    pub from_settings: fn(&Table) -> settings::Result<Arc<dyn IntervalLoss>>,
+    pub from_settings: fn(&Table) -> settings::Result<Arc<L>>,
 }
+
+/// One kind of loss of an interval.
+pub type IntervalLossKind = LossKind<dyn IntervalLoss>;
 
 /// All losses that a study file can name for a learner of type `1d`.
 pub const INTERVAL_LOSSES: &[IntervalLossKind] = &[
@@ -92,44 +96,53 @@ pub fn default_interval_loss() -> Arc<dyn IntervalLoss> {
 
 /// Reads `loss` of a learner's table: a name, or a table with a `name` and parameters; the default if absent.
 pub fn interval_loss_from_settings(learner: &Table) -> settings::Result<Arc<dyn IntervalLoss>> {
+    loss_from_settings(learner, INTERVAL_LOSSES, default_interval_loss)
+}
+
+/// The same for the losses of any learner.
+fn loss_from_settings<L: ?Sized>(
+    learner: &Table,
+    kinds: &[LossKind<L>],
+    default: fn() -> Arc<L>,
+) -> settings::Result<Arc<L>> {
     let Some(setting) = learner.get("loss") else {
-        return Ok(default_interval_loss());
+        return Ok(default());
     };
+    let example = "{ name = \"curvature\", … }";
     match &setting.value {
         SettingValue::Text(name) => {
             let mut bare = Table::new(learner.path_of("loss"));
             bare.span = setting.span.clone();
-            (kind(name, setting)?.from_settings)(&bare)
+            (kind(kinds, name, setting)?.from_settings)(&bare)
         }
         SettingValue::Table(table) => {
             let Some(name) = table.text("name")? else {
-                return Err(table
-                    .missing("name")
-                    .help("write it as { name = \"curvature\", area_factor = 1.0 }"));
+                return Err(table.missing("name").help(format!("write it as {example}")));
             };
             let at = table.get("name").unwrap_or(setting);
-            let loss = (kind(name, at)?.from_settings)(table)?;
+            let loss = (kind(kinds, name, at)?.from_settings)(table)?;
             table.finish()?;
             Ok(loss)
         }
-        _ => Err(learner
-            .error(
-                "loss",
-                format!(
-                    "`{}` should be a name or a table, but is {}",
-                    learner.path_of("loss"),
-                    setting.kind()
-                ),
-            )
-            .help("write it as \"curvature\", or as { name = \"curvature\", area_factor = 1.0 }")),
+        _ => {
+            let path = learner.path_of("loss");
+            let message = format!("`{path}` should be a name or a table, but is {}", setting.kind());
+            Err(learner
+                .error("loss", message)
+                .help(format!("write it as \"curvature\", or with settings as {example}")))
+        }
     }
 }
 
-fn kind(name: &str, at: &Setting) -> settings::Result<&'static IntervalLossKind> {
+fn kind<'a, L: ?Sized>(
+    kinds: &'a [LossKind<L>],
+    name: &str,
+    at: &Setting,
+) -> settings::Result<&'a LossKind<L>> {
     // Upstream's default is `default_loss`, whatever our own default is; `default` is its short name.
     let name = if name == "default_loss" { "default" } else { name };
-    INTERVAL_LOSSES.iter().find(|kind| kind.name == name).ok_or_else(|| {
-        let names = INTERVAL_LOSSES.iter().map(|kind| kind.name);
+    kinds.iter().find(|kind| kind.name == name).ok_or_else(|| {
+        let names = kinds.iter().map(|kind| kind.name);
         settings::unknown(&at.span, &format!("unknown loss `{name}`"), name, names)
     })
 }

@@ -100,6 +100,19 @@ bounds = [-1, 1]
 "#,
     },
     Part {
+        name: "nd",
+        about: "a function of two or more variables, densely where it changes",
+        text: r#"# A function of two or more variables (2 to 8): many points where it changes, few where it does not.
+type = "nd"
+# Lower and upper bound of each variable; their corners are asked first.
+bounds = [[-1, 1], [0, 10]]
+# What makes a simplex worth refining: default, uniform, std, triangle, curvature.
+# loss = "default"
+# Narrow simplices across steep slopes.
+# anisotropic = false
+"#,
+    },
+    Part {
         name: "sequence",
         about: "a given list of points, in order",
         text: r#"# Each point of a list, in order. The study ends when all are evaluated.
@@ -261,6 +274,6 @@ mod tests {
     #[test]
     fn an_unknown_name_is_advised() {
         assert_eq!(template("pyton", "1d").unwrap_err().help, "did you mean `python`?");
-        assert_eq!(template("python", "zzz").unwrap_err().help, "known: 1d, sequence");
+        assert_eq!(template("python", "zzz").unwrap_err().help, "known: 1d, nd, sequence");
     }
 }

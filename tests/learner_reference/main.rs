@@ -11,4 +11,5 @@
 mod case;
 mod function;
 mod line;
+mod nd;
 mod replay;
