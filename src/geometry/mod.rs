@@ -1,1 +1,18 @@
-//! Simplices, triangulations and predicates in D dimensions. Pure functions and flat data.
+//! Simplices, predicates and triangulations in D dimensions: pure functions and flat data.
+//!
+//! - [`Triangulation`]: an incremental Delaunay triangulation that tells which simplices each insert removed and
+//!   added, for learners that keep one loss per simplex.
+//! - [`simplex`]: measures of a single simplex, with dimensions known at run time only.
+//! - [`predicates`]: signs of determinants that are right in spite of rounding.
+//! - [`hull`]: the bounding box and the extreme points of a set.
+//!
+//! Nothing here knows of values, losses or scales: the caller divides coordinates by their widths first.
+
+mod exact;
+pub mod hull;
+mod matrix;
+pub mod predicates;
+pub mod simplex;
+mod triangulation;
+
+pub use triangulation::{GeometryError, InsertError, NONE, SimplexId, Triangulation, VertexId};

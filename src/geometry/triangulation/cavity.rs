@@ -1,0 +1,332 @@
+//! Which simplices a new point removes, and which faces it is joined with. Nothing is changed here.
+
+use super::locate::Place;
+use super::ridges::Ridges;
+use super::{FLAT, Matrix, NONE, SimplexId, Triangulation, VertexId, is_flat};
+use crate::geometry::matrix::{determinant, sub};
+use crate::geometry::predicates;
+use rustc_hash::FxHashSet;
+
+/// A face that gets joined with the new point.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Face {
+    /// The simplex that stays behind it, or [`NONE`] if it is a hull face still.
+    pub(super) beyond: SimplexId,
+    /// The place of the face among those of `beyond`.
+    pub(super) slot: u8,
+    /// Orientation of the vertices of the face, ascending, with the point last.
+    pub(super) orientation: i8,
+}
+
+/// The work space of an insert; kept from one to the next so that nothing is allocated.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Cavity {
+    /// Simplices to be removed; those that hold the point first.
+    pub(super) inside: Vec<SimplexId>,
+    /// The boundary.
+    pub(super) faces: Vec<Face>,
+    /// Rows of D vertices: those of `faces`, then hull faces that will be none any more.
+    pub(super) sheets: Vec<VertexId>,
+    /// Rows of D: which other boundary face shares the ridge without vertex j; [`NONE`] at the hull.
+    pub(super) links: Vec<u32>,
+    /// How many of `inside` have to stay.
+    fixed: usize,
+    /// Hull faces that the point lies strictly beyond.
+    visible: Vec<(SimplexId, u8)>,
+    seen: FxHashSet<(SimplexId, u8)>,
+    /// Hull faces that are opened.
+    opened: Vec<(SimplexId, u8)>,
+    stamp: u32,
+    /// By simplex: 2 stamp if tested, 2 stamp + 1 if inside.
+    marks: Vec<u32>,
+    vertex_stamp: u32,
+    vertex_marks: Vec<u32>,
+    ridges: Ridges,
+}
+
+impl Cavity {
+    fn start(&mut self, simplices: usize, points: usize) {
+        self.inside.clear();
+        self.visible.clear();
+        self.seen.clear();
+        self.fixed = 0;
+        if self.stamp >= u32::MAX / 2 - 1 {
+            self.marks.fill(0);
+            self.stamp = 0;
+        }
+        self.stamp += 1;
+        self.marks.resize(simplices.max(self.marks.len()), 0);
+        self.vertex_marks.resize(points.max(self.vertex_marks.len()), 0);
+    }
+
+    fn enter(&mut self, simplex: SimplexId) {
+        self.marks[simplex as usize] = 2 * self.stamp + 1;
+        self.inside.push(simplex);
+    }
+
+    fn leave(&mut self, simplex: SimplexId) {
+        self.marks[simplex as usize] = 2 * self.stamp;
+    }
+
+    #[inline]
+    fn is_inside(&self, simplex: SimplexId) -> bool {
+        self.marks[simplex as usize] == 2 * self.stamp + 1
+    }
+
+    /// Whether this is the first time that the simplex is asked for.
+    #[inline]
+    fn test(&mut self, simplex: SimplexId) -> bool {
+        let mark = &mut self.marks[simplex as usize];
+        let first = *mark >> 1 != self.stamp;
+        if first {
+            *mark = 2 * self.stamp;
+        }
+        first
+    }
+
+    fn see(&mut self, simplex: SimplexId, k: usize) {
+        if self.seen.insert((simplex, k as u8)) {
+            self.visible.push((simplex, k as u8));
+        }
+    }
+}
+
+/// What joining a face with the point would give.
+#[derive(Clone, Copy)]
+struct Joint {
+    flat: bool,
+    /// 0 if flat, unless it was asked for exactly.
+    orientation: i8,
+    /// Of the point seen from the face: 1 where the simplex is, -1 beyond; 0 as for `orientation`.
+    side: i8,
+}
+
+impl<const D: usize> Triangulation<D> {
+    /// Digs the cavity of a point that lies in `place`. False if there is none that is sound.
+    ///
+    /// Normally the cavity grows by the circumsphere test with its slack and no flat simplices are made. With `exact` it
+    /// starts from all simplices that hold the point by exact signs, whose boundary is strictly visible for certain, and
+    /// flat simplices are made where they are needed; outside of the hull it doesn't grow at all.
+    pub(super) fn dig(&self, cavity: &mut Cavity, point: &[f64; D], place: Place, exact: bool) -> bool {
+        cavity.start(self.spheres.len(), self.points.len());
+        match place {
+            Place::Inside(simplex) => {
+                cavity.enter(simplex);
+                if exact {
+                    self.enter_star(cavity, point);
+                }
+                cavity.fixed = cavity.inside.len();
+                self.grow(cavity, point, true);
+            }
+            Place::Outside(simplex, k) => {
+                if self.side(simplex, k, point) >= 0 {
+                    return false;
+                }
+                cavity.see(simplex, k);
+                self.grow(cavity, point, !exact);
+            }
+        }
+        loop {
+            match self.boundary(cavity, point, exact) {
+                Boundary::Sound => break,
+                Boundary::Smaller => {
+                    let (marks, inside) = (&cavity.marks, 2 * cavity.stamp + 1);
+                    cavity.inside.retain(|simplex| marks[*simplex as usize] == inside);
+                }
+                Boundary::Broken => return false,
+            }
+        }
+        let joined = cavity.faces.len();
+        joined > 0 && cavity.ridges.pair(&cavity.sheets, D, joined, NONE, &mut cavity.links)
+    }
+
+    /// All simplices that share the smallest face on which the point lies exactly.
+    fn enter_star(&self, cavity: &mut Cavity, point: &[f64; D]) {
+        let mut next = 0;
+        while next < cavity.inside.len() {
+            let simplex = cavity.inside[next];
+            next += 1;
+            for (k, &other) in self.neighbours(simplex).iter().enumerate() {
+                if other != NONE && !cavity.is_inside(other) && self.side(simplex, k, point) == 0 {
+                    cavity.enter(other);
+                }
+            }
+        }
+    }
+
+    /// Adds simplices whose circumspheres hold the point, and finds hull faces that it lies beyond.
+    fn grow(&self, cavity: &mut Cavity, point: &[f64; D], conflicts: bool) {
+        let (mut next, mut next_visible) = (0, 0);
+        loop {
+            if let Some(&simplex) = cavity.inside.get(next) {
+                next += 1;
+                for k in 0..=D {
+                    let other = self.neighbours(simplex)[k];
+                    if other == NONE {
+                        let joint = self.joint(simplex, k, point, false);
+                        let side = if joint.flat { self.side(simplex, k, point) } else { joint.side };
+                        if side < 0 {
+                            cavity.see(simplex, k);
+                        }
+                    } else if cavity.test(other) && self.in_sphere(other, point) {
+                        cavity.enter(other);
+                    }
+                }
+            } else if let Some(&(simplex, k)) = cavity.visible.get(next_visible) {
+                next_visible += 1;
+                if conflicts && cavity.test(simplex) && self.in_sphere(simplex, point) {
+                    cavity.enter(simplex);
+                }
+                for j in (0..=D).filter(|j| *j != usize::from(k)) {
+                    let (other, face) = self.along_the_hull(simplex, k.into(), j);
+                    if !cavity.seen.contains(&(other, face as u8)) && self.side(other, face, point) < 0 {
+                        cavity.see(other, face);
+                    }
+                }
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// Collects the boundary, or makes the cavity smaller.
+    fn boundary(&self, cavity: &mut Cavity, point: &[f64; D], exact: bool) -> Boundary {
+        cavity.faces.clear();
+        cavity.sheets.clear();
+        cavity.opened.clear();
+        let mut smaller = false;
+        for at in 0..cavity.inside.len() {
+            let simplex = cavity.inside[at];
+            for k in 0..=D {
+                let beyond = self.neighbours(simplex)[k];
+                if beyond != NONE && cavity.is_inside(beyond) {
+                    continue;
+                }
+                let joint = self.joint(simplex, k, point, exact);
+                let sound = joint.side > 0 && (exact && (at < cavity.fixed || beyond == NONE) || !joint.flat);
+                if sound {
+                    let slot = if beyond == NONE { 0 } else { self.slot(beyond, simplex) as u8 };
+                    cavity.faces.push(Face { beyond, slot, orientation: joint.orientation });
+                    self.push_face(&mut cavity.sheets, simplex, k);
+                } else if beyond == NONE {
+                    cavity.opened.push((simplex, k as u8));
+                } else if at < cavity.fixed {
+                    return Boundary::Broken;
+                } else {
+                    cavity.leave(simplex);
+                    smaller = true;
+                    break;
+                }
+            }
+        }
+        if smaller {
+            return Boundary::Smaller;
+        }
+        for at in 0..cavity.visible.len() {
+            let (simplex, k) = cavity.visible[at];
+            if cavity.is_inside(simplex) {
+                continue;
+            }
+            let joint = self.joint(simplex, k.into(), point, exact);
+            if exact || !joint.flat {
+                cavity.faces.push(Face { beyond: simplex, slot: k, orientation: joint.orientation });
+                self.push_face(&mut cavity.sheets, simplex, k.into());
+                cavity.opened.push((simplex, k));
+            }
+        }
+        if self.loses_a_vertex(cavity) {
+            return if cavity.inside.iter().all(|simplex| cavity.is_inside(*simplex)) {
+                Boundary::Broken
+            } else {
+                Boundary::Smaller
+            };
+        }
+        for at in 0..cavity.opened.len() {
+            let (simplex, k) = cavity.opened[at];
+            self.push_face(&mut cavity.sheets, simplex, k.into());
+        }
+        Boundary::Sound
+    }
+
+    /// Whether a vertex of the cavity is on no boundary face; then simplices at it leave the cavity.
+    fn loses_a_vertex(&self, cavity: &mut Cavity) -> bool {
+        if cavity.vertex_stamp == u32::MAX {
+            cavity.vertex_marks.fill(0);
+            cavity.vertex_stamp = 0;
+        }
+        cavity.vertex_stamp += 1;
+        let stamp = cavity.vertex_stamp;
+        for vertex in &cavity.sheets {
+            cavity.vertex_marks[*vertex as usize] = stamp;
+        }
+        let mut lost = false;
+        for at in 0..cavity.inside.len() {
+            let simplex = cavity.inside[at];
+            if self.vertices(simplex).iter().any(|vertex| cavity.vertex_marks[*vertex as usize] != stamp) {
+                lost = true;
+                if at >= cavity.fixed {
+                    cavity.leave(simplex);
+                }
+            }
+        }
+        lost
+    }
+
+    fn push_face(&self, sheets: &mut Vec<VertexId>, simplex: SimplexId, k: usize) {
+        let vertices = self.vertices(simplex);
+        sheets.extend_from_slice(&vertices[..k]);
+        sheets.extend_from_slice(&vertices[k + 1..]);
+    }
+
+    /// Joins face k of a simplex with the point.
+    ///
+    /// If the result is not flat, the float determinant is far above its error (see `FLAT`; the sum of the absolute
+    /// products in a determinant is at most D^D times the mean entry to the power D), so its sign is exact.
+    #[inline]
+    fn joint(&self, simplex: SimplexId, k: usize, point: &[f64; D], exact: bool) -> Joint {
+        let vertices = self.vertices(simplex);
+        let vertex = |i: usize| self.point(vertices[i + usize::from(i >= k)]);
+        let first = vertex(0);
+        let edges: Matrix<D> =
+            std::array::from_fn(|i| if i + 1 < D { sub(vertex(i + 1), first) } else { sub(point, first) });
+        let det = determinant(&edges);
+        let flat = is_flat(&edges, det, FLAT);
+        let swaps = if (D - k) % 2 == 0 { 1 } else { -1 };
+        let forward = swaps * self.spheres[simplex as usize].orientation;
+        if !flat {
+            let orientation = predicates::sign(det);
+            Joint { flat, orientation, side: orientation * forward }
+        } else if exact {
+            let side = self.side(simplex, k, point);
+            Joint { flat, orientation: side * forward, side }
+        } else {
+            Joint { flat, orientation: 0, side: 0 }
+        }
+    }
+
+    /// From hull face k of a simplex over the ridge without vertex j to the next hull face.
+    fn along_the_hull(&self, simplex: SimplexId, k: usize, j: usize) -> (SimplexId, usize) {
+        // Turn around the ridge: the vertex that came last is kept, the one before it is left.
+        let (mut at, mut leave, mut kept) = (simplex, j, self.vertices(simplex)[k]);
+        loop {
+            let other = self.neighbours(at)[leave];
+            if other == NONE {
+                return (at, leave);
+            }
+            let vertices = self.vertices(other);
+            let fresh = self.slot(other, at);
+            leave = vertices.iter().position(|vertex| *vertex == kept).unwrap_or(fresh);
+            kept = vertices[fresh];
+            at = other;
+        }
+    }
+}
+
+/// What came of collecting the boundary.
+enum Boundary {
+    Sound,
+    /// Simplices left the cavity: look again.
+    Smaller,
+    /// One that has to stay would have to leave.
+    Broken,
+}

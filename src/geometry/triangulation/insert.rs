@@ -1,0 +1,104 @@
+//! Inserts one point: finds its place, digs its cavity, fills it.
+
+use super::cavity::Cavity;
+use super::locate::Place;
+use super::{InsertError, NEAR, NONE, SimplexId, Sphere, Triangulation, VertexId};
+
+impl<const D: usize> Triangulation<D> {
+    /// Inserts a point inside or outside of the hull; [`removed`](Self::removed) and [`added`](Self::added) then tell
+    /// what changed. With a hint close by (for instance the simplex that holds the point) the cost does not depend on n;
+    /// without one see [`locate`](Self::locate). A hint that is no more counts as none.
+    ///
+    /// # Errors
+    /// If the point is a vertex already, is not finite or can't be joined; the triangulation is then as it was.
+    pub fn insert(&mut self, point: [f64; D], hint: Option<SimplexId>) -> Result<VertexId, InsertError> {
+        self.removed.clear();
+        self.removed_vertices.clear();
+        self.added.clear();
+        if !point.iter().all(|x| x.is_finite()) {
+            return Err(InsertError::NotFinite);
+        }
+        let place = self.walk(&point, self.start(&point, hint));
+        self.refuse_duplicates(&point, place)?;
+        let mut cavity = std::mem::take(&mut self.scratch);
+        let mut sound = self.dig(&mut cavity, &point, place, false);
+        let mut same = Ok(());
+        if !sound {
+            let place = self.exact_walk(&point, simplex_of(place));
+            same = self.refuse_duplicates(&point, place);
+            sound = same.is_ok() && self.dig(&mut cavity, &point, place, true);
+        }
+        if sound {
+            self.fill(point, &cavity);
+        }
+        self.scratch = cavity;
+        same?;
+        if sound { Ok(self.points.len() as VertexId - 1) } else { Err(InsertError::Flat) }
+    }
+
+    /// A vertex that is the point, exactly or by its weights in the simplex.
+    fn refuse_duplicates(&self, point: &[f64; D], place: Place) -> Result<(), InsertError> {
+        let simplex = simplex_of(place);
+        let (first, others) = self.weights(simplex, point);
+        let far =
+            others.iter().filter(|weight| weight.abs() >= NEAR).count() + usize::from(first.abs() >= NEAR);
+        for (k, &vertex) in self.vertices(simplex).iter().enumerate() {
+            let weight = if k == 0 { first } else { others[k - 1] };
+            if self.point(vertex) == point || far == 1 && weight.abs() >= NEAR {
+                return Err(InsertError::Duplicate(vertex));
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the cavity and joins its boundary with the point.
+    fn fill(&mut self, point: [f64; D], cavity: &Cavity) {
+        let new = self.points.len() as VertexId;
+        self.points.push(point);
+        for &simplex in &cavity.inside {
+            let start = simplex as usize * (D + 1);
+            self.removed.push(simplex);
+            self.removed_vertices.extend_from_slice(&self.vertices[start..=start + D]);
+            self.spheres[simplex as usize].orientation = 0;
+        }
+        self.free.extend(cavity.inside.iter().rev());
+        for _ in &cavity.faces {
+            let id = self.free.pop().unwrap_or_else(|| self.allocate());
+            self.added.push(id);
+        }
+        for (i, face) in cavity.faces.iter().enumerate() {
+            let id = self.added[i];
+            let start = id as usize * (D + 1);
+            for j in 0..D {
+                let vertex = cavity.sheets[i * D + j];
+                self.vertices[start + j] = vertex;
+                self.incident[vertex as usize] = id;
+                let link = cavity.links[i * D + j];
+                self.neighbours[start + j] = if link == NONE { NONE } else { self.added[link as usize] };
+            }
+            self.vertices[start + D] = new;
+            self.neighbours[start + D] = face.beyond;
+            if face.beyond != NONE {
+                self.neighbours[face.beyond as usize * (D + 1) + usize::from(face.slot)] = id;
+            }
+            self.spheres[id as usize] = self.sphere(&self.vertices[start..=start + D], face.orientation);
+        }
+        self.last = self.added[0];
+        self.incident.push(self.last);
+        self.len = self.len + self.added.len() - self.removed.len();
+    }
+
+    fn allocate(&mut self) -> SimplexId {
+        let id = self.spheres.len() as SimplexId;
+        self.vertices.extend((0..=D).map(|_| NONE));
+        self.neighbours.extend((0..=D).map(|_| NONE));
+        self.spheres.push(Sphere { origin: [0.0; D], centre: [0.0; D], slack: 0.0, orientation: 0 });
+        id
+    }
+}
+
+fn simplex_of(place: Place) -> SimplexId {
+    match place {
+        Place::Inside(simplex) | Place::Outside(simplex, _) => simplex,
+    }
+}

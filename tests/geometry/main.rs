@@ -1,0 +1,11 @@
+//! The triangulation keeps its promises for any points, in two to six dimensions.
+
+#![allow(clippy::unwrap_used, reason = "a test panics with the reason")]
+
+mod books;
+mod check;
+mod degenerate;
+mod outside;
+mod queries;
+mod random;
+mod spade_oracle;

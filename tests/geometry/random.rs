@@ -1,0 +1,135 @@
+use crate::check::{self, Random};
+use adaptive_mpi::geometry::{GeometryError, InsertError, Triangulation};
+use proptest::prelude::*;
+
+/// Points of all kinds: anywhere, on a coarse grid, near or on the points, edges or faces of those before, outside.
+pub(crate) fn mixed<const D: usize>(n: usize, seed: u64, grid: f64) -> Vec<[f64; D]> {
+    let mut random = Random(seed);
+    let mut points: Vec<[f64; D]> = Vec::new();
+    while points.len() < n {
+        let known = points.len();
+        let point = match random.below(8) {
+            0..=2 if grid > 0.0 => random.point::<D>().map(|x| (x * grid).round() / grid),
+            3 if known > 2 => {
+                let (a, b) = (points[random.below(known)], points[random.below(known)]);
+                std::array::from_fn(|i| (a[i] + b[i]) / 2.0)
+            }
+            4 if known > 3 => {
+                let [a, b, c] = [0; 3].map(|_| points[random.below(known)]);
+                let (u, v) = (random.next(), random.next());
+                std::array::from_fn(|i| a[i] + u * (b[i] - a[i]) / 2.0 + v * (c[i] - a[i]) / 2.0)
+            }
+            5 if known > 0 => {
+                let near = points[random.below(known)];
+                let scale = 10f64.powi(-(random.below(17) as i32));
+                near.map(|x| x + scale * (random.next() - 0.5))
+            }
+            6 => random.point::<D>().map(|x| 4.0 * x - 1.5),
+            _ => random.point(),
+        };
+        points.push(point);
+    }
+    points
+}
+
+/// Inserts all, and checks from time to time.
+fn grow<const D: usize>(points: &[[f64; D]], every: usize) -> Triangulation<D> {
+    let (mut points, mut first) = (points.to_vec(), D + 1);
+    let mut t = loop {
+        match Triangulation::new(&points[..first]) {
+            Ok(t) => break t,
+            Err(GeometryError::Flat) => first += 1,
+            Err(GeometryError::Duplicate { vertex }) => drop(points.remove(vertex as usize)),
+            Err(error) => panic!("{error}"),
+        }
+        if first > points.len() {
+            // Everything so far lies in one plane.
+            points.push(std::array::from_fn(|i| 0.3 + 0.1 * i as f64));
+        }
+    };
+    for (i, point) in points.iter().enumerate().skip(first) {
+        let before = t.npoints();
+        match t.insert(*point, None) {
+            Ok(vertex) => assert_eq!(vertex as usize, before),
+            Err(InsertError::Duplicate(_)) => assert_eq!(t.npoints(), before),
+            Err(error) => panic!("{error}: {point:?}"),
+        }
+        if i % every == 0 {
+            check::structure(&t);
+        }
+    }
+    t
+}
+
+fn uniform<const D: usize>(n: usize) {
+    let mut random = Random(D as u64);
+    let points: Vec<[f64; D]> = (0..n).map(|_| random.point()).collect();
+    let t = grow(&points, n.div_ceil(3));
+    assert_eq!(t.npoints(), n);
+    check::all(&t);
+}
+
+#[test]
+fn random_points_give_a_delaunay_triangulation_in_every_dimension() {
+    uniform::<1>(50);
+    uniform::<2>(500);
+    uniform::<3>(250);
+    uniform::<4>(120);
+    uniform::<5>(60);
+    uniform::<6>(30);
+    uniform::<7>(15);
+}
+
+#[test]
+fn all_at_once_and_one_by_one_give_the_same_simplices() {
+    fn check<const D: usize>(n: usize) {
+        let mut random = Random(7);
+        let points: Vec<[f64; D]> = (0..n).map(|_| random.point()).collect();
+        let sorted = |t: &Triangulation<D>| {
+            let mut rows: Vec<Vec<u32>> = t.simplices().map(|id| t.vertices(id).to_vec()).collect();
+            rows.sort();
+            rows
+        };
+        let (whole, grown) = (Triangulation::new(&points).unwrap(), grow(&points, usize::MAX));
+        check::structure(&whole);
+        assert_eq!(sorted(&whole), sorted(&grown));
+        for (i, point) in points.iter().enumerate() {
+            assert_eq!(whole.point(i as u32), point);
+        }
+    }
+    check::<2>(3000);
+    check::<3>(1200);
+    check::<4>(100);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn in_two_dimensions_any_points_keep_the_structure(seed: u64, n in 5..120_usize, grid in 0..6) {
+        let t = grow(&mixed::<2>(n, seed, f64::from(grid)), 1);
+        check::hull(&t, 1e-6);
+    }
+
+    #[test]
+    fn in_three_dimensions_any_points_keep_the_structure(seed: u64, n in 6..60_usize, grid in 0..4) {
+        let t = grow(&mixed::<3>(n, seed, f64::from(grid)), 1);
+        check::hull(&t, 1e-6);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 10, ..ProptestConfig::default() })]
+
+    #[test]
+    fn in_four_dimensions_any_points_keep_the_structure(seed: u64, n in 7..35_usize, grid in 0..3) {
+        let t = grow(&mixed::<4>(n, seed, f64::from(grid)), 5);
+        check::hull(&t, 1e-6);
+    }
+
+    #[test]
+    fn in_five_and_six_dimensions_any_points_keep_the_structure(seed: u64, n in 8..16_usize, grid in 0..3) {
+        check::structure(&grow(&mixed::<5>(n + 4, seed, f64::from(grid)), 10));
+        check::structure(&grow(&mixed::<6>(n, seed, f64::from(grid)), 10));
+    }
+}
