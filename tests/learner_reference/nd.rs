@@ -23,7 +23,7 @@ fn options(case: &Case) -> Options {
         loss: simplex_loss_from_settings(&case.settings()).unwrap(),
         anisotropic: case.json["params"].get("anisotropic").is_some_and(|flag| flag == true),
         first_simplices: simplices.iter().map(|s| s.iter().map(|v| *v as u32).collect()).collect(),
-        range_floor: 1.0,
+        as_upstream: true,
     }
 }
 
@@ -117,7 +117,7 @@ fn our_own_runs_stay_in_the_recorded_envelopes() {
         let mode = &case.json["mode"];
         let batch = mode["n"].as_u64().or(mode["workers"].as_u64()).unwrap_or(1) as usize;
         let follows_batches = mode["kind"] == "batch";
-        let mut learner = learner(&case, Options { first_simplices: Vec::new(), ..options(&case) });
+        let mut learner = learner(&case, Options { first_simplices: Vec::new(), as_upstream: false, ..options(&case) });
         let mut told: Vec<Sample> = Vec::new();
         if let Some(given) = case.optional("given") {
             for (point, y) in given.iter().zip(case.list("given_values")) {
@@ -127,7 +127,8 @@ fn our_own_runs_stay_in_the_recorded_envelopes() {
         }
         let mut asked = std::collections::VecDeque::new();
         let function = case.function(0);
-        for checkpoint in case.json["envelope"]["checkpoints"].as_array().unwrap() {
+        let Some(envelope) = case.json.get("envelope").filter(|e| !e.is_null()) else { eprintln!("{} no envelope", case.name()); continue };
+        for checkpoint in envelope["checkpoints"].as_array().unwrap() {
             while told.len() < checkpoint["n"].as_u64().unwrap() as usize {
                 // As many workers as there were; the oldest point is told first.
                 if asked.is_empty() || !follows_batches {
@@ -146,8 +147,12 @@ fn our_own_runs_stay_in_the_recorded_envelopes() {
                 if !within(got, &range) { eprintln!("{context}: {name} {got} outside of {range:?}"); }
             }
             let (fewest, most) = (numbers(&checkpoint["histogram_min"]), numbers(&checkpoint["histogram_max"]));
-            let off: Vec<_> = histogram.iter().enumerate().filter(|(i, n)| !within(**n as f64, &[fewest[*i], most[*i]])).map(|(i, n)| (i, *n, fewest[i], most[i])).collect();
-            if !off.is_empty() { eprintln!("{context}: histogram {off:?}"); }
+            let excess: f64 = histogram
+                .iter()
+                .zip(fewest.iter().zip(&most))
+                .map(|(n, (fewest, most))| (*n as f64 - 1.2 * most).max(0.8 * fewest - *n as f64).max(0.0))
+                .sum();
+            eprintln!("{context}: excess {}", excess / told.len() as f64);
         }
     }
 }

@@ -2,13 +2,14 @@
 
 use super::super::Loss;
 use super::super::heap::{IndexedHeap, ordered_bits};
+use super::Options;
 use super::choose::choose;
 use super::inside::{Corners, Inside, Pending};
 use super::rank::Rank;
 use super::stretch::Stretch;
 use super::told::Told;
 use crate::geometry::{InsertError, SimplexId, Triangulation};
-use crate::loss::simplex::{SimplexLoss, View};
+use crate::loss::simplex::View;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
@@ -71,9 +72,7 @@ pub(super) struct Split<const D: usize> {
 /// With N told points, making a point pending or telling it costs O(k log N), where k simplices change.
 #[derive(Clone)]
 pub(super) struct Mesh<const D: usize> {
-    loss: Arc<dyn SimplexLoss>,
-    /// Cells are stretched along the gradient before their longest edge is looked for.
-    anisotropic: bool,
+    options: Arc<Options>,
     triangulation: Triangulation<D>,
     cells: Vec<Cell<D>>,
     queue: IndexedHeap<Rank<D>>,
@@ -107,13 +106,11 @@ impl<const D: usize> Mesh<D> {
     /// The first triangulation; its vertices are all told points.
     pub(super) fn new(
         triangulation: Triangulation<D>,
-        loss: Arc<dyn SimplexLoss>,
-        anisotropic: bool,
+        options: Arc<Options>,
         told: &Told<D>,
     ) -> Self {
         let mut mesh = Self {
-            loss,
-            anisotropic,
+            options,
             triangulation,
             cells: Vec::new(),
             queue: IndexedHeap::default(),
@@ -200,7 +197,7 @@ impl<const D: usize> Mesh<D> {
                     found = true;
                 }
             }
-            if !found {
+            if !found && !self.options.as_upstream {
                 self.outside.push(pending);
             }
         }
@@ -213,7 +210,7 @@ impl<const D: usize> Mesh<D> {
             }
         }
         added.iter().for_each(|id| self.enqueue(*id));
-        if self.loss.sees_neighbors() {
+        if self.options.loss.sees_neighbors() {
             self.refresh_neighbors(&added, told);
         }
         (self.scratch.freed, self.scratch.added, self.scratch.removed) = (freed, added, removed);
@@ -255,11 +252,11 @@ impl<const D: usize> Mesh<D> {
             values.extend(told.value(vertex).iter().map(|y| y * multiplier));
         };
         self.triangulation.vertices(id).iter().for_each(|vertex| see(*vertex));
-        if self.loss.sees_neighbors() {
+        if self.options.loss.sees_neighbors() {
             (0..=D).filter_map(|k| self.triangulation.opposing_vertex(id, k)).for_each(see);
         }
         let cell = &mut self.cells[id as usize];
-        cell.loss = self.loss.evaluate(&View::new(D, points, told.dim, values, cell.volume));
+        cell.loss = self.options.loss.evaluate(&View::new(D, points, told.dim, values, cell.volume));
         let urgency = cell.urgency();
         cell.queued = if anew { urgency } else { cell.queued.max(urgency) };
         cell.spent &= !anew;
@@ -312,7 +309,9 @@ impl<const D: usize> Mesh<D> {
         told: &Told<D>,
     ) -> Option<SimplexId> {
         let Some(start) = hint.or_else(|| self.triangulation.locate(&pending.scaled, None)) else {
-            self.outside.push(pending.clone());
+            if !self.options.as_upstream {
+                self.outside.push(pending.clone());
+            }
             return None;
         };
         let mut found = std::mem::take(&mut self.scratch.found);
@@ -390,7 +389,7 @@ impl<const D: usize> Mesh<D> {
                 (Some(part), share, corners)
             }
         };
-        if self.anisotropic
+        if self.options.anisotropic
             && let Some(stretch) = Stretch::along_gradients(&self.triangulation, id, told)
         {
             corners.scaled.iter_mut().for_each(|corner| *corner = stretch.apply(corner));

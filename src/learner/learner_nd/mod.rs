@@ -95,15 +95,15 @@ pub struct Options {
     /// first triangulation is due; of points on a common sphere (the corners of a box) there are several, and this is
     /// how a run can follow another one that had its choice.
     pub first_simplices: Vec<Vec<u32>>,
-    /// Losses are computed anew when the range of values has grown by a tenth, but not for ranges below this one. Upstream
-    /// has 1 here, so that the units of the values matter: a function with values from 0 to 1e-3 keeps the losses of
-    /// its first simplices, however small the range was then. The default is 0.
-    pub range_floor: f64,
+    /// Do as upstream in two things where it could do better, to follow its runs point by point. Losses are computed
+    /// anew when the range of values has grown by a tenth, but not for ranges below 1, so that the units of the values
+    /// matter. And points that are pending before there is a triangulation around them never divide a simplex.
+    pub as_upstream: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { loss: default_simplex_loss(), anisotropic: false, first_simplices: Vec::new(), range_floor: 0.0 }
+        Self { loss: default_simplex_loss(), anisotropic: false, first_simplices: Vec::new(), as_upstream: false }
     }
 }
 
@@ -197,7 +197,7 @@ impl<const D: usize> LearnerNd<D> {
 
     fn empty(domain: Arc<Domain<D>>, options: Arc<Options>) -> Self {
         Self {
-            told: Told::new(options.range_floor),
+            told: Told::new(if options.as_upstream { 1.0 } else { 0.0 }),
             domain,
             options,
             known: Known::default(),
@@ -297,10 +297,10 @@ impl<const D: usize> LearnerNd<D> {
             }
         }
         let Some(triangulation) = first else { return };
-        let Options { loss, anisotropic, .. } = &*self.options;
-        let mut mesh = Mesh::new(triangulation, loss.clone(), *anisotropic, &self.told);
+        let mut mesh = Mesh::new(triangulation, self.options.clone(), &self.told);
         self.waiting = Vec::new();
-        for (point, order) in self.known.pending_inside() {
+        let pending = if self.options.as_upstream { Vec::new() } else { self.known.pending_inside() };
+        for (point, order) in pending {
             let pending = Pending { user: point, scaled: self.domain.scaled(&point), order };
             let cell = mesh.add_pending(&pending, None, &self.told);
             self.known.set_cell(&point, cell);
