@@ -14,8 +14,8 @@ mod split;
 mod values;
 
 pub use balancing::{BalancingLearner, Strategy, UnknownStrategy};
-pub use learner1d::{BoundsError, Learner1D};
 pub use learner_nd::LearnerNd;
+pub use learner1d::{BoundsError, Learner1D};
 pub use sequence::{SequenceError, SequenceLearner};
 
 use crate::model::settings::{self, Table};

@@ -69,7 +69,13 @@ pub fn replay_on(case: &Case, mut learner: Box<dyn Learner>, tolerance: f64) -> 
             other => panic!("unknown event {other}"),
         }
         let context = format!("{}, loss after telling event {losses}", case.name());
-        assert_close(learner.loss(Loss::Real), number(&case.list("loss")[losses]), tolerance, 1e-12, &context);
+        assert_close(
+            learner.loss(Loss::Real),
+            number(&case.list("loss")[losses]),
+            tolerance,
+            1e-12,
+            &context,
+        );
         // The pending loss of a balancing learner depends on the defect above.
         if let Some(pending) = case.optional("loss_pending").filter(|_| case.kind() != "BalancingLearner") {
             let expected = number(&pending[losses]);

@@ -1,10 +1,55 @@
 //! Where points may lie, and the scaled coordinates in which all geometry is done.
 
-use super::DomainError;
+use super::DIMENSIONS;
 use crate::geometry::{Triangulation, hull};
 
-/// How far outside of a slanted face a point may lie by rounding, in barycentric coordinates.
-const TOLERANCE: f64 = 1e-8;
+/// A domain that is none.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DomainError {
+    /// Too few dimensions, or too many.
+    #[error("there should be {} to {} dimensions, but there are {got}; for one, take the learner 1d", DIMENSIONS.start(), DIMENSIONS.end())]
+    Dimension {
+        /// Dimensions as given.
+        got: usize,
+    },
+    /// Bounds that are no interval.
+    #[error(
+        "bounds should be two finite numbers, the smaller one first, but those of axis {axis} are [{lo}, {hi}]"
+    )]
+    Bounds {
+        /// Which axis, from 0.
+        axis: usize,
+        /// The lower bound as given.
+        lo: f64,
+        /// The upper bound as given.
+        hi: f64,
+    },
+    /// Points of a hull with different numbers of coordinates.
+    #[error("point {index} has {got} coordinates, but the first one has {expected}")]
+    UnequalLengths {
+        /// Position of the point.
+        index: usize,
+        /// Coordinates of the first point.
+        expected: usize,
+        /// Coordinates of this point.
+        got: usize,
+    },
+    /// An infinite or undefined coordinate.
+    #[error("coordinate {axis} of point {index} is not a finite number")]
+    NotFinite {
+        /// Position of the point.
+        index: usize,
+        /// Which coordinate, from 0.
+        axis: usize,
+    },
+    /// Points that lie in a plane, or too few of them.
+    #[error("a hull in {dim} dimensions needs at least {} points that do not lie in one plane", dim + 1)]
+    FlatHull {
+        /// Dimensions of the points.
+        dim: usize,
+    },
+}
 
 /// A box, or the convex hull of some points.
 ///
@@ -91,10 +136,7 @@ impl<const D: usize> Domain<D> {
         if (0..D).any(|i| point[i] < self.lower[i] || point[i] > self.upper[i]) {
             return false;
         }
-        let Some(hull) = &self.hull else { return true };
-        let scaled = self.scaled(point);
-        hull.locate(&scaled, None).is_some()
-            || hull.simplices().any(|id| hull.barycentric(id, &scaled).iter().all(|b| *b >= -TOLERANCE))
+        self.hull.as_ref().is_none_or(|hull| hull.locate(&self.scaled(point), None).is_some())
     }
 }
 
@@ -112,7 +154,8 @@ mod tests {
 
     #[test]
     fn points_inside_a_hull_and_on_its_edges_are_no_corners() {
-        let points = [[2.0, 0.0], [0.0, 1.0], [0.5, 0.2], [1.0, 0.0], [0.0, 0.0], [0.0, 1.0]].map(|p| p.to_vec());
+        let points =
+            [[2.0, 0.0], [0.0, 1.0], [0.5, 0.2], [1.0, 0.0], [0.0, 0.0], [0.0, 1.0]].map(|p| p.to_vec());
         let domain = Domain::<2>::hull(&points).unwrap();
         assert_eq!(domain.corners, [[0.0, 0.0], [0.0, 1.0], [2.0, 0.0]]);
         assert!(domain.contains(&[0.5, 0.2]) && domain.contains(&[1.0, 0.5]));

@@ -8,7 +8,10 @@ use rustc_hash::FxHashMap;
 pub(super) enum State {
     Told,
     /// Pending in the domain: its position in the order of asking, and a simplex that held it then.
-    Pending { order: u64, cell: Option<SimplexId> },
+    Pending {
+        order: u64,
+        cell: Option<SimplexId>,
+    },
     /// Pending outside of the domain.
     Outside,
 }

@@ -104,11 +104,7 @@ struct Scratch<const D: usize> {
 
 impl<const D: usize> Mesh<D> {
     /// The first triangulation; its vertices are all told points.
-    pub(super) fn new(
-        triangulation: Triangulation<D>,
-        options: Arc<Options>,
-        told: &Told<D>,
-    ) -> Self {
+    pub(super) fn new(triangulation: Triangulation<D>, options: Arc<Options>, told: &Told<D>) -> Self {
         let mut mesh = Self {
             options,
             triangulation,

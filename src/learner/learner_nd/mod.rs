@@ -32,56 +32,11 @@ use start::Start;
 use std::sync::Arc;
 use told::Told;
 
+pub use domain::DomainError;
 pub(super) use settings::KIND;
 
 /// Numbers of dimensions that a learner can have.
 pub const DIMENSIONS: std::ops::RangeInclusive<usize> = 2..=8;
-
-/// A domain that is none.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum DomainError {
-    /// Too few dimensions, or too many.
-    #[error("there should be {} to {} dimensions, but there are {got}; for one, take the learner 1d", DIMENSIONS.start(), DIMENSIONS.end())]
-    Dimension {
-        /// Dimensions as given.
-        got: usize,
-    },
-    /// Bounds that are no interval.
-    #[error("bounds should be two finite numbers, the smaller one first, but those of axis {axis} are [{lo}, {hi}]")]
-    Bounds {
-        /// Which axis, from 0.
-        axis: usize,
-        /// The lower bound as given.
-        lo: f64,
-        /// The upper bound as given.
-        hi: f64,
-    },
-    /// Points of a hull with different numbers of coordinates.
-    #[error("point {index} has {got} coordinates, but the first one has {expected}")]
-    UnequalLengths {
-        /// Position of the point.
-        index: usize,
-        /// Coordinates of the first point.
-        expected: usize,
-        /// Coordinates of this point.
-        got: usize,
-    },
-    /// An infinite or undefined coordinate.
-    #[error("coordinate {axis} of point {index} is not a finite number")]
-    NotFinite {
-        /// Position of the point.
-        index: usize,
-        /// Which coordinate, from 0.
-        axis: usize,
-    },
-    /// Points that lie in a plane, or too few of them.
-    #[error("a hull in {dim} dimensions needs at least {} points that do not lie in one plane", dim + 1)]
-    FlatHull {
-        /// Dimensions of the points.
-        dim: usize,
-    },
-}
 
 /// How a [`LearnerNd`] refines.
 #[derive(Clone)]
@@ -103,7 +58,12 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { loss: default_simplex_loss(), anisotropic: false, first_simplices: Vec::new(), as_upstream: false }
+        Self {
+            loss: default_simplex_loss(),
+            anisotropic: false,
+            first_simplices: Vec::new(),
+            as_upstream: false,
+        }
     }
 }
 
@@ -147,41 +107,34 @@ pub struct LearnerNd<const D: usize> {
     aside: Vec<([f64; D], Box<[f64]>)>,
 }
 
+/// Calls a constructor of [`LearnerNd`] with the dimension known at compile time.
+macro_rules! in_dimension {
+    ($dim:expr, $constructor:ident, $domain:expr, $options:expr) => {
+        match $dim {
+            2 => boxed(LearnerNd::<2>::$constructor($domain, $options)?),
+            3 => boxed(LearnerNd::<3>::$constructor($domain, $options)?),
+            4 => boxed(LearnerNd::<4>::$constructor($domain, $options)?),
+            5 => boxed(LearnerNd::<5>::$constructor($domain, $options)?),
+            6 => boxed(LearnerNd::<6>::$constructor($domain, $options)?),
+            7 => boxed(LearnerNd::<7>::$constructor($domain, $options)?),
+            8 => boxed(LearnerNd::<8>::$constructor($domain, $options)?),
+            got => Err(DomainError::Dimension { got }),
+        }
+    };
+}
+
+fn boxed(learner: impl Learner + 'static) -> Result<Box<dyn Learner>, DomainError> {
+    Ok(Box::new(learner))
+}
+
 /// An empty learner over a box with these lower and upper bounds.
 pub fn cuboid(bounds: &[(f64, f64)], options: Options) -> Result<Box<dyn Learner>, DomainError> {
-    fn made<const D: usize>(
-        bounds: &[(f64, f64)],
-        options: Options,
-    ) -> Result<Box<dyn Learner>, DomainError> {
-        Ok(Box::new(LearnerNd::<D>::cuboid(bounds, options)?))
-    }
-    match bounds.len() {
-        2 => made::<2>(bounds, options),
-        3 => made::<3>(bounds, options),
-        4 => made::<4>(bounds, options),
-        5 => made::<5>(bounds, options),
-        6 => made::<6>(bounds, options),
-        7 => made::<7>(bounds, options),
-        8 => made::<8>(bounds, options),
-        got => Err(DomainError::Dimension { got }),
-    }
+    in_dimension!(bounds.len(), cuboid, bounds, options)
 }
 
 /// An empty learner over the convex hull of some points.
 pub fn hull(points: &[Vec<f64>], options: Options) -> Result<Box<dyn Learner>, DomainError> {
-    fn made<const D: usize>(points: &[Vec<f64>], options: Options) -> Result<Box<dyn Learner>, DomainError> {
-        Ok(Box::new(LearnerNd::<D>::hull(points, options)?))
-    }
-    match points.first().map_or(0, Vec::len) {
-        2 => made::<2>(points, options),
-        3 => made::<3>(points, options),
-        4 => made::<4>(points, options),
-        5 => made::<5>(points, options),
-        6 => made::<6>(points, options),
-        7 => made::<7>(points, options),
-        8 => made::<8>(points, options),
-        got => Err(DomainError::Dimension { got }),
-    }
+    in_dimension!(points.first().map_or(0, Vec::len), hull, points, options)
 }
 
 impl<const D: usize> LearnerNd<D> {
@@ -468,3 +421,6 @@ impl<const D: usize> Learner for LearnerNd<D> {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;

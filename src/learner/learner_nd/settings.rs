@@ -37,9 +37,7 @@ fn from_settings(table: &Table) -> settings::Result<Box<dyn Learner>> {
             }
             cuboid(&bounds, options).map_err(|error| refused(table, "bounds", &error, BOUNDS))
         }
-        (None, Some(points)) => {
-            hull(&points, options).map_err(|error| refused(table, "hull", &error, HULL))
-        }
+        (None, Some(points)) => hull(&points, options).map_err(|error| refused(table, "hull", &error, HULL)),
     }
 }
 

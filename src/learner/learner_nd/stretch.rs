@@ -37,7 +37,8 @@ impl<const D: usize> Stretch<D> {
         for vertex in &near {
             mean.iter_mut().zip(triangulation.point(*vertex)).for_each(|(m, x)| *m += x / count);
         }
-        let offsets = DMatrix::from_fn(near.len(), D, |i, axis| triangulation.point(near[i])[axis] - mean[axis]);
+        let offsets =
+            DMatrix::from_fn(near.len(), D, |i, axis| triangulation.point(near[i])[axis] - mean[axis]);
         let normal = (offsets.transpose() * &offsets).cholesky()?;
         let mut metric = DMatrix::identity(D, D);
         let mut steepest = 0.0f64;

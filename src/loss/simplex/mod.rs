@@ -115,7 +115,10 @@ mod tests {
     fn an_unknown_loss_names_the_nearest() {
         let table = Table::new("learner").with("loss", SettingValue::Text("curvture".into()));
         let error = simplex_loss_from_settings(&table).err().unwrap();
-        assert_eq!((error.message.as_str(), error.help.as_str()), ("unknown loss `curvture`", "did you mean `curvature`?"));
+        assert_eq!(
+            (error.message.as_str(), error.help.as_str()),
+            ("unknown loss `curvture`", "did you mean `curvature`?")
+        );
     }
 
     #[test]
