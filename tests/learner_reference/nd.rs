@@ -127,8 +127,9 @@ fn our_own_runs_stay_in_the_recorded_envelopes() {
         }
         let mut asked = std::collections::VecDeque::new();
         let function = case.function(0);
-        // In four dimensions there are no mirrored runs.
+        // In four dimensions there are no mirrored runs: a single run says less on where points are.
         let envelope = case.json["envelope"]["checkpoints"].as_array();
+        let most_strange = if envelope.is_some() { 0.08 } else { 0.2 };
         for (i, checkpoint) in envelope.unwrap_or(case.list("measures")).iter().enumerate() {
             while told.len() < checkpoint["n"].as_u64().unwrap() as usize {
                 // As many workers as there were; the oldest point is told first.
@@ -153,7 +154,7 @@ fn our_own_runs_stay_in_the_recorded_envelopes() {
                 .map(|(n, (min, max))| (*n as f64 - widened * max).max(min / widened - *n as f64).max(0.0))
                 .sum();
             assert!(
-                strange <= 0.08 * told.len() as f64,
+                strange <= most_strange * told.len() as f64,
                 "{context}: {strange} points in other regions ({i})"
             );
             compared += 1;

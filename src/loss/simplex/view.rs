@@ -15,7 +15,7 @@ impl<'a> View<'a> {
     /// A simplex in `dim` dimensions whose values have `value_dim` components each. `points` and `values` hold row
     /// after row: the `dim + 1` corners, then the vertices behind the faces.
     pub fn new(dim: usize, points: &'a [f64], value_dim: usize, values: &'a [f64], volume: f64) -> Self {
-        debug_assert!(points.len() > dim * dim && points.len() % dim == 0);
+        debug_assert!(points.len() > dim * dim && points.len().is_multiple_of(dim));
         debug_assert!(values.len() == points.len() / dim * value_dim);
         Self { dim, points, value_dim, values, volume }
     }
