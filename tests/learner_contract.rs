@@ -6,6 +6,7 @@ use adaptive_mpi::learner::{
     self, BalancingLearner, LEARNERS, Learner, Learner1D, Loss, SequenceLearner, Strategy, Suggestion,
     TellError,
 };
+use adaptive_mpi::loss::simplex::SIMPLEX_LOSSES;
 use adaptive_mpi::loss::triangle::TRIANGLE_LOSSES;
 use adaptive_mpi::loss::{self, Curvature, INTERVAL_LOSSES, IntervalLoss};
 use adaptive_mpi::model::settings::{Setting, SettingValue, Table};
@@ -20,6 +21,11 @@ fn list(numbers: &[f64]) -> SettingValue {
     SettingValue::List(numbers.iter().map(item).collect())
 }
 
+fn lists<const N: usize>(rows: &[[f64; N]]) -> SettingValue {
+    let row = |row: &[f64; N]| Setting { value: list(row), span: 0..0 };
+    SettingValue::List(rows.iter().map(row).collect())
+}
+
 /// Settings of a learner of each registered kind; for a new kind, add its own here.
 fn settings(kind: &str) -> Table {
     let table = Table::new("learner").with("type", SettingValue::Text(kind.into()));
@@ -30,6 +36,7 @@ fn settings(kind: &str) -> Table {
             let pair = |lo, hi| Setting { value: list(&[lo, hi]), span: 0..0 };
             table.with("bounds", SettingValue::List(vec![pair(-1.0, 1.5), pair(0.0, 0.5)]))
         }
+        "nd" => table.with("bounds", lists(&[[-1.0, 1.5], [0.0, 2.0]])),
         "sequence" => {
             table.with("sequence", list(&(0..60).map(|i| f64::from(i * i) - 30.0).collect::<Vec<_>>()))
         }
@@ -90,6 +97,18 @@ fn all_learners() -> Vec<(String, Box<dyn Learner>)> {
             .with("stack_size", SettingValue::Integer(3));
         all.push((format!("2d, {}", kind.name), learner::from_settings(&table).unwrap()));
     }
+    for kind in SIMPLEX_LOSSES {
+        let table = settings("nd").with("loss", SettingValue::Text(kind.name.into()));
+        all.push((format!("nd, {}", kind.name), learner::from_settings(&table).unwrap()));
+    }
+    let nd = || Table::new("learner").with("type", SettingValue::Text("nd".into()));
+    let cube = nd().with("bounds", lists(&[[-1.0, 1.0], [0.0, 1e-6], [-1e4, 3e4]]));
+    let pentagon = nd()
+        .with("hull", lists(&[[0.0, -1.0], [0.95, -0.3], [0.6, 0.8], [-0.6, 0.8], [-0.95, -0.3]]))
+        .with("anisotropic", SettingValue::Bool(true));
+    for (name, table) in [("nd, a cube", cube), ("nd, a pentagon", pentagon)] {
+        all.push((name.into(), learner::from_settings(&table).unwrap()));
+    }
     for (strategy, name, _) in Strategy::ALL {
         let children: Vec<Box<dyn Learner>> = vec![
             learner::from_settings(&settings("1d")).unwrap(),
@@ -99,6 +118,7 @@ fn all_learners() -> Vec<(String, Box<dyn Learner>)> {
             learner::from_settings(&settings("average")).unwrap(),
             learner::from_settings(&settings("average1d")).unwrap(),
             learner::from_settings(&settings("data_saver")).unwrap(),
+            learner::from_settings(&settings("nd")).unwrap(),
         ];
         all.push((format!("balancing, {name}"), Box::new(BalancingLearner::new(children, *strategy))));
     }
@@ -107,7 +127,8 @@ fn all_learners() -> Vec<(String, Box<dyn Learner>)> {
 
 /// Of any number of coordinates; another one for each learner, and with a little noise where there are replicas.
 fn function(sample: &Sample) -> Value {
-    let x: f64 = sample.point.iter().sum();
+    // All coordinates count, each with a weight of its own.
+    let x = sample.point.iter().enumerate().map(|(axis, x)| x * 0.6f64.powi(axis as i32)).sum::<f64>();
     let noise = 0.2 * (sample.replica as f64 * 0.618_033_988_75).fract();
     Value::scalar((3.0 * x + f64::from(sample.learner)).sin() + 0.3 * x + 1.0 / (0.01 + x * x) + noise)
 }

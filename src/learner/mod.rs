@@ -12,6 +12,7 @@ mod integrator;
 mod intervals;
 mod learner1d;
 mod learner2d;
+pub mod learner_nd;
 mod line;
 mod moments;
 mod seeds;
@@ -24,6 +25,7 @@ pub use average1d::{AverageError, AverageLearner1D, Estimate, Sampling, Sampling
 pub use balancing::{BalancingLearner, Strategy, UnknownStrategy};
 pub use data_saver::{ArgPicker, DataSaver};
 pub use integrator::{ApproximatingInterval, IntegratorError, IntegratorLearner};
+pub use learner_nd::LearnerNd;
 pub use learner1d::{BoundsError, FirstPointError, Learner1D};
 pub use learner2d::{DEFAULT_STACK_SIZE, Learner2D, PlaneError};
 pub use sequence::{SequenceError, SequenceLearner};
@@ -204,6 +206,7 @@ pub struct LearnerKind {
 pub const LEARNERS: &[LearnerKind] = &[
     learner1d::KIND,
     learner2d::KIND,
+    learner_nd::KIND,
     average::KIND,
     average1d::KIND,
     integrator::KIND,

@@ -14,6 +14,7 @@ mod distance;
 mod interpolation_error;
 mod level;
 mod resolution;
+pub mod simplex;
 pub mod triangle;
 mod window;
 

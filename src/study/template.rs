@@ -167,6 +167,19 @@ bounds = [[-1, 1], [-1, 1]]
 "#,
     },
     Part {
+        name: "nd",
+        about: "a function of two or more variables, densely where it changes",
+        text: r#"# A function of two or more variables (2 to 8): many points where it changes, few where it does not.
+type = "nd"
+# Lower and upper bound of each variable; their corners are asked first.
+bounds = [[-1, 1], [0, 10]]
+# What makes a simplex worth refining: default, uniform, std, triangle, curvature.
+# loss = "default"
+# Narrow simplices across steep slopes.
+# anisotropic = false
+"#,
+    },
+    Part {
         name: "sequence",
         about: "a given list of points, in order",
         text: r#"# Each point of a list, in order. The study ends when all are evaluated.

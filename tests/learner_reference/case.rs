@@ -103,6 +103,11 @@ impl Case {
         Box::new(BalancingLearner::new(children, strategy))
     }
 
+    /// The `[learner]` table of a study that makes the learner.
+    pub fn settings(&self) -> Table {
+        settings(self.kind(), &self.json["params"])
+    }
+
     pub fn learner1d(&self) -> Learner1D {
         learner1d(&self.json["params"])
     }

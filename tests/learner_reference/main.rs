@@ -13,5 +13,6 @@ mod case;
 mod function;
 mod integrator;
 mod line;
+mod nd;
 mod replay;
 mod two;

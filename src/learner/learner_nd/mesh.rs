@@ -1,0 +1,419 @@
+//! The triangulation of the told points, with the losses of its simplices kept up to date.
+
+use super::super::Loss;
+use super::super::heap::{IndexedHeap, ordered_bits};
+use super::Options;
+use super::choose::choose;
+use super::inside::{Corners, Inside, Pending};
+use super::rank::Rank;
+use super::stretch::Stretch;
+use super::told::Told;
+use crate::geometry::{InsertError, SimplexId, Triangulation};
+use crate::loss::simplex::View;
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+
+/// How far outside of a simplex a point may lie and still count as inside, in barycentric coordinates.
+const TOLERANCE: f64 = 1e-8;
+
+/// A simplex of told points.
+#[derive(Clone, Default)]
+struct Cell<const D: usize> {
+    volume: f64,
+    loss: f64,
+    /// The greatest loss since the cell was made or all losses were computed anew: the cell waits with this one. (A
+    /// loss can change when a neighbour does; upstream leaves the older entry in its queue.)
+    queued: f64,
+    /// It was found that the cell can't be split: its point is known already.
+    spent: bool,
+    inside: Inside<D>,
+}
+
+impl<const D: usize> Cell<D> {
+    /// The loss by which cells are compared: what is infinite or NaN counts by volume.
+    fn urgency(&self) -> f64 {
+        if self.loss.is_finite() { self.loss } else { self.volume }
+    }
+
+    /// Loss per volume, for the parts.
+    fn density(&self) -> f64 {
+        if self.loss.is_finite() && self.volume > 0.0 { self.loss / self.volume } else { 1.0 }
+    }
+
+    /// The loss that is expected when the pending points are told, as [`Cell::urgency`].
+    fn expected(&self) -> f64 {
+        match self.inside {
+            Inside::Empty => self.urgency(),
+            _ => self.inside.largest(self.volume) * self.density(),
+        }
+    }
+
+    /// The loss with which the cell waits to be split, `None` if it can't be.
+    fn waiting(&self) -> Option<f64> {
+        match &self.inside {
+            Inside::Empty => (!self.spent).then_some(self.queued),
+            Inside::One { largest, density, .. } => Some(largest * density),
+            Inside::Many(parts) => parts.top_share(),
+        }
+    }
+}
+
+/// A point to ask.
+pub(super) struct Split<const D: usize> {
+    /// In user coordinates.
+    pub(super) point: [f64; D],
+    pub(super) improvement: f64,
+    /// The simplex that it splits.
+    pub(super) cell: SimplexId,
+}
+
+/// All simplices of told points: their losses, their pending points, and which is to be split next.
+///
+/// With N told points, making a point pending or telling it costs O(k log N), where k simplices change.
+#[derive(Clone)]
+pub(super) struct Mesh<const D: usize> {
+    options: Arc<Options>,
+    triangulation: Triangulation<D>,
+    cells: Vec<Cell<D>>,
+    queue: IndexedHeap<Rank<D>>,
+    real: IndexedHeap<u64>,
+    expected: IndexedHeap<u64>,
+    /// Pending points outside of the triangulation, which has not reached all corners of the domain yet.
+    outside: Vec<Pending<D>>,
+    trial: Option<Trial<D>>,
+    scratch: Scratch<D>,
+}
+
+/// What a trial has changed, to be undone.
+#[derive(Clone)]
+struct Trial<const D: usize> {
+    cells: FxHashMap<SimplexId, Cell<D>>,
+    outside: usize,
+}
+
+/// Space that is used again and again.
+#[derive(Clone, Default)]
+struct Scratch<const D: usize> {
+    points: Vec<f64>,
+    values: Vec<f64>,
+    freed: Vec<Pending<D>>,
+    removed: Vec<SimplexId>,
+    added: Vec<SimplexId>,
+    found: Vec<SimplexId>,
+}
+
+impl<const D: usize> Mesh<D> {
+    /// The first triangulation; its vertices are all told points.
+    pub(super) fn new(triangulation: Triangulation<D>, options: Arc<Options>, told: &Told<D>) -> Self {
+        let mut mesh = Self {
+            options,
+            triangulation,
+            cells: Vec::new(),
+            queue: IndexedHeap::default(),
+            real: IndexedHeap::default(),
+            expected: IndexedHeap::default(),
+            outside: Vec::new(),
+            trial: None,
+            scratch: Scratch::default(),
+        };
+        let all: Vec<SimplexId> = mesh.triangulation.simplices().collect();
+        all.iter().for_each(|id| mesh.clear(*id));
+        mesh.recompute_all(told);
+        mesh
+    }
+
+    /// The triangulation, in scaled coordinates.
+    pub(super) fn triangulation(&self) -> &Triangulation<D> {
+        &self.triangulation
+    }
+
+    /// The loss of a simplex.
+    pub(super) fn loss_of(&self, id: SimplexId) -> f64 {
+        self.cells[id as usize].loss
+    }
+
+    /// The largest loss. O(1).
+    pub(super) fn largest(&self, which: Loss) -> f64 {
+        let heap = if which == Loss::Real { &self.real } else { &self.expected };
+        heap.top().map_or(f64::INFINITY, |(_, id)| {
+            let cell = &self.cells[id as usize];
+            if which == Loss::Real || !cell.loss.is_finite() { cell.loss } else { cell.expected() }
+        })
+    }
+
+    /// Makes a new point a vertex, with the last of the told values. `told` has it already if this succeeds: the
+    /// caller hands over how to add it.
+    pub(super) fn insert(
+        &mut self,
+        scaled: [f64; D],
+        hint: Option<SimplexId>,
+        told: &mut Told<D>,
+        (point, value): ([f64; D], &[f64]),
+        is_pending: impl Fn(&[f64; D]) -> bool,
+    ) -> Result<(), InsertError> {
+        let hint = hint.filter(|id| self.triangulation.is_alive(*id));
+        self.triangulation.insert(scaled, hint)?;
+        told.push(point, value);
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let Scratch { freed, removed, added, .. } = &mut scratch;
+        removed.clear();
+        removed.extend(self.triangulation.removed().map(|(id, _)| id));
+        added.clear();
+        added.extend_from_slice(self.triangulation.added());
+
+        freed.clear();
+        freed.append(&mut self.outside);
+        for id in &*removed {
+            freed.extend_from_slice(self.cells[*id as usize].inside.points());
+        }
+        freed.sort_by_key(|pending| pending.order);
+        freed.dedup_by_key(|pending| pending.order);
+        freed.retain(|pending| is_pending(&pending.user));
+
+        added.iter().for_each(|id| self.clear(*id));
+        self.scratch = std::mem::take(&mut scratch);
+        self.settle(told);
+        Ok(())
+    }
+
+    /// Gives the added simplices their losses and the freed pending points, and brings the queues up to date.
+    fn settle(&mut self, told: &Told<D>) {
+        let mut freed = std::mem::take(&mut self.scratch.freed);
+        let added = std::mem::take(&mut self.scratch.added);
+        let removed = std::mem::take(&mut self.scratch.removed);
+        for id in &added {
+            self.refresh(*id, told, true);
+        }
+        for pending in freed.drain(..) {
+            let mut found = false;
+            for id in &added {
+                let weights = self.triangulation.barycentric(*id, &pending.scaled);
+                if weights.iter().all(|b| *b >= -TOLERANCE) {
+                    self.add_inside(*id, &pending, told);
+                    found = true;
+                }
+            }
+            if !found && !self.options.as_upstream {
+                self.outside.push(pending);
+            }
+        }
+        for id in &removed {
+            if !self.triangulation.is_alive(*id) {
+                self.clear(*id);
+                self.queue.remove(*id);
+                self.real.remove(*id);
+                self.expected.remove(*id);
+            }
+        }
+        added.iter().for_each(|id| self.enqueue(*id));
+        if self.options.loss.sees_neighbors() {
+            self.refresh_neighbors(&added, told);
+        }
+        (self.scratch.freed, self.scratch.added, self.scratch.removed) = (freed, added, removed);
+    }
+
+    /// Computes the losses of the simplices around the added ones anew: the vertices behind their faces have changed.
+    fn refresh_neighbors(&mut self, added: &[SimplexId], told: &Told<D>) {
+        let mut around = std::mem::take(&mut self.scratch.found);
+        around.clear();
+        for id in added {
+            let neighbors = self.triangulation.neighbours(*id).iter().copied();
+            around.extend(neighbors.filter(|id| self.triangulation.is_alive(*id) && !added.contains(id)));
+        }
+        around.sort_unstable();
+        around.dedup();
+        for id in &around {
+            self.refresh(*id, told, false);
+            self.enqueue(*id);
+        }
+        self.scratch.found = around;
+    }
+
+    /// Makes a cell anew.
+    fn clear(&mut self, id: SimplexId) {
+        if self.cells.len() <= id as usize {
+            self.cells.resize_with(id as usize + 1, Cell::default);
+        }
+        self.cells[id as usize] = Cell { volume: self.triangulation.volume(id), ..Cell::default() };
+    }
+
+    /// Computes the loss of a cell. The queues are left to the caller.
+    fn refresh(&mut self, id: SimplexId, told: &Told<D>, anew: bool) {
+        let Scratch { points, values, .. } = &mut self.scratch;
+        points.clear();
+        values.clear();
+        let multiplier = told.range.multiplier();
+        let mut see = |vertex: u32| {
+            points.extend_from_slice(self.triangulation.point(vertex));
+            values.extend(told.value(vertex).iter().map(|y| y * multiplier));
+        };
+        self.triangulation.vertices(id).iter().for_each(|vertex| see(*vertex));
+        if self.options.loss.sees_neighbors() {
+            (0..=D).filter_map(|k| self.triangulation.opposing_vertex(id, k)).for_each(see);
+        }
+        let cell = &mut self.cells[id as usize];
+        cell.loss = self.options.loss.evaluate(&View::new(D, points, told.dim, values, cell.volume));
+        let urgency = cell.urgency();
+        cell.queued = if anew { urgency } else { cell.queued.max(urgency) };
+        cell.spent &= !anew;
+        let density = cell.density();
+        cell.inside.set_density(density, anew);
+    }
+
+    /// Computes all losses anew. O(N).
+    pub(super) fn recompute_all(&mut self, told: &Told<D>) {
+        let all: Vec<SimplexId> = self.triangulation.simplices().collect();
+        all.iter().for_each(|id| self.refresh(*id, told, true));
+        self.requeue_all();
+    }
+
+    /// Makes all queues anew. O(N).
+    fn requeue_all(&mut self) {
+        let (triangulation, cells) = (&self.triangulation, &self.cells);
+        let cell = |id: &SimplexId| &cells[*id as usize];
+        self.queue.rebuild(triangulation.simplices().filter_map(|id| {
+            cell(&id).waiting().map(|loss| (Rank::new(loss, triangulation.vertices(id)), id))
+        }));
+        self.real.rebuild(triangulation.simplices().map(|id| (ordered_bits(cell(&id).urgency()), id)));
+        self.expected.rebuild(triangulation.simplices().map(|id| (ordered_bits(cell(&id).expected()), id)));
+    }
+
+    /// Brings the queues up to date for one cell.
+    fn enqueue(&mut self, id: SimplexId) {
+        let cell = &self.cells[id as usize];
+        match cell.waiting() {
+            Some(loss) => self.queue.set(id, Rank::new(loss, self.triangulation.vertices(id))),
+            None => self.queue.remove(id),
+        }
+        self.real.set(id, ordered_bits(cell.urgency()));
+        self.expected.set(id, ordered_bits(cell.expected()));
+    }
+
+    fn corners(&self, id: SimplexId, told: &Told<D>) -> Corners<D> {
+        let vertices = self.triangulation.vertices(id);
+        Corners {
+            scaled: vertices.iter().map(|vertex| *self.triangulation.point(*vertex)).collect(),
+            user: vertices.iter().map(|vertex| told.point(*vertex)).collect(),
+        }
+    }
+
+    /// Makes a point pending in all simplices that hold it; on a face that is more than one. Returns one of them.
+    pub(super) fn add_pending(
+        &mut self,
+        pending: &Pending<D>,
+        hint: Option<SimplexId>,
+        told: &Told<D>,
+    ) -> Option<SimplexId> {
+        let Some(start) = hint.or_else(|| self.triangulation.locate(&pending.scaled, None)) else {
+            if !self.options.as_upstream {
+                self.outside.push(pending.clone());
+            }
+            return None;
+        };
+        let mut found = std::mem::take(&mut self.scratch.found);
+        found.clear();
+        self.triangulation.containing(&pending.scaled, start, &mut found);
+        if !found.contains(&start) {
+            found.push(start);
+        }
+        for id in &found {
+            self.touch(*id);
+            self.add_inside(*id, pending, told);
+            self.enqueue(*id);
+        }
+        self.scratch.found = found;
+        Some(start)
+    }
+
+    fn add_inside(&mut self, id: SimplexId, pending: &Pending<D>, told: &Told<D>) {
+        let corners = self.corners(id, told);
+        let cell = &mut self.cells[id as usize];
+        let density = cell.density();
+        cell.inside.add(pending, &corners, density);
+    }
+
+    /// Forgets all pending points. O(N).
+    pub(super) fn remove_pending(&mut self) {
+        self.outside.clear();
+        for cell in &mut self.cells {
+            (cell.inside, cell.spent) = (Inside::Empty, false);
+        }
+        self.requeue_all();
+    }
+
+    /// Takes the next point to ask, which must be made pending then. Simplices whose point is known already are not
+    /// looked at again until something changes. O(log N) amortised.
+    pub(super) fn next(&mut self, told: &Told<D>, is_known: impl Fn(&[f64; D]) -> bool) -> Option<Split<D>> {
+        loop {
+            let (_, id) = self.queue.top()?;
+            self.touch(id);
+            if matches!(self.cells[id as usize].inside, Inside::One { .. }) {
+                // Its parts are needed now; their numbers may decide which one is taken.
+                let corners = self.corners(id, told);
+                self.cells[id as usize].inside.parts(&corners);
+            }
+            let Some((split, part)) = self.candidate(id, told) else {
+                self.cells[id as usize].spent = true;
+                self.queue.remove(id);
+                continue;
+            };
+            match (&mut self.cells[id as usize].inside, part) {
+                (Inside::Many(parts), Some(part)) => parts.give_up(part),
+                _ => self.cells[id as usize].spent = true,
+            }
+            self.enqueue(id);
+            if !is_known(&split.point) {
+                return Some(split);
+            }
+        }
+    }
+
+    /// The point that [`Mesh::next`] would return, where that can be seen without a change. O(1).
+    pub(super) fn peek(&self, told: &Told<D>, is_known: impl Fn(&[f64; D]) -> bool) -> Option<Split<D>> {
+        let (_, id) = self.queue.top()?;
+        self.candidate(id, told).map(|(split, _)| split).filter(|split| !is_known(&split.point))
+    }
+
+    /// The next point in a cell, and the part that it splits if there are parts.
+    fn candidate(&self, id: SimplexId, told: &Told<D>) -> Option<(Split<D>, Option<SimplexId>)> {
+        let cell = &self.cells[id as usize];
+        let (part, share, mut corners) = match &cell.inside {
+            Inside::Empty => (None, cell.queued, self.corners(id, told)),
+            Inside::One { .. } => return None,
+            Inside::Many(parts) => {
+                let (part, share, corners) = parts.top()?;
+                (Some(part), share, corners)
+            }
+        };
+        if self.options.anisotropic
+            && let Some(stretch) = Stretch::along_gradients(&self.triangulation, id, told)
+        {
+            corners.scaled.iter_mut().for_each(|corner| *corner = stretch.apply(corner));
+        }
+        let choice = choose::<D>(corners.scaled.as_flattened());
+        let improvement = if cell.loss == f64::INFINITY { f64::INFINITY } else { share };
+        Some((Split { point: choice.point(|i| corners.user[i]), improvement, cell: id }, part))
+    }
+
+    /// From now on, changes by [`Mesh::next`] and [`Mesh::add_pending`] can be undone.
+    pub(super) fn begin_trial(&mut self) {
+        self.trial = Some(Trial { cells: FxHashMap::default(), outside: self.outside.len() });
+    }
+
+    /// Undoes all changes since [`Mesh::begin_trial`].
+    pub(super) fn end_trial(&mut self) {
+        let Some(trial) = self.trial.take() else { return };
+        self.outside.truncate(trial.outside);
+        for (id, cell) in trial.cells {
+            self.cells[id as usize] = cell;
+            self.enqueue(id);
+        }
+    }
+
+    /// A cell is about to change.
+    fn touch(&mut self, id: SimplexId) {
+        if let Some(trial) = &mut self.trial {
+            trial.cells.entry(id).or_insert_with(|| self.cells[id as usize].clone());
+        }
+    }
+}

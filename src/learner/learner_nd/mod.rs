@@ -1,0 +1,426 @@
+//! `LearnerNd`: a function of two or more real numbers.
+//!
+//! The told points are the vertices of a Delaunay triangulation. Each simplex has a loss; the one with the largest is
+//! split next. Points that are being evaluated divide their simplex into parts, which share its loss by volume.
+//!
+//! All geometry is done in scaled coordinates, in which the domain is one unit wide along each axis.
+
+mod choose;
+mod domain;
+mod inside;
+mod known;
+mod mesh;
+mod range;
+mod rank;
+mod settings;
+mod span;
+mod start;
+mod stretch;
+mod told;
+mod twister;
+
+use super::{Learner, Loss, Suggestion, TellError};
+use crate::geometry::{GeometryError, Triangulation};
+use crate::loss::simplex::{SimplexLoss, default_simplex_loss};
+use crate::model::{Point, Sample, Signature, Value};
+use domain::Domain;
+use inside::Pending;
+use known::{Known, State};
+use mesh::Mesh;
+use span::Span;
+use start::Start;
+use std::sync::Arc;
+use told::Told;
+
+pub use domain::DomainError;
+pub(super) use settings::KIND;
+
+/// Numbers of dimensions that a learner can have.
+pub const DIMENSIONS: std::ops::RangeInclusive<usize> = 2..=8;
+
+/// How a [`LearnerNd`] refines.
+#[derive(Clone)]
+pub struct Options {
+    /// How simplices are judged.
+    pub loss: Arc<dyn SimplexLoss>,
+    /// Choose points in coordinates that are stretched along the gradient of the function: simplices become narrow
+    /// across steep slopes, with about the same rise along all edges (upstream: `anisotropic`).
+    pub anisotropic: bool,
+    /// The first triangulation, by numbers of told points in the order of telling. It is used if it fits when the
+    /// first triangulation is due; of points on a common sphere (the corners of a box) there are several, and this is
+    /// how a run can follow another one that had its choice.
+    pub first_simplices: Vec<Vec<u32>>,
+    /// Do as upstream in two things where it could do better, to follow its runs point by point. Losses are computed
+    /// anew when the range of values has grown by a tenth, but not for ranges below 1, so that the units of the values
+    /// matter. And points that are pending before there is a triangulation around them never divide a simplex.
+    pub as_upstream: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            loss: default_simplex_loss(),
+            anisotropic: false,
+            first_simplices: Vec::new(),
+            as_upstream: false,
+        }
+    }
+}
+
+/// Samples f: R^D -> R^M on a box or a convex hull, D from 2 to 8: splits the simplex with the largest loss
+/// (upstream: `LearnerND`).
+///
+/// Asks for the same points in the same order as Python adaptive 1.5.2, except where that has defects: all geometry
+/// is done in scaled coordinates, so that ranges of any size can stand beside each other; pending points that were
+/// forgotten can be asked again; [`Loss::Expected`] is known; an anisotropic learner works on any box and with
+/// vectors.
+///
+/// With N points told, an `ask` of n points costs O(n k log N), and a `tell` O(k log N), where k simplices hold the
+/// point or change. `loss` is O(1). Values that are infinite or NaN break nothing: their simplices are split by
+/// volume.
+///
+/// ```
+/// use adaptive_mpi::learner::{Loss, learner_nd};
+///
+/// let mut learner = learner_nd::cuboid(&[(-1.0, 1.0), (0.0, 1e-6)], Default::default())?;
+/// while learner.loss(Loss::Real) > 0.02 {
+///     for suggestion in learner.ask(4) {
+///         let (x, y) = (suggestion.sample.point[0], suggestion.sample.point[1]);
+///         learner.tell(&suggestion.sample, &(x + (-y * y * 1e13).exp()).into())?;
+///     }
+/// }
+/// assert!(learner.npoints() < 300);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct LearnerNd<const D: usize> {
+    domain: Arc<Domain<D>>,
+    options: Arc<Options>,
+    known: Known<D>,
+    told: Told<D>,
+    /// The told points in `told` have these scaled coordinates, until there is a triangulation.
+    waiting: Vec<[f64; D]>,
+    span: Span<D>,
+    mesh: Option<Mesh<D>>,
+    start: Start<D>,
+    /// Told points that are no vertices: outside of the domain, or too close to another one.
+    aside: Vec<([f64; D], Box<[f64]>)>,
+}
+
+/// Calls a constructor of [`LearnerNd`] with the dimension known at compile time.
+macro_rules! in_dimension {
+    ($dim:expr, $constructor:ident, $domain:expr, $options:expr) => {
+        match $dim {
+            2 => boxed(LearnerNd::<2>::$constructor($domain, $options)?),
+            3 => boxed(LearnerNd::<3>::$constructor($domain, $options)?),
+            4 => boxed(LearnerNd::<4>::$constructor($domain, $options)?),
+            5 => boxed(LearnerNd::<5>::$constructor($domain, $options)?),
+            6 => boxed(LearnerNd::<6>::$constructor($domain, $options)?),
+            7 => boxed(LearnerNd::<7>::$constructor($domain, $options)?),
+            8 => boxed(LearnerNd::<8>::$constructor($domain, $options)?),
+            got => Err(DomainError::Dimension { got }),
+        }
+    };
+}
+
+fn boxed(learner: impl Learner + 'static) -> Result<Box<dyn Learner>, DomainError> {
+    Ok(Box::new(learner))
+}
+
+/// An empty learner over a box with these lower and upper bounds.
+pub fn cuboid(bounds: &[(f64, f64)], options: Options) -> Result<Box<dyn Learner>, DomainError> {
+    in_dimension!(bounds.len(), cuboid, bounds, options)
+}
+
+/// An empty learner over the convex hull of some points.
+pub fn hull(points: &[Vec<f64>], options: Options) -> Result<Box<dyn Learner>, DomainError> {
+    in_dimension!(points.first().map_or(0, Vec::len), hull, points, options)
+}
+
+impl<const D: usize> LearnerNd<D> {
+    /// An empty learner over a box with these lower and upper bounds.
+    pub fn cuboid(bounds: &[(f64, f64)], options: Options) -> Result<Self, DomainError> {
+        Ok(Self::empty(Arc::new(Domain::cuboid(bounds)?), Arc::new(options)))
+    }
+
+    /// An empty learner over the convex hull of some points. Its vertices become the first points to ask.
+    pub fn hull(points: &[Vec<f64>], options: Options) -> Result<Self, DomainError> {
+        Ok(Self::empty(Arc::new(Domain::hull(points)?), Arc::new(options)))
+    }
+
+    fn empty(domain: Arc<Domain<D>>, options: Arc<Options>) -> Self {
+        Self {
+            told: Told::new(if options.as_upstream { 1.0 } else { 0.0 }),
+            domain,
+            options,
+            known: Known::default(),
+            waiting: Vec::new(),
+            span: Span::new(),
+            mesh: None,
+            start: Start::new(),
+            aside: Vec::new(),
+        }
+    }
+
+    /// The vertices of the domain, in the order in which they are asked.
+    pub fn corners(&self) -> &[[f64; D]] {
+        &self.domain.corners
+    }
+
+    /// The told points in the domain and their values. The vertices of [`LearnerNd::simplices`] are numbers in this
+    /// sequence.
+    pub fn told(&self) -> impl Iterator<Item = (&[f64; D], &[f64])> {
+        (0u32..).zip(&self.told.points).map(|(vertex, point)| (point, self.told.value(vertex)))
+    }
+
+    /// Told points that are no vertices of simplices, and their values: those outside of the domain, and those which
+    /// are too close to another one.
+    pub fn aside(&self) -> impl Iterator<Item = (&[f64; D], &[f64])> {
+        self.aside.iter().map(|(point, value)| (point, &**value))
+    }
+
+    /// All simplices of told points: their D + 1 vertices, ascending, and their loss. None before the told points fill
+    /// the space.
+    pub fn simplices(&self) -> impl Iterator<Item = (&[u32], f64)> {
+        self.mesh.iter().flat_map(|mesh| {
+            mesh.triangulation().simplices().map(|id| (mesh.triangulation().vertices(id), mesh.loss_of(id)))
+        })
+    }
+
+    /// The coordinates of a sample; finite numbers, and never -0.0.
+    #[inline]
+    fn coordinates(sample: &Sample) -> Result<[f64; D], TellError> {
+        let Ok(point) = <[f64; D]>::try_from(&*sample.point) else {
+            let message = format!("it has {} coordinates instead of {D}", sample.point.len());
+            return Err(TellError::Foreign(message));
+        };
+        match point.iter().find(|x| !x.is_finite()) {
+            Some(x) => Err(TellError::Foreign(format!("the coordinate {x} is not a finite number"))),
+            None => Ok(point.map(|x| x + 0.0)),
+        }
+    }
+
+    fn check_shape(&mut self, got: usize) -> Result<(), TellError> {
+        if self.told.dim == 0 && got > 0 {
+            self.told.dim = got;
+        }
+        if got == self.told.dim && got > 0 {
+            Ok(())
+        } else {
+            Err(TellError::WrongShape { expected: self.told.dim.max(1), got })
+        }
+    }
+
+    /// A told point of the domain becomes a vertex.
+    fn place(&mut self, point: [f64; D], value: &[f64], state: Option<State>) {
+        let grown = self.told.range.extend(value);
+        let scaled = self.domain.scaled(&point);
+        let Some(mesh) = &mut self.mesh else {
+            self.told.push(point, value);
+            self.waiting.push(scaled);
+            if self.span.add(&scaled) {
+                self.triangulate();
+            }
+            return;
+        };
+        if grown {
+            mesh.recompute_all(&self.told);
+        }
+        let hint = state.and_then(State::cell);
+        let known = &self.known;
+        let told = &mut self.told;
+        if mesh.insert(scaled, hint, told, (point, value), |point| known.is_pending(point)).is_err() {
+            self.aside.push((point, value.into()));
+        }
+    }
+
+    /// Makes the first triangulation, if the told points allow it.
+    fn triangulate(&mut self) {
+        let mut first = self.recorded_triangulation();
+        while first.is_none() {
+            match Triangulation::new(&self.waiting) {
+                Ok(triangulation) => first = Some(triangulation),
+                // Two points that scaling has made one.
+                Err(GeometryError::Duplicate { vertex }) => {
+                    self.waiting.remove(vertex as usize);
+                    self.aside.push(self.told.remove(vertex as usize));
+                }
+                // More points will help.
+                Err(_) => return,
+            }
+        }
+        let Some(triangulation) = first else { return };
+        let mut mesh = Mesh::new(triangulation, self.options.clone(), &self.told);
+        self.waiting = Vec::new();
+        let pending = if self.options.as_upstream { Vec::new() } else { self.known.pending_inside() };
+        for (point, order) in pending {
+            let pending = Pending { user: point, scaled: self.domain.scaled(&point), order };
+            let cell = mesh.add_pending(&pending, None, &self.told);
+            self.known.set_cell(&point, cell);
+        }
+        self.mesh = Some(mesh);
+    }
+
+    /// The first triangulation as prescribed, if it fits.
+    fn recorded_triangulation(&self) -> Option<Triangulation<D>> {
+        let simplices: Vec<&[u32]> = self.options.first_simplices.iter().map(Vec::as_slice).collect();
+        let count = simplices.iter().flat_map(|vertices| vertices.iter()).max()? + 1;
+        if self.waiting.len() != count as usize {
+            return None;
+        }
+        Triangulation::from_simplices(&self.waiting, &simplices).ok()
+    }
+
+    /// Chooses the next point and makes it pending.
+    fn ask_one(&mut self) -> Option<Suggestion> {
+        let known = &self.known;
+        let is_known = |point: &[f64; D]| known.contains(point);
+        let (point, improvement, cell) = if let Some(corner) = self.start.corner(&self.domain, is_known) {
+            (corner, f64::INFINITY, None)
+        } else if let Some(mesh) = &mut self.mesh {
+            let split = mesh.next(&self.told, is_known)?;
+            (split.point, split.improvement, Some(split.cell))
+        } else {
+            (self.start.random(&self.domain, is_known), f64::INFINITY, None)
+        };
+        self.make_pending(point, cell);
+        Some(suggestion(&point, improvement))
+    }
+
+    /// Makes a point of the domain pending, which is not known yet.
+    fn make_pending(&mut self, point: [f64; D], cell: Option<u32>) {
+        let order = self.known.add_pending(point);
+        let Some(mesh) = &mut self.mesh else { return };
+        let pending = Pending { user: point, scaled: self.domain.scaled(&point), order };
+        let cell = mesh.add_pending(&pending, cell, &self.told);
+        self.known.set_cell(&point, cell);
+    }
+}
+
+#[inline]
+fn suggestion<const D: usize>(point: &[f64; D], loss_improvement: f64) -> Suggestion {
+    Suggestion { sample: Sample::at(Point::new(point)), loss_improvement }
+}
+
+impl<const D: usize> Learner for LearnerNd<D> {
+    fn kind(&self) -> &'static str {
+        KIND.name
+    }
+
+    fn signature(&self) -> Signature {
+        Signature { names: Signature::usual_names(D), scalar: false, seeded: false }
+    }
+
+    fn ask_into(&mut self, n: usize, out: &mut Vec<Suggestion>) {
+        out.extend(std::iter::from_fn(|| self.ask_one()).take(n));
+    }
+
+    /// O(1) for one point; for more, they are asked, and all is undone.
+    fn suggest(&mut self, n: usize) -> Vec<Suggestion> {
+        if n == 1
+            && self.start.corners_done(&self.domain)
+            && let Some(mesh) = &self.mesh
+            && let Some(split) = mesh.peek(&self.told, |point| self.known.contains(point))
+        {
+            return vec![suggestion(&split.point, split.improvement)];
+        }
+        let bookmark = self.start.bookmark();
+        let order = self.known.order();
+        if let Some(mesh) = &mut self.mesh {
+            mesh.begin_trial();
+        }
+        let asked = self.ask(n);
+        if let Some(mesh) = &mut self.mesh {
+            mesh.end_trial();
+        }
+        for suggestion in &asked {
+            if let Ok(point) = Self::coordinates(&suggestion.sample) {
+                self.known.forget(&point);
+            }
+        }
+        self.known.set_order(order);
+        self.start.go_back(bookmark);
+        asked
+    }
+
+    fn tell(&mut self, sample: &Sample, value: &Value) -> Result<(), TellError> {
+        let point = Self::coordinates(sample)?;
+        if self.known.is_told(&point) {
+            return Ok(());
+        }
+        self.check_shape(value.components.len())?;
+        let state = self.known.tell(point);
+        // A point that was chosen in a simplex is inside, whatever rounding has done to it.
+        if state.is_some_and(|state| state.cell().is_some()) || self.domain.contains(&point) {
+            self.place(point, &value.components, state);
+        } else {
+            self.aside.push((point, value.components.as_slice().into()));
+        }
+        Ok(())
+    }
+
+    fn tell_pending(&mut self, sample: &Sample) {
+        let Ok(point) = Self::coordinates(sample) else { return };
+        if self.known.contains(&point) {
+            return;
+        }
+        if self.domain.contains(&point) {
+            self.make_pending(point, None);
+        } else {
+            self.known.add_outside(point);
+        }
+    }
+
+    fn remove_unfinished(&mut self) {
+        if self.known.npending() > 0 {
+            self.known.forget_pending();
+        }
+        // Even without pending points, a simplex may have been found to have no new point because of an earlier one.
+        self.start.restart();
+        if let Some(mesh) = &mut self.mesh {
+            mesh.remove_pending();
+        }
+    }
+
+    fn loss(&self, which: Loss) -> f64 {
+        self.mesh.as_ref().map_or(f64::INFINITY, |mesh| mesh.largest(which))
+    }
+
+    fn npoints(&self) -> usize {
+        self.told.points.len() + self.aside.len()
+    }
+
+    fn npending(&self) -> usize {
+        self.known.npending()
+    }
+
+    fn new_empty(&self) -> Box<dyn Learner> {
+        Box::new(Self::empty(self.domain.clone(), self.options.clone()))
+    }
+
+    fn boxed_clone(&self) -> Box<dyn Learner> {
+        Box::new(self.clone())
+    }
+
+    fn bounding_box(&self) -> Option<Vec<(f64, f64)>> {
+        Some(self.domain.bounding_box())
+    }
+
+    fn interpolate(&self, at: &[f64], out: &mut Vec<f64>) -> bool {
+        let (Some(mesh), Ok(at)) = (&self.mesh, <[f64; D]>::try_from(at)) else { return false };
+        let (triangulation, scaled) = (mesh.triangulation(), self.domain.scaled(&at));
+        let Some(id) = triangulation.locate(&scaled, None) else {
+            out.extend(std::iter::repeat_n(f64::NAN, self.told.dim));
+            return true;
+        };
+        let weights = triangulation.barycentric(id, &scaled);
+        let corners = || weights.iter().zip(triangulation.vertices(id));
+        out.extend((0..self.told.dim).map(|component| {
+            corners().map(|(weight, vertex)| weight * self.told.value(*vertex)[component]).sum::<f64>()
+        }));
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests;

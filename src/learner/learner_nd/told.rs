@@ -1,0 +1,45 @@
+//! The vertices of the triangulation: told points and their values.
+
+use super::range::Range;
+
+/// Told points in the order of their vertex numbers, with their values.
+#[derive(Clone)]
+pub(super) struct Told<const D: usize> {
+    /// In user coordinates.
+    pub(super) points: Vec<[f64; D]>,
+    /// Components of a value; 0 before the first.
+    pub(super) dim: usize,
+    /// Row after row.
+    values: Vec<f64>,
+    pub(super) range: Range,
+}
+
+impl<const D: usize> Told<D> {
+    /// No points. See [`Range::new`].
+    pub(super) fn new(range_floor: f64) -> Self {
+        Self { points: Vec::new(), dim: 0, values: Vec::new(), range: Range::new(range_floor) }
+    }
+
+    #[inline]
+    pub(super) fn push(&mut self, point: [f64; D], value: &[f64]) {
+        self.points.push(point);
+        self.values.extend_from_slice(value);
+    }
+
+    /// Takes a point out; those after it move up.
+    pub(super) fn remove(&mut self, vertex: usize) -> ([f64; D], Box<[f64]>) {
+        let value = self.values.drain(vertex * self.dim..(vertex + 1) * self.dim).collect();
+        (self.points.remove(vertex), value)
+    }
+
+    #[inline]
+    pub(super) fn point(&self, vertex: u32) -> [f64; D] {
+        self.points[vertex as usize]
+    }
+
+    #[inline]
+    pub(super) fn value(&self, vertex: u32) -> &[f64] {
+        let start = vertex as usize * self.dim;
+        &self.values[start..start + self.dim]
+    }
+}
