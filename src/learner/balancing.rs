@@ -350,6 +350,13 @@ impl Learner for BalancingLearner {
         self.children.iter().try_fold(true, |all, child| child.done().map(|done| all && done))
     }
 
+    fn most_in_flight(&self) -> Option<usize> {
+        let each = self.children.iter().zip(&self.resting).filter(|(_, resting)| !**resting);
+        each.map(|(child, _)| child.most_in_flight())
+            .try_fold(0, |sum, most| Some(sum + most?))
+            .filter(|most| *most > 0)
+    }
+
     fn rest(&mut self, child: u32, resting: bool) {
         if let Some(now) = self.resting.get_mut(child as usize) {
             *now = resting;

@@ -171,6 +171,18 @@ impl Learner for DataSaver {
         self.inner.done()
     }
 
+    fn hopeless(&self) -> Option<String> {
+        self.inner.hopeless()
+    }
+
+    fn is_indexed(&self) -> bool {
+        self.inner.is_indexed()
+    }
+
+    fn most_in_flight(&self) -> Option<usize> {
+        self.inner.most_in_flight()
+    }
+
     fn new_empty(&self) -> Box<dyn Learner> {
         Box::new(Self { inner: self.inner.new_empty(), picker: self.picker.clone() })
     }

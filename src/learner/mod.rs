@@ -173,6 +173,12 @@ pub trait Learner: Send {
         let _ = (child, resting);
     }
 
+    /// How many points may be in flight before the later ones are likely to be wasted; `None`: a part of what is known,
+    /// as the runner thinks right. A wish: workers are kept busy all the same.
+    fn most_in_flight(&self) -> Option<usize> {
+        None
+    }
+
     /// The children of a learner made of learners, by index; `None` for any other learner.
     fn children(&self) -> Option<&[Box<dyn Learner>]> {
         None

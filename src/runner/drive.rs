@@ -315,7 +315,9 @@ impl Loop {
     /// Points in flight are chosen without knowing each other. The pool would take thousands of short tasks at
     /// once; beyond a part of what is known already they would cost more points than they save time.
     fn most_in_flight(&self, drive: &Drive<'_>) -> usize {
-        (drive.engine.learner().npoints() / KNOWN_PER_IN_FLIGHT).max(FEWEST_PER_WORKER * drive.workers)
+        let learner = drive.engine.learner();
+        let most = learner.most_in_flight().unwrap_or_else(|| learner.npoints() / KNOWN_PER_IN_FLIGHT);
+        most.max(FEWEST_PER_WORKER * drive.workers)
     }
 
     fn take_results(&mut self, drive: &mut Drive<'_>, longest: Duration) {

@@ -115,6 +115,10 @@ impl Learner for Log {
         self.inner.done()
     }
 
+    fn most_in_flight(&self) -> Option<usize> {
+        self.inner.most_in_flight()
+    }
+
     fn hopeless(&self) -> Option<String> {
         self.inner.hopeless()
     }

@@ -302,6 +302,11 @@ impl Learner for IntegratorLearner {
         ]
     }
 
+    /// What one interval asks at most: its values decide whether others are worth refining.
+    fn most_in_flight(&self) -> Option<usize> {
+        Some(33)
+    }
+
     fn hopeless(&self) -> Option<String> {
         self.is_divergent()
             .then(|| format!("the integral over [{}, {}] seems to be infinite", self.bounds.0, self.bounds.1))
