@@ -18,8 +18,9 @@ const LAYERS: [&[&str]; 8] = [
 ];
 
 /// Parts that do no I/O and read no clock.
-const PURE: [&str; 9] = [
+const PURE: [&str; 10] = [
     "src/model",
+    "src/geometry",
     "src/loss",
     "src/learner",
     "src/pool/appetite.rs",
