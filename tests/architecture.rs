@@ -20,6 +20,7 @@ const LAYERS: [&[&str]; 8] = [
 /// Parts that do no I/O and read no clock.
 const PURE: [&str; 10] = [
     "src/model",
+    "src/geometry",
     "src/loss",
     "src/learner",
     "src/pool/appetite.rs",

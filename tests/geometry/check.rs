@@ -123,9 +123,10 @@ pub(crate) fn hull<const D: usize>(t: &Triangulation<D>, slack: f64) {
             if predicates::orient(&other) == -predicates::orient(&points) {
                 corners[k * D..(k + 1) * D].copy_from_slice(t.point(vertex));
                 let height = simplex::volume(&corners, D) / area * D as f64;
-                // A small face between rounded points may be turned; what counts is how deep its dent is.
+                // A small or narrow face between rounded points may be turned; what counts is how deep its dent is.
                 let (size, distance) = (width(&face, &face[..D]), width(&face, t.point(vertex)));
-                let depth = height * (size / distance).min(1.0);
+                let narrow = area / size.powi(D as i32 - 2);
+                let depth = height * (narrow / distance).min(1.0);
                 assert!(depth <= slack, "vertex {vertex} shows a dent of {depth:e} at a hull face of {id}");
             }
         }

@@ -7,6 +7,12 @@ use crate::geometry::matrix::{determinant, sub};
 use crate::geometry::predicates;
 use rustc_hash::FxHashSet;
 
+/// How far rounding may have moved a point off a plane, as a share of its greatest coordinate.
+const ROUNDING: f64 = 4e-15;
+
+/// Relative volume below which a circumsphere may be so large that its slack reaches far away.
+const ROUGH: f64 = 1e-5;
+
 /// A face that gets joined with the new point.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Face {
@@ -109,7 +115,11 @@ pub(super) enum Care {
 #[derive(Clone, Copy)]
 struct Joint {
     flat: bool,
-    /// 0 if flat, unless it was asked for exactly.
+    /// Flat but for the rounding of coordinates.
+    rounded: bool,
+    /// The same, at a simplex that is not flat itself.
+    in_plane: bool,
+    /// 0 if refused as flat, unless it was asked for exactly.
     orientation: i8,
     /// Of the point seen from the face: 1 where the simplex is, -1 beyond; 0 as for `orientation`.
     side: i8,
@@ -157,7 +167,7 @@ impl<const D: usize> Triangulation<D> {
         let joined = cavity.faces.len();
         joined > 0
             && cavity.ridges.pair(&cavity.sheets, D, joined, NONE, &mut cavity.links)
-            && (cavity.opened.is_empty() || !(self.dented || cavity.dents) || self.verify(cavity, point))
+            && (!(self.dented || cavity.dents) || self.verify(cavity, point))
     }
 
     /// All simplices that share the smallest face on which the point lies exactly.
@@ -184,7 +194,7 @@ impl<const D: usize> Triangulation<D> {
                     let other = self.neighbours(simplex)[k];
                     if other == NONE {
                         let joint = self.joint(simplex, k, point, false);
-                        let side = if joint.flat { self.side(simplex, k, point) } else { joint.side };
+                        let side = if joint.rounded { self.side(simplex, k, point) } else { joint.side };
                         if side < 0 {
                             cavity.see(simplex, k);
                         }
@@ -224,14 +234,16 @@ impl<const D: usize> Triangulation<D> {
                     continue;
                 }
                 let joint = self.joint(simplex, k, point, exact);
-                let sound = joint.side > 0 && (exact && (at < cavity.fixed || beyond == NONE) || !joint.flat);
+                // At the hull a flat simplex is left out (which dents the hull) only if rounding alone makes it.
+                let refused = if beyond == NONE { joint.rounded } else { joint.flat };
+                let sound = joint.side > 0 && (exact && (at < cavity.fixed || beyond == NONE) || !refused);
                 if sound {
                     let slot = if beyond == NONE { 0 } else { self.slot(beyond, simplex) as u8 };
                     cavity.faces.push(Face { beyond, slot, orientation: joint.orientation });
                     self.push_face(&mut cavity.sheets, simplex, k);
                 } else if beyond == NONE && self.may_open(simplex, k, point, joint, at < cavity.fixed) {
                     cavity.opened.push((simplex, k as u8));
-                    cavity.dents |= joint.flat && !exact && self.side(simplex, k, point) > 0;
+                    cavity.dents |= joint.rounded && !exact && self.side(simplex, k, point) > 0;
                 } else if at < cavity.fixed {
                     return Boundary::Broken;
                 } else {
@@ -250,7 +262,7 @@ impl<const D: usize> Triangulation<D> {
                 continue;
             }
             let joint = self.joint(simplex, k.into(), point, exact);
-            if exact || !joint.flat {
+            if exact || !joint.rounded {
                 cavity.faces.push(Face { beyond: simplex, slot: k, orientation: joint.orientation });
                 self.push_face(&mut cavity.sheets, simplex, k.into());
                 cavity.opened.push((simplex, k));
@@ -275,9 +287,13 @@ impl<const D: usize> Triangulation<D> {
     }
 
     /// Whether a hull face of the cavity that can't be joined may be opened: if the point does not lie strictly before
-    /// it, or lies on it but for rounding. One that is only in line with it may not.
+    /// it, or lies on it within 1e-8, or in its plane but for rounding.
     fn may_open(&self, simplex: SimplexId, k: usize, point: &[f64; D], joint: Joint, fixed: bool) -> bool {
-        fixed || joint.side < 0 || self.side(simplex, k, point) <= 0 || self.holds(simplex, point)
+        fixed
+            || joint.in_plane
+            || joint.side < 0
+            || self.side(simplex, k, point) <= 0
+            || self.holds(simplex, point)
     }
 
     /// Whether a vertex of the cavity is on no boundary face; then simplices at it leave the cavity.
@@ -330,14 +346,28 @@ impl<const D: usize> Triangulation<D> {
         let clear = if D < 4 { FLAT } else { 1e4 * FLAT };
         if !is_flat(&edges, det, clear) {
             let orientation = predicates::sign(det);
-            return Joint { flat: false, orientation, side: orientation * forward };
+            return Joint {
+                flat: false,
+                rounded: false,
+                in_plane: false,
+                orientation,
+                side: orientation * forward,
+            };
         }
-        let flat = is_flat(&edges, det, FLAT) && det.abs() <= FLAT * determinant(&self.edges(simplex)).abs();
-        if flat && !exact {
-            return Joint { flat, orientation: 0, side: 0 };
+        let own = self.edges(simplex);
+        let own_det = determinant(&own);
+        let flat = is_flat(&edges, det, FLAT) && det.abs() <= FLAT * own_det.abs();
+        let scale = (0..D).fold(0.0, |scale: f64, i| scale.max(point[i].abs()).max(first[i].abs()));
+        let sum: f64 = edges.as_flattened().iter().map(|x| x.abs()).sum();
+        let rounding = (ROUNDING * scale * (D * D) as f64 / sum).min(FLAT);
+        let rounded = flat && is_flat(&edges, det, rounding);
+        let in_plane = rounded && !is_flat(&own, own_det, ROUGH);
+        let at_hull = self.neighbours(simplex)[k] == NONE;
+        if (if at_hull { rounded } else { flat }) && !exact {
+            return Joint { flat, rounded, in_plane, orientation: 0, side: 0 };
         }
         let side = self.side(simplex, k, point);
-        Joint { flat, orientation: side * forward, side }
+        Joint { flat, rounded, in_plane, orientation: side * forward, side }
     }
 
     /// From hull face k of a simplex over the ridge without vertex j to the next hull face.

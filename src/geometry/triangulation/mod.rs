@@ -10,8 +10,10 @@
 //! structure. Only a sign that floats leave in doubt costs exact arithmetic.
 //!
 //! **Flat simplices** (volume below 1e-8 of the mean coordinate difference to the power D) are not made where that is
-//! safe. A point that lies within this of a hull face, but not on it, so may leave the hull dented by as much; what is
-//! then done at the hull is verified first (see `verify`). A point that can't be joined soundly is refused.
+//! safe. At the hull they are left out only if rounding alone put the point off a hull face, which leaves the hull
+//! dented by as much; what is then done is verified first (see `verify`), and a point that can't be joined soundly is
+//! refused. So a box, whose corners come first, is always filled; but a hull that grows from points that are
+//! exactly in line but for rounding may end up short of convex.
 //!
 //! **Location** walks towards the point, from a hint if there is one; else from the better of the simplex that was made
 //! last and a sample of n^(1/(D+1)) vertices. With a good hint an insert costs O(1).

@@ -11,6 +11,18 @@ impl<const D: usize> Triangulation<D> {
     /// connected. Costs more than the insert; needed only at a hull with dents.
     pub(super) fn verify(&self, cavity: &Cavity, point: &[f64; D]) -> bool {
         let row = |i: usize| &cavity.sheets[i * D..(i + 1) * D];
+        // The new vertex: all new simplices hang together.
+        let (mut reached, mut next) = (FxHashSet::from_iter([0]), vec![0]);
+        while let Some(i) = next.pop() {
+            for &link in &cavity.links[i as usize * D..(i as usize + 1) * D] {
+                if link != NONE && reached.insert(link) {
+                    next.push(link);
+                }
+            }
+        }
+        if reached.len() < cavity.faces.len() {
+            return false;
+        }
         for (i, face) in cavity.faces.iter().enumerate() {
             let mut corners: SmallVec<[&[f64; D]; 9]> = row(i).iter().map(|v| self.point(*v)).collect();
             corners.push(point);
