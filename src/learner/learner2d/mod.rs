@@ -6,15 +6,16 @@
 //! | `field` | a triangulation with values, gradients and losses |
 //! | `gradients` | the gradients at the vertices, kept locally |
 //! | `expected` | told and pending points together |
-//! | `mesh` | walking around a vertex |
+//! | `range` | the range of the values |
+//! | `rings` | what lies around each vertex |
 //! | `settings` | from a study file |
 
 mod domain;
 mod expected;
 mod field;
 mod gradients;
-mod mesh;
 mod range;
+mod rings;
 mod settings;
 
 #[cfg(test)]
