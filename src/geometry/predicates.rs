@@ -3,16 +3,41 @@
 //! Each predicate first computes in floats; only if the result is below a bound on its error does it go exact:
 //! with the adaptive predicates of the `robust` crate in two and three dimensions, with expansions above. So the
 //! signs are exact in every dimension (as long as nothing underflows, see the bounds of `robust`).
-//! Above three dimensions the bound is `1e-12` times the product of the lengths of the rows, which covers the error of
-//! Gaussian elimination up to nine rows.
+//! Above three dimensions determinants are expanded by minors, and the bound is `1e-14` times the same sum with all
+//! terms positive: each term is a product of at most nine differences, so its error, and that of adding it, is far less.
 
 use super::exact::{self, Expansion};
-use super::matrix::{Matrix, determinant, sub};
+use super::matrix::{Matrix, sub};
 use robust::{Coord, Coord3D};
 use smallvec::SmallVec;
 
-/// Share of the product of the row lengths below which a determinant by elimination may have the wrong sign.
-const DOUBT: f64 = 1e-12;
+/// Share of the sum of all absolute terms below which a determinant may have the wrong sign.
+const DOUBT: f64 = 1e-14;
+
+/// The sign of a determinant of n <= 9 rows, or `None` if rounding leaves it in doubt. O(n 2^n).
+fn certain_sign(rows: &[f64], n: usize) -> Option<i8> {
+    // Of the first rows with every set of columns: the minor, and the sum of the absolute terms.
+    let mut minors = [(0.0, 0.0); 1 << 9];
+    minors[0] = (1.0, 1.0);
+    for columns in 1..1_usize << n {
+        let row = columns.count_ones() as usize - 1;
+        let (mut sum, mut absolute) = (0.0, 0.0);
+        // The last row's columns from right to left have alternating signs.
+        let (mut rest, mut sign) = (columns, 1.0);
+        while rest != 0 {
+            let column = rest.ilog2() as usize;
+            rest &= !(1 << column);
+            let (minor, terms) = minors[columns & !(1 << column)];
+            let entry = rows[row * n + column];
+            sum += sign * entry * minor;
+            absolute += entry.abs() * terms;
+            sign = -sign;
+        }
+        minors[columns] = (sum, absolute);
+    }
+    let (det, absolute) = minors[(1 << n) - 1];
+    (absolute == 0.0 || det.abs() > DOUBT * absolute).then_some(sign(det))
+}
 
 pub(super) fn sign(x: f64) -> i8 {
     i8::from(x > 0.0) - i8::from(x < 0.0)
@@ -48,10 +73,8 @@ fn orient_many<const D: usize>(points: &[&[f64; D]]) -> i8 {
         return 0;
     }
     let rows: Matrix<D> = std::array::from_fn(|i| sub(points[i + 1], points[0]));
-    let lengths: f64 = rows.iter().map(|row| row.iter().map(|x| x * x).sum::<f64>()).product();
-    let det = determinant(&rows);
-    if det.abs() > DOUBT * lengths.sqrt() {
-        return sign(det);
+    if let Some(sign) = certain_sign(rows.as_flattened(), D) {
+        return sign;
     }
     let entries: SmallVec<[Expansion; 36]> = points[1..]
         .iter()
@@ -84,17 +107,13 @@ pub fn in_sphere<const D: usize>(simplex: &[&[f64; D]], point: &[f64; D]) -> i8 
 fn lifted<const D: usize>(simplex: &[&[f64; D]], point: &[f64; D]) -> i8 {
     let n = D + 1;
     let mut rows: SmallVec<[f64; 96]> = SmallVec::new();
-    let mut lengths = 1.0;
     for vertex in simplex {
         let edge = sub(vertex, point);
-        let square: f64 = edge.iter().map(|x| x * x).sum();
         rows.extend(edge);
-        rows.push(square);
-        lengths *= square + square * square;
+        rows.push(edge.iter().map(|x| x * x).sum());
     }
-    let det = super::simplex::determinant(&mut rows, n);
-    if det.abs() > DOUBT * f64::sqrt(lengths) {
-        return sign(det);
+    if let Some(sign) = certain_sign(&rows, n) {
+        return sign;
     }
     let mut entries: Vec<Expansion> = Vec::with_capacity(n * n);
     for vertex in simplex {
@@ -129,8 +148,9 @@ mod tests {
             assert_eq!(in_sphere(&simplex, &outside), -1, "{D}");
             assert_eq!(in_sphere(&simplex, &[1.0 - f64::EPSILON; D]), 1, "{D}");
             assert_eq!(in_sphere(&simplex, &[1.0 + f64::EPSILON; D]), -1, "{D}");
+            let before = orient(&simplex);
             simplex.swap(0, 1);
-            assert_eq!(orient(&simplex), -1);
+            assert_eq!(orient(&simplex), -before);
         }
         // Almost, and exactly, in the plane through the unit vectors.
         let mut near = points.clone();
@@ -141,6 +161,43 @@ mod tests {
         assert_eq!(orient(&near.iter().collect::<Vec<_>>()), 1);
         near[0][0] += f64::EPSILON;
         assert_eq!(orient(&near.iter().collect::<Vec<_>>()), -1);
+    }
+
+    /// Needles, flat simplices and points that almost meet: swapping two points has to turn the sign, and
+    /// adding a point in the plane of a face must not matter.
+    #[test]
+    fn exchanging_points_turns_the_sign_whatever_the_shape() {
+        fn check<const D: usize>() {
+            let mut state = 1_u64;
+            let mut random = || {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                (state >> 11) as f64 / (1_u64 << 53) as f64
+            };
+            for _ in 0..300 {
+                let mut points: Vec<[f64; D]> = (0..=D).map(|_| std::array::from_fn(|_| random())).collect();
+                for i in 1..=D {
+                    let scale = 10f64.powf(-17.0 * random());
+                    let near = points[i - 1];
+                    points[i] = std::array::from_fn(|k| near[k] + scale * (points[i][k] - 0.5));
+                }
+                points[D] = std::array::from_fn(|k| {
+                    points[..D].iter().map(|p| p[k]).sum::<f64>() / D as f64 + 1e-16 * (random() - 0.5)
+                });
+                let mut simplex: Vec<&[f64; D]> = points.iter().collect();
+                let before = orient(&simplex);
+                for (i, j) in [(0, 1), (1, D), (0, D), (D / 2, D)] {
+                    simplex.swap(i, j);
+                    assert_eq!(orient(&simplex), -before, "{points:?}");
+                    simplex.swap(i, j);
+                }
+            }
+        }
+        check::<3>();
+        check::<4>();
+        check::<5>();
+        check::<6>();
     }
 
     #[test]

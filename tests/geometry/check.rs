@@ -97,7 +97,13 @@ pub(crate) fn delaunay<const D: usize>(t: &Triangulation<D>, slack: f64) {
     }
 }
 
-/// The volumes sum up to that within the hull, and no point lies beyond a hull face by more than `slack`.
+/// The greatest distance of a point from any of a few.
+fn width(points: &[f64], from: &[f64]) -> f64 {
+    let distance = |point: &[f64]| -> f64 { point.iter().zip(from).map(|(a, b)| (a - b) * (a - b)).sum() };
+    points.chunks(from.len()).map(distance).fold(0.0, f64::max).sqrt()
+}
+
+/// The volumes sum up to that within the hull, and the hull has no dents deeper than `slack`.
 pub(crate) fn hull<const D: usize>(t: &Triangulation<D>, slack: f64) {
     let inner: [f64; D] = std::array::from_fn(|i| {
         (0..t.npoints() as u32).map(|v| t.point(v)[i]).sum::<f64>() / t.npoints() as f64
@@ -116,8 +122,11 @@ pub(crate) fn hull<const D: usize>(t: &Triangulation<D>, slack: f64) {
             other[k] = t.point(vertex);
             if predicates::orient(&other) == -predicates::orient(&points) {
                 corners[k * D..(k + 1) * D].copy_from_slice(t.point(vertex));
-                let beyond = simplex::volume(&corners, D) / area * D as f64;
-                assert!(beyond <= slack, "vertex {vertex} lies {beyond:e} beyond a hull face of {id}");
+                let height = simplex::volume(&corners, D) / area * D as f64;
+                // A small face between rounded points may be turned; what counts is how deep its dent is.
+                let (size, distance) = (width(&face, &face[..D]), width(&face, t.point(vertex)));
+                let depth = height * (size / distance).min(1.0);
+                assert!(depth <= slack, "vertex {vertex} shows a dent of {depth:e} at a hull face of {id}");
             }
         }
     }

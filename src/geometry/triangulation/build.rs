@@ -66,6 +66,7 @@ impl<const D: usize> Triangulation<D> {
             spheres: Vec::with_capacity(simplices.len()),
             free: Vec::new(),
             len: simplices.len(),
+            dented: simplices.len() > 1,
             last: 0,
             removed: Vec::new(),
             removed_vertices: Vec::new(),

@@ -29,6 +29,8 @@ pub(super) struct Cavity {
     pub(super) sheets: Vec<VertexId>,
     /// Rows of D: which other boundary face shares the ridge without vertex j; [`NONE`] at the hull.
     pub(super) links: Vec<u32>,
+    /// Filling it dents the hull: flat simplices there are left out.
+    pub(super) dents: bool,
     /// How many of `inside` have to stay.
     fixed: usize,
     /// Hull faces that the point lies strictly beyond.
@@ -91,6 +93,18 @@ impl Cavity {
     }
 }
 
+/// How much is done for soundness.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Care {
+    /// The cavity grows from one simplex by the circumsphere test with its slack; no flat simplices are made.
+    Usual,
+    /// It starts from all simplices that hold the point by exact signs; flat ones are made where there is no other way.
+    Exact,
+    /// It is just those (or none, outside of the hull). Their boundary is strictly visible for certain; the circumspheres
+    /// are not looked at.
+    Bare,
+}
+
 /// What joining a face with the point would give.
 #[derive(Clone, Copy)]
 struct Joint {
@@ -104,10 +118,9 @@ struct Joint {
 impl<const D: usize> Triangulation<D> {
     /// Digs the cavity of a point that lies in `place`. False if there is none that is sound.
     ///
-    /// Normally the cavity grows by the circumsphere test with its slack and no flat simplices are made. With `exact` it
-    /// starts from all simplices that hold the point by exact signs, whose boundary is strictly visible for certain, and
-    /// flat simplices are made where they are needed; outside of the hull it doesn't grow at all.
-    pub(super) fn dig(&self, cavity: &mut Cavity, point: &[f64; D], place: Place, exact: bool) -> bool {
+    /// See [`Care`].
+    pub(super) fn dig(&self, cavity: &mut Cavity, point: &[f64; D], place: Place, care: Care) -> bool {
+        let exact = care != Care::Usual;
         cavity.start(self.spheres.len(), self.points.len());
         match place {
             Place::Inside(simplex) => {
@@ -116,14 +129,19 @@ impl<const D: usize> Triangulation<D> {
                     self.enter_star(cavity, point);
                 }
                 cavity.fixed = cavity.inside.len();
-                self.grow(cavity, point, true);
+                if care != Care::Bare {
+                    self.grow(cavity, point);
+                }
             }
             Place::Outside(simplex, k) => {
                 if self.side(simplex, k, point) >= 0 {
                     return false;
                 }
                 cavity.see(simplex, k);
-                self.grow(cavity, point, !exact);
+                self.grow(cavity, point);
+                if care == Care::Bare {
+                    cavity.inside.drain(..).for_each(|simplex| cavity.marks[simplex as usize] = 0);
+                }
             }
         }
         loop {
@@ -137,7 +155,9 @@ impl<const D: usize> Triangulation<D> {
             }
         }
         let joined = cavity.faces.len();
-        joined > 0 && cavity.ridges.pair(&cavity.sheets, D, joined, NONE, &mut cavity.links)
+        joined > 0
+            && cavity.ridges.pair(&cavity.sheets, D, joined, NONE, &mut cavity.links)
+            && (cavity.opened.is_empty() || !(self.dented || cavity.dents) || self.verify(cavity, point))
     }
 
     /// All simplices that share the smallest face on which the point lies exactly.
@@ -155,7 +175,7 @@ impl<const D: usize> Triangulation<D> {
     }
 
     /// Adds simplices whose circumspheres hold the point, and finds hull faces that it lies beyond.
-    fn grow(&self, cavity: &mut Cavity, point: &[f64; D], conflicts: bool) {
+    fn grow(&self, cavity: &mut Cavity, point: &[f64; D]) {
         let (mut next, mut next_visible) = (0, 0);
         loop {
             if let Some(&simplex) = cavity.inside.get(next) {
@@ -174,7 +194,7 @@ impl<const D: usize> Triangulation<D> {
                 }
             } else if let Some(&(simplex, k)) = cavity.visible.get(next_visible) {
                 next_visible += 1;
-                if conflicts && cavity.test(simplex) && self.in_sphere(simplex, point) {
+                if cavity.test(simplex) && self.in_sphere(simplex, point) {
                     cavity.enter(simplex);
                 }
                 for j in (0..=D).filter(|j| *j != usize::from(k)) {
@@ -194,6 +214,7 @@ impl<const D: usize> Triangulation<D> {
         cavity.faces.clear();
         cavity.sheets.clear();
         cavity.opened.clear();
+        cavity.dents = false;
         let mut smaller = false;
         for at in 0..cavity.inside.len() {
             let simplex = cavity.inside[at];
@@ -208,8 +229,9 @@ impl<const D: usize> Triangulation<D> {
                     let slot = if beyond == NONE { 0 } else { self.slot(beyond, simplex) as u8 };
                     cavity.faces.push(Face { beyond, slot, orientation: joint.orientation });
                     self.push_face(&mut cavity.sheets, simplex, k);
-                } else if beyond == NONE {
+                } else if beyond == NONE && self.may_open(simplex, k, point, joint, at < cavity.fixed) {
                     cavity.opened.push((simplex, k as u8));
+                    cavity.dents |= joint.flat && !exact && self.side(simplex, k, point) > 0;
                 } else if at < cavity.fixed {
                     return Boundary::Broken;
                 } else {
@@ -232,6 +254,10 @@ impl<const D: usize> Triangulation<D> {
                 cavity.faces.push(Face { beyond: simplex, slot: k, orientation: joint.orientation });
                 self.push_face(&mut cavity.sheets, simplex, k.into());
                 cavity.opened.push((simplex, k));
+            } else if self.holds(simplex, point) {
+                return Boundary::Broken;
+            } else {
+                cavity.dents = true;
             }
         }
         if self.loses_a_vertex(cavity) {
@@ -246,6 +272,12 @@ impl<const D: usize> Triangulation<D> {
             self.push_face(&mut cavity.sheets, simplex, k.into());
         }
         Boundary::Sound
+    }
+
+    /// Whether a hull face of the cavity that can't be joined may be opened: if the point does not lie strictly before
+    /// it, or lies on it but for rounding. One that is only in line with it may not.
+    fn may_open(&self, simplex: SimplexId, k: usize, point: &[f64; D], joint: Joint, fixed: bool) -> bool {
+        fixed || joint.side < 0 || self.side(simplex, k, point) <= 0 || self.holds(simplex, point)
     }
 
     /// Whether a vertex of the cavity is on no boundary face; then simplices at it leave the cavity.
@@ -282,6 +314,8 @@ impl<const D: usize> Triangulation<D> {
     ///
     /// If the result is not flat, the float determinant is far above its error (see `FLAT`; the sum of the absolute
     /// products in a determinant is at most D^D times the mean entry to the power D), so its sign is exact.
+    /// What is flat only because the simplex is so too (a needle between two points that almost meet) is
+    /// not refused: it has to be covered by something.
     #[inline]
     fn joint(&self, simplex: SimplexId, k: usize, point: &[f64; D], exact: bool) -> Joint {
         let vertices = self.vertices(simplex);
@@ -290,18 +324,20 @@ impl<const D: usize> Triangulation<D> {
         let edges: Matrix<D> =
             std::array::from_fn(|i| if i + 1 < D { sub(vertex(i + 1), first) } else { sub(point, first) });
         let det = determinant(&edges);
-        let flat = is_flat(&edges, det, FLAT);
         let swaps = if (D - k) % 2 == 0 { 1 } else { -1 };
         let forward = swaps * self.spheres[simplex as usize].orientation;
-        if !flat {
+        // Elimination in many dimensions is less certain: what is not clearly thick is decided by the predicate.
+        let clear = if D < 4 { FLAT } else { 1e4 * FLAT };
+        if !is_flat(&edges, det, clear) {
             let orientation = predicates::sign(det);
-            Joint { flat, orientation, side: orientation * forward }
-        } else if exact {
-            let side = self.side(simplex, k, point);
-            Joint { flat, orientation: side * forward, side }
-        } else {
-            Joint { flat, orientation: 0, side: 0 }
+            return Joint { flat: false, orientation, side: orientation * forward };
         }
+        let flat = is_flat(&edges, det, FLAT) && det.abs() <= FLAT * determinant(&self.edges(simplex)).abs();
+        if flat && !exact {
+            return Joint { flat, orientation: 0, side: 0 };
+        }
+        let side = self.side(simplex, k, point);
+        Joint { flat, orientation: side * forward, side }
     }
 
     /// From hull face k of a simplex over the ridge without vertex j to the next hull face.

@@ -1,6 +1,6 @@
 //! Inserts one point: finds its place, digs its cavity, fills it.
 
-use super::cavity::Cavity;
+use super::cavity::{Care, Cavity};
 use super::locate::Place;
 use super::{InsertError, NEAR, NONE, SimplexId, Sphere, Triangulation, VertexId};
 
@@ -21,12 +21,15 @@ impl<const D: usize> Triangulation<D> {
         let place = self.walk(&point, self.start(&point, hint));
         self.refuse_duplicates(&point, place)?;
         let mut cavity = std::mem::take(&mut self.scratch);
-        let mut sound = self.dig(&mut cavity, &point, place, false);
+        let mut sound = self.dig(&mut cavity, &point, place, Care::Usual);
         let mut same = Ok(());
         if !sound {
             let place = self.exact_walk(&point, simplex_of(place));
             same = self.refuse_duplicates(&point, place);
-            sound = same.is_ok() && self.dig(&mut cavity, &point, place, true);
+            sound = same.is_ok()
+                && [Care::Exact, Care::Bare]
+                    .into_iter()
+                    .any(|care| self.dig(&mut cavity, &point, place, care));
         }
         if sound {
             self.fill(point, &cavity);
@@ -83,6 +86,7 @@ impl<const D: usize> Triangulation<D> {
             }
             self.spheres[id as usize] = self.sphere(&self.vertices[start..=start + D], face.orientation);
         }
+        self.dented |= cavity.dents;
         self.last = self.added[0];
         self.incident.push(self.last);
         self.len = self.len + self.added.len() - self.removed.len();

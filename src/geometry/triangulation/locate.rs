@@ -60,7 +60,8 @@ impl<const D: usize> Triangulation<D> {
         }
     }
 
-    fn holds(&self, simplex: SimplexId, point: &[f64; D]) -> bool {
+    /// Whether a simplex holds the point within 1e-8.
+    pub(super) fn holds(&self, simplex: SimplexId, point: &[f64; D]) -> bool {
         let (first, others) = self.weights(simplex, point);
         first >= -NEAR && others.iter().all(|weight| *weight >= -NEAR)
     }

@@ -10,7 +10,8 @@
 //! structure. Only a sign that floats leave in doubt costs exact arithmetic.
 //!
 //! **Flat simplices** (volume below 1e-8 of the mean coordinate difference to the power D) are not made where that is
-//! safe. A point that lies within this of a hull face, but not on it, so may leave the hull dented by as much.
+//! safe. A point that lies within this of a hull face, but not on it, so may leave the hull dented by as much; what is
+//! then done at the hull is verified first (see `verify`). A point that can't be joined soundly is refused.
 //!
 //! **Location** walks towards the point, from a hint if there is one; else from the better of the simplex that was made
 //! last and a sample of n^(1/(D+1)) vertices. With a good hint an insert costs O(1).
@@ -20,6 +21,7 @@ mod cavity;
 mod insert;
 mod locate;
 mod ridges;
+mod verify;
 
 use super::matrix::{Matrix, determinant, dot, factorial, solve, sub};
 use super::predicates;
@@ -132,6 +134,8 @@ pub struct Triangulation<const D: usize> {
     spheres: Vec<Sphere<D>>,
     free: Vec<SimplexId>,
     len: usize,
+    /// The hull may have dents: a point was joined there without flat simplices, or the simplices were given.
+    dented: bool,
     /// Where a walk without a hint starts.
     last: SimplexId,
     removed: Vec<SimplexId>,
