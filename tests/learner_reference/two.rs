@@ -42,7 +42,7 @@ impl Symmetry {
         if self.exchange { [y, x] } else { [x, y] }
     }
 
-    fn from_copy(self, [u, v]: [f64; 2], bounds: &[Vec<f64>]) -> [f64; 2] {
+    fn back(self, [u, v]: [f64; 2], bounds: &[Vec<f64>]) -> [f64; 2] {
         self.mirrored(if self.exchange { [v, u] } else { [u, v] }, bounds)
     }
 }
@@ -67,6 +67,8 @@ struct Measures {
     histogram: Vec<f64>,
 }
 
+type Measure = fn(&Measures) -> f64;
+
 /// Runs a copy of a case in the case's mode with values computed here; measures at each recorded number of points.
 fn run(case: &Case, symmetry: Symmetry) -> Vec<Measures> {
     let bounds = bounds(case);
@@ -75,15 +77,14 @@ fn run(case: &Case, symmetry: Symmetry) -> Vec<Measures> {
         copy.json["params"]["bounds"].as_array_mut().unwrap().swap(0, 1);
     }
     let function = case.function(0);
-    let value =
-        |asked: &Sample| Value::vector(&function.of(&sample(symmetry.from_copy(place(asked), &bounds))));
+    let value = |asked: &Sample| Value::vector(&function.of(&sample(symmetry.back(place(asked), &bounds))));
     let mut learner = copy.learner();
     let mut pending: Vec<Sample> = Vec::new();
     let mut told: Vec<[f64; 2]> = Vec::new();
     for point in case.optional("given").into_iter().flatten() {
         let given = sample(symmetry.to_copy(place(&case.sample(point)), &bounds));
         learner.tell(&given, &value(&given)).unwrap();
-        told.push(symmetry.from_copy(place(&given), &bounds));
+        told.push(symmetry.back(place(&given), &bounds));
     }
     let mode = &case.json["mode"];
     let batch = mode["n"].as_u64().unwrap_or(1) as usize;
@@ -100,7 +101,7 @@ fn run(case: &Case, symmetry: Symmetry) -> Vec<Measures> {
             pending.extend(learner.ask(room).into_iter().map(|suggestion| suggestion.sample));
             let next = pending.remove(if workers > 0 { random.below(pending.len()) } else { 0 });
             learner.tell(&next, &value(&next)).unwrap();
-            told.push(symmetry.from_copy(place(&next), &bounds));
+            told.push(symmetry.back(place(&next), &bounds));
         }
         let (max_error, rms_error) = errors(case, learner.as_ref(), symmetry);
         let histogram = histogram(&told, &bounds);
@@ -159,8 +160,8 @@ fn our_own_runs_stay_within_the_recorded_envelopes() {
         for (at, envelope) in case.json["envelope"]["checkpoints"].as_array().unwrap().iter().enumerate() {
             assert_eq!(envelope["n"], case.list("measures")[at]["n"]);
             let context = format!("{} at {}", case.name(), envelope["n"]);
-            let ours = |measure: fn(&Measures) -> f64| runs.iter().map(move |run| measure(&run[at]));
-            let scalars: [(&str, fn(&Measures) -> f64); 3] =
+            let ours = |measure: Measure| runs.iter().map(move |run| measure(&run[at]));
+            let scalars: [(&str, Measure); 3] =
                 [("loss", |m| m.loss), ("max_error", |m| m.max_error), ("rms_error", |m| m.rms_error)];
             for (name, measure) in scalars {
                 let mut recorded = numbers(&envelope[name]);

@@ -1,8 +1,8 @@
 //! Told and pending points together: what the losses are expected to become.
 
-use super::PointKey;
 use super::domain::Domain;
 use super::field::Field;
+use super::{Hint, PointKey};
 use crate::geometry::{GeometryError, SimplexId, VertexId};
 use crate::loss::triangle::TriangleLoss;
 use rustc_hash::FxHashMap;
@@ -51,27 +51,29 @@ impl Expected {
     }
 
     /// Adds a pending point. `told` is the field of the told points, if there is one yet. A point too close to
-    /// another one is left out.
+    /// another one is left out. Returns the triangle of told points that holds it.
     pub(super) fn insert_pending(
         &mut self,
         domain: &Domain,
         told: Option<&Field>,
         point: [f64; 2],
-        hint: Option<SimplexId>,
-    ) {
+        hint: Hint,
+    ) -> Option<SimplexId> {
         let at = domain.scaled(point);
         self.row.clear();
-        let home = told.and_then(|told| told.mesh().locate(&at, None).map(|home| (told, home)));
+        let home = told.and_then(|told| told.mesh().locate(&at, hint.told).map(|home| (told, home)));
         match home {
             Some((told, home)) => told.interpolate(home, at, &mut self.row),
             None => self.row.resize(self.field.row(0).len(), 0.0),
         }
-        let Ok(vertex) = self.field.insert(domain, point, &self.row, hint) else { return };
+        let home = home.map(|(_, home)| home);
+        let Ok(vertex) = self.field.insert(domain, point, &self.row, hint.expected) else { return home };
         self.vertices.insert(super::key(point), vertex);
         self.is_pending.push(true);
-        if let Some((_, home)) = home {
+        if let Some(home) = home {
             self.homes.entry(home).or_default().push(vertex);
         }
+        home
     }
 
     /// Takes a value that was just added to the field of told points, whose mesh still remembers the change.

@@ -2,7 +2,7 @@
 
 use super::domain::{Domain, area};
 use super::gradients::{Gradients, TOLERANCE};
-use super::mesh::Star;
+use super::rings::Rings;
 use crate::geometry::{GeometryError, InsertError, SimplexId, Triangulation, VertexId};
 use crate::learner::heap::{IndexedHeap, ordered_bits};
 use crate::loss::triangle::{Triangle, TriangleLoss};
@@ -32,8 +32,7 @@ pub(super) struct Field {
     /// Values, row after row.
     values: Vec<f64>,
     gradients: Option<Gradients>,
-    /// One triangle at each vertex.
-    incident: Vec<SimplexId>,
+    rings: Rings,
     /// By triangle.
     losses: Vec<f64>,
     ranking: IndexedHeap<Key>,
@@ -46,7 +45,8 @@ pub(super) struct Field {
     /// Triangles whose loss is to be computed again.
     dirty: Vec<SimplexId>,
     is_dirty: Vec<bool>,
-    star: Star,
+    /// Scratch space.
+    holding: Vec<SimplexId>,
 }
 
 impl Field {
@@ -67,7 +67,7 @@ impl Field {
             points: corners.to_vec(),
             values: corner_values.to_vec(),
             gradients: loss.needs_gradients().then(|| Gradients::new(dim, TOLERANCE)),
-            incident: vec![0; corners.len()],
+            rings: Rings::default(),
             losses: Vec::new(),
             ranking: IndexedHeap::default(),
             scale: 1.0,
@@ -76,13 +76,14 @@ impl Field {
             least_length: domain.least_length(),
             dirty: Vec::new(),
             is_dirty: Vec::new(),
-            star: Star::default(),
+            holding: Vec::new(),
         };
         field.set_range_quietly(range);
+        corners.iter().for_each(|_| field.rings.push());
         let triangles: Vec<SimplexId> = field.mesh.simplices().collect();
         for id in triangles {
             for vertex in field.mesh.vertices(id) {
-                field.incident[*vertex as usize] = id;
+                field.rings.changed(*vertex, id);
             }
             field.touch(id);
         }
@@ -109,7 +110,7 @@ impl Field {
         let vertex = self.mesh.insert(at, home)?;
         self.points.push(point);
         self.values.extend_from_slice(row);
-        self.incident.push(0);
+        self.rings.push();
         for (id, _) in self.mesh.removed() {
             self.ranking.remove(id);
         }
@@ -120,7 +121,7 @@ impl Field {
         for at in 0..self.mesh.added().len() {
             let id = self.mesh.added()[at];
             for corner in self.mesh.vertices(id) {
-                self.incident[*corner as usize] = id;
+                self.rings.changed(*corner, id);
                 if let Some(gradients) = &mut self.gradients {
                     gradients.queue(*corner);
                 }
@@ -135,11 +136,11 @@ impl Field {
     /// numbers, whether or not there were hints.
     fn home(&mut self, at: &[f64; 2], hint: Option<SimplexId>) -> Option<SimplexId> {
         let found = self.mesh.locate(at, hint.filter(|id| self.mesh.is_alive(*id)))?;
-        let mut holding = std::mem::take(&mut self.star.triangles);
+        let mut holding = std::mem::take(&mut self.holding);
         holding.clear();
         self.mesh.containing(at, found, &mut holding);
         let home = holding.iter().copied().min().unwrap_or(found);
-        self.star.triangles = holding;
+        self.holding = holding;
         Some(home)
     }
 
@@ -147,14 +148,13 @@ impl Field {
     pub(super) fn set_value(&mut self, vertex: VertexId, row: &[f64]) {
         let start = vertex as usize * self.dim;
         self.values[start..start + self.dim].copy_from_slice(row);
-        let mut star = std::mem::take(&mut self.star);
-        star.gather(&self.mesh, &self.incident, vertex);
+        let ring = self.rings.get(&self.mesh, vertex);
         if let Some(gradients) = &mut self.gradients {
             gradients.queue(vertex);
-            star.neighbours.iter().for_each(|neighbour| gradients.queue(*neighbour));
+            ring.spokes.iter().for_each(|spoke| gradients.queue(spoke.to));
         }
-        star.triangles.iter().for_each(|id| self.touch(*id));
-        self.star = star;
+        let (dirty, is_dirty) = (&mut self.dirty, &mut self.is_dirty);
+        ring.triangles.iter().for_each(|id| touch(dirty, is_dirty, *id));
     }
 
     /// Tells the range of values: all losses are computed anew if it has grown by much. O(n) then.
@@ -180,8 +180,8 @@ impl Field {
     pub(super) fn settle(&mut self) {
         if let Some(gradients) = &mut self.gradients {
             let (dirty, is_dirty) = (&mut self.dirty, &mut self.is_dirty);
-            gradients.relax(&self.mesh, &self.incident, &self.values, self.scale, |star| {
-                star.triangles.iter().for_each(|id| touch(dirty, is_dirty, *id));
+            gradients.relax(&self.mesh, &mut self.rings, &self.values, self.scale, |triangles| {
+                triangles.iter().for_each(|id| touch(dirty, is_dirty, *id));
             });
         }
         if self.loss.needs_neighbours() {

@@ -12,12 +12,12 @@
 //! remembered, so that many small moves add up to one that is. The work per point does not depend on the number of
 //! points.
 
-use super::mesh::Star;
-use crate::geometry::{Triangulation, VertexId};
+use super::rings::{Ring, Rings, Spoke, inverse};
+use crate::geometry::{SimplexId, Triangulation, VertexId};
 use std::collections::VecDeque;
 
 /// A move of a gradient is passed on when it can change a loss by more than this part of it.
-pub(super) const TOLERANCE: f64 = 0.02;
+pub(super) const TOLERANCE: f64 = 0.05;
 
 /// The slope (values of unit range, domain of unit width) whose change by [`TOLERANCE`] of itself matters even where
 /// the function is linear: there the default loss is 0.3 times the area, which a deviation of about this slope times
@@ -79,76 +79,50 @@ impl Gradients {
     }
 
     /// Solves what is on the list, and what this moves. `scale` is one over the range of values; `moved` gets the
-    /// stars of the vertices whose gradient moved by more than matters.
+    /// triangles at the vertices whose gradient moved by more than matters.
     pub(super) fn relax(
         &mut self,
         mesh: &Triangulation<2>,
-        incident: &[u32],
+        rings: &mut Rings,
         values: &[f64],
         scale: f64,
-        mut moved: impl FnMut(&Star),
+        mut moved: impl FnMut(&[SimplexId]),
     ) {
-        let mut star = Star::default();
         for _ in 0..MOST_STEPS {
             let Some(vertex) = self.queue.pop_front() else { break };
             self.queued[vertex as usize] = false;
-            star.gather(mesh, incident, vertex);
+            let ring = rings.get(mesh, vertex);
             let mut matters = false;
             for component in 0..self.dim {
-                matters |= self.solve(mesh, &star, values, scale, component);
+                matters |= self.solve(vertex as usize, ring, values, scale, component);
             }
             if matters {
                 let row = vertex as usize * self.dim..(vertex as usize + 1) * self.dim;
                 self.passed_on[row.clone()].copy_from_slice(&self.rows[row]);
-                star.neighbours.iter().for_each(|neighbour| self.queue(*neighbour));
-                moved(&star);
+                ring.spokes.iter().for_each(|spoke| self.queue(spoke.to));
+                moved(&ring.triangles);
             }
         }
     }
 
     /// Solves for one component of the gradient at one vertex; says whether it has moved by more than matters.
     #[inline]
-    fn solve(
-        &mut self,
-        mesh: &Triangulation<2>,
-        star: &Star,
-        values: &[f64],
-        scale: f64,
-        component: usize,
-    ) -> bool {
+    fn solve(&mut self, vertex: usize, ring: &Ring, values: &[f64], scale: f64, component: usize) -> bool {
         let dim = self.dim;
-        let at = star.vertex as usize * dim + component;
-        let (point, value) = (mesh.point(star.vertex), values[at]);
-        let (mut xx, mut xy, mut yy) = (0.0, 0.0, 0.0);
+        let at = vertex * dim + component;
+        let value = values[at];
         let (mut sx, mut sy) = (0.0, 0.0);
-        for &neighbour in &star.neighbours {
-            let other = neighbour as usize * dim + component;
-            let rise = values[other] - value;
-            // An edge to a value that is unknown says nothing.
-            if !rise.is_finite() {
-                continue;
-            }
-            let to = mesh.point(neighbour);
-            let (x, y) = (to[0] - point[0], to[1] - point[1]);
-            let length2 = x * x + y * y;
-            let weight = 1.0 / (length2 * length2.sqrt());
+        for Spoke { to, edge: [x, y], weight } in &ring.spokes {
+            let other = *to as usize * dim + component;
             let [gx, gy] = self.rows[other];
-            let pull = (6.0 * rise - 2.0 * (x * gx + y * gy)) * weight;
-            let (wx, wy) = (x * weight, y * weight);
-            (xx, xy, yy) = (xx + wx * x, xy + wx * y, yy + wy * y);
+            let pull = (6.0 * (values[other] - value) - 2.0 * (x * gx + y * gy)) * weight;
             (sx, sy) = (sx + pull * x, sy + pull * y);
         }
-        let (xx, xy, yy) = (4.0 * xx, 4.0 * xy, 4.0 * yy);
-        let determinant = xx * yy - xy * xy;
-        let solved = if determinant > 1e-13 * xx * yy {
-            [(yy * sx - xy * sy) / determinant, (xx * sy - xy * sx) / determinant]
-        } else {
-            // Known values lie in one direction only, or nowhere: the shortest gradient that fits.
-            let bend = xx * sx * sx + 2.0 * xy * sx * sy + yy * sy * sy;
-            let step = if bend > 0.0 { (sx * sx + sy * sy) / bend } else { 0.0 };
-            [sx * step, sy * step]
-        };
-        let [gx, gy] = if solved[0].is_finite() && solved[1].is_finite() { solved } else { [0.0; 2] };
+        let [xx, xy, yy] = ring.inverse;
+        let (mut gx, mut gy) = (xx * sx + xy * sy, xy * sx + yy * sy);
+        if !(gx.is_finite() && gy.is_finite()) {
+            [gx, gy] = self.solve_among_known(vertex, ring, values, component);
+        }
         self.rows[at] = [gx, gy];
         let before = self.passed_on[at];
         let moved = (gx - before[0]).abs().max((gy - before[1]).abs());
@@ -156,16 +130,42 @@ impl Gradients {
             return false;
         }
         // How steeply the values leave the tangent plane: what the deviations of the triangles are made of.
-        let mut steepest = LEAST_SLOPE / scale;
-        for &neighbour in &star.neighbours {
-            let to = mesh.point(neighbour);
-            let (x, y) = (to[0] - point[0], to[1] - point[1]);
-            let miss = values[neighbour as usize * dim + component] - value - gx * x - gy * y;
+        let mut steepest = (LEAST_SLOPE / scale).powi(2);
+        for Spoke { to, edge: [x, y], .. } in &ring.spokes {
+            let miss = values[*to as usize * dim + component] - value - gx * x - gy * y;
             let slope2 = miss * miss / (x * x + y * y);
-            if slope2 > steepest * steepest {
-                steepest = slope2.sqrt();
+            if slope2.is_finite() {
+                steepest = steepest.max(slope2);
             }
         }
-        moved > self.tolerance * steepest
+        moved * moved > self.tolerance * self.tolerance * steepest
+    }
+
+    /// The same where some values are not finite: the edges to these say nothing.
+    #[cold]
+    fn solve_among_known(&self, vertex: usize, ring: &Ring, values: &[f64], component: usize) -> [f64; 2] {
+        let value = values[vertex * self.dim + component];
+        let (mut xx, mut xy, mut yy, mut sx, mut sy) = (0.0, 0.0, 0.0, 0.0, 0.0);
+        for Spoke { to, edge: [x, y], weight } in &ring.spokes {
+            let other = *to as usize * self.dim + component;
+            let rise = values[other] - value;
+            if rise.is_finite() {
+                let [gx, gy] = self.rows[other];
+                let pull = (6.0 * rise - 2.0 * (x * gx + y * gy)) * weight;
+                let (wx, wy) = (4.0 * weight * x, 4.0 * weight * y);
+                (xx, xy, yy) = (xx + wx * x, xy + wx * y, yy + wy * y);
+                (sx, sy) = (sx + pull * x, sy + pull * y);
+            }
+        }
+        let [gx, gy] = match inverse(xx, xy, yy) {
+            Some([xx, xy, yy]) => [xx * sx + xy * sy, xy * sx + yy * sy],
+            None => {
+                // Known values lie in one direction only, or nowhere: the shortest gradient that fits.
+                let bend = xx * sx * sx + 2.0 * xy * sx * sy + yy * sy * sy;
+                let step = if bend > 0.0 { (sx * sx + sy * sy) / bend } else { 0.0 };
+                [sx * step, sy * step]
+            }
+        };
+        if gx.is_finite() && gy.is_finite() { [gx, gy] } else { [0.0; 2] }
     }
 }

@@ -6,15 +6,16 @@
 //! | `field` | a triangulation with values, gradients and losses |
 //! | `gradients` | the gradients at the vertices, kept locally |
 //! | `expected` | told and pending points together |
-//! | `mesh` | walking around a vertex |
+//! | `range` | the range of the values |
+//! | `rings` | what lies around each vertex |
 //! | `settings` | from a study file |
 
 mod domain;
 mod expected;
 mod field;
 mod gradients;
-mod mesh;
 mod range;
+mod rings;
 mod settings;
 
 #[cfg(test)]
@@ -118,15 +119,29 @@ type PointKey = (u64, u64);
 #[derive(Clone, Copy, Debug)]
 enum Known {
     Told,
-    Pending { order: u64, hint: Option<SimplexId>, inside: bool },
+    /// `hint`: a triangle of told points at or near it.
+    Pending {
+        order: u64,
+        hint: Option<SimplexId>,
+        inside: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
     point: [f64; 2],
     improvement: f64,
-    /// The triangle that it was put into, of told points or of told and pending ones.
-    hint: Option<SimplexId>,
+    /// The triangle that it was put into.
+    hint: Hint,
+}
+
+/// A triangle at or near a point, where the search for its place begins.
+#[derive(Clone, Copy, Debug, Default)]
+struct Hint {
+    /// Of the told points.
+    told: Option<SimplexId>,
+    /// Of told and pending points.
+    expected: Option<SimplexId>,
 }
 
 /// The next points, and triangles into which no point can be put.
@@ -238,7 +253,7 @@ impl Learner2D {
     fn stack_corners(&mut self) {
         let corners =
             self.domain.corners().into_iter().filter(|corner| !self.known.contains_key(&key(*corner)));
-        let candidate = |point| Candidate { point, improvement: f64::INFINITY, hint: None };
+        let candidate = |point| Candidate { point, improvement: f64::INFINITY, hint: Hint::default() };
         self.stack = corners.map(candidate).collect();
     }
 
@@ -273,7 +288,7 @@ impl Learner2D {
         // Early points count as pending: without all corners no value is used.
         let early = self.early.0.iter().copied();
         for point in early.chain(pending.into_iter().map(|(_, point)| point)) {
-            expected.insert_pending(&self.domain, self.told.as_ref(), point, None);
+            expected.insert_pending(&self.domain, self.told.as_ref(), point, Hint::default());
         }
         expected.field.settle();
         Some(expected)
@@ -288,15 +303,19 @@ impl Learner2D {
     fn plan(&self, n: usize) -> Plan {
         let wanted = n.max(self.stack_size);
         if self.told_is_all() {
-            return self.told.as_ref().map_or_else(Plan::default, |told| self.plan_from(told, wanted));
+            let hint = |id| Hint { told: Some(id), expected: None };
+            return self.told.as_ref().map_or_else(Plan::default, |told| self.plan_from(told, wanted, hint));
         }
+        let hint = |id| Hint { told: None, expected: Some(id) };
         match &*self.expected.borrow() {
-            Some(Cached { expected, by_ask: true }) => self.plan_from(&expected.field, wanted),
-            _ => self.expect().map_or_else(Plan::default, |expected| self.plan_from(&expected.field, wanted)),
+            Some(Cached { expected, by_ask: true }) => self.plan_from(&expected.field, wanted, hint),
+            _ => self
+                .expect()
+                .map_or_else(Plan::default, |expected| self.plan_from(&expected.field, wanted, hint)),
         }
     }
 
-    fn plan_from(&self, field: &Field, wanted: usize) -> Plan {
+    fn plan_from(&self, field: &Field, wanted: usize, hint: impl Fn(SimplexId) -> Hint) -> Plan {
         let mut plan = Plan::default();
         // Two triangles may share the side that both would be cut through.
         let mut chosen = rustc_hash::FxHashSet::default();
@@ -308,7 +327,7 @@ impl Learner2D {
             if self.known.contains_key(&key(point)) {
                 plan.hopeless.push(id);
             } else if chosen.insert(key(point)) {
-                plan.candidates.push_back(Candidate { point, improvement: loss, hint: Some(id) });
+                plan.candidates.push_back(Candidate { point, improvement: loss, hint: hint(id) });
             }
         }
         plan
@@ -330,18 +349,19 @@ impl Learner2D {
         plan.hopeless.into_iter().for_each(|id| field.give_up(id));
     }
 
-    fn make_pending(&mut self, point: [f64; 2], hint: Option<SimplexId>) {
+    fn make_pending(&mut self, point: [f64; 2], hint: Hint) {
         let inside = self.domain.holds(point);
-        self.known.insert(key(point), Known::Pending { order: self.counter, hint, inside });
-        self.counter += 1;
-        self.npending += 1;
+        let mut home = hint.told;
         if inside {
             self.npending_inside += 1;
             if let Some(Cached { expected, .. }) = self.expected.get_mut() {
-                expected.insert_pending(&self.domain, self.told.as_ref(), point, hint);
+                home = expected.insert_pending(&self.domain, self.told.as_ref(), point, hint);
                 expected.field.settle();
             }
         }
+        self.known.insert(key(point), Known::Pending { order: self.counter, hint: home, inside });
+        self.counter += 1;
+        self.npending += 1;
     }
 
     fn tell_inside(&mut self, point: [f64; 2], y: &[f64], hint: Option<SimplexId>) {
@@ -453,8 +473,8 @@ impl Learner for Learner2D {
         let Ok(point) = coordinates(sample) else { return };
         if !self.known.contains_key(&key(point)) {
             let on_stack = self.stack.iter().position(|candidate| candidate.point == point);
-            let hint = on_stack.and_then(|at| self.stack.remove(at)).and_then(|candidate| candidate.hint);
-            self.make_pending(point, hint);
+            let hint = on_stack.and_then(|at| self.stack.remove(at)).map(|candidate| candidate.hint);
+            self.make_pending(point, hint.unwrap_or_default());
         }
     }
 
