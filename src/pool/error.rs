@@ -1,8 +1,7 @@
 use std::time::Duration;
 
 /// Why a task gave no result. It is an answer like any other: the pool goes on.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{kind} on rank {rank} ({host}): {message}")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskError {
     /// What kind of failure, for policies.
     pub kind: TaskErrorKind,
@@ -14,6 +13,51 @@ pub struct TaskError {
     pub rank: u32,
     /// The host of that rank.
     pub host: String,
+    /// For a task that was not started because of another one: that one's error.
+    pub cause: Option<Box<TaskError>>,
+}
+
+/// Shows the whole chain of causes, so there is no `source`, which would show it twice.
+impl std::fmt::Display for TaskError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { kind, message, location, rank, host, cause } = self;
+        if *rank == 0 {
+            write!(f, "{kind}: {message}")?;
+        } else {
+            write!(f, "{kind} on rank {rank} ({host}): {message}")?;
+        }
+        if let Some(place) = location.lines().next() {
+            write!(f, " ({place})")?;
+        }
+        cause.as_ref().map_or(Ok(()), |cause| write!(f, " <- {cause}"))
+    }
+}
+
+impl std::error::Error for TaskError {}
+
+impl From<super::panics::Caught> for TaskError {
+    /// Of a panic on rank 0, in what prepares a task or reads its result.
+    fn from(caught: super::panics::Caught) -> Self {
+        let kind = TaskErrorKind::Panic;
+        Self { kind, location: caught.location, ..Self::local(caught.message) }
+    }
+}
+
+impl TaskError {
+    /// An error of rank 0 itself; its host is filled in when it is read.
+    pub(super) fn local(message: String) -> Self {
+        let (location, host) = (String::new(), String::new());
+        Self { kind: TaskErrorKind::Malformed, message, location, rank: 0, host, cause: None }
+    }
+
+    /// The error at the end of the chain: what went wrong first.
+    pub fn root(&self) -> &Self {
+        let mut error = self;
+        while let Some(cause) = &error.cause {
+            error = cause;
+        }
+        error
+    }
 }
 
 /// Kinds of [`TaskError`].
@@ -26,8 +70,14 @@ pub enum TaskErrorKind {
     Panic,
     /// The worker died or fell silent, and no other could take the task over.
     WorkerLost,
-    /// The task was dropped before a worker had it: cancelled, or the pool ended.
+    /// The task was dropped before a worker had it: cancelled (it or one of its inputs), or the pool ended.
     Cancelled,
+    /// Its time was over, before it started or while it ran.
+    TimedOut,
+    /// It was not started because a task whose result it needs has failed.
+    Input,
+    /// It came after [`Pool::shutdown`](super::Pool::shutdown).
+    Closed,
     /// The arguments or the result could not be encoded or decoded.
     Malformed,
 }
@@ -39,6 +89,9 @@ impl std::fmt::Display for TaskErrorKind {
             Self::Panic => "task panicked",
             Self::WorkerLost => "worker lost",
             Self::Cancelled => "task cancelled",
+            Self::TimedOut => "task timed out",
+            Self::Input => "input failed",
+            Self::Closed => "pool is shut down",
             Self::Malformed => "malformed message",
         })
     }

@@ -259,11 +259,12 @@ impl Program {
         workers: u32,
         main: impl FnOnce(&Pool) -> T,
     ) -> Result<(T, bool), LaunchError> {
-        let names = self.names();
-        let tasks = (self.tasks.len(), names.as_str());
+        let names: Vec<String> = self.tasks.iter().map(|task| task.name.clone()).collect();
+        let all = self.names();
+        let tasks = (names.as_slice(), all.as_str());
         let pool = Pool::new(Dispatcher::start(transport, world, workers, tasks, &self.options)?);
         let value = main(&pool);
-        Ok((value, pool.shut_down()))
+        Ok((value, pool.finish()))
     }
 
     fn run_threads<T>(

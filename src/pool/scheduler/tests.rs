@@ -22,24 +22,24 @@ fn answer(s: &mut Scheduler, worker: u32, slot: u32, duration: Duration) -> Verd
 #[test]
 fn the_first_tasks_go_out_one_to_each_worker() {
     let mut s = scheduler(3, &PoolOptions::default());
-    assert_eq!(s.wanted(0), 3);
+    assert_eq!(s.wanted(0, Order::default()), 3);
     for _ in 0..5 {
-        s.add(0);
+        s.add(0, Order::default());
     }
     assert_eq!(batches(&mut s), [(0, vec![0]), (1, vec![1]), (2, vec![2])]);
-    assert_eq!((s.out(), s.wanted(0)), (3, 0));
+    assert_eq!((s.out(), s.wanted(0, Order::default())), (3, 0));
 }
 
 #[test]
 fn a_worker_gets_one_spare_when_tasks_turn_out_to_be_short() {
     let mut s = scheduler(2, &PoolOptions::default());
     for _ in 0..4 {
-        s.add(0);
+        s.add(0, Order::default());
     }
     batches(&mut s);
     assert_eq!(answer(&mut s, 0, 0, Duration::from_millis(5)), Verdict::Accepted);
     assert_eq!(batches(&mut s), [(0, vec![2]), (1, vec![3])]);
-    assert_eq!(s.wanted(0), 1);
+    assert_eq!(s.wanted(0, Order::default()), 1);
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn few_tasks_are_shared_out_evenly_even_if_a_bundle_could_take_them_all() {
     let options = PoolOptions { depth: Some(64), bundle: Some(16), ..PoolOptions::default() };
     let mut s = scheduler(4, &options);
     for _ in 0..8 {
-        s.add(0);
+        s.add(0, Order::default());
     }
     let sizes: Vec<_> = batches(&mut s).into_iter().map(|(worker, batch)| (worker, batch.len())).collect();
     assert_eq!(sizes, [(0, 2), (1, 2), (2, 2), (3, 2)]);
@@ -58,7 +58,7 @@ fn a_busy_worker_is_not_sent_crumbs() {
     let options = PoolOptions { depth: Some(8), bundle: Some(4), ..PoolOptions::default() };
     let mut s = scheduler(1, &options);
     for _ in 0..13 {
-        s.add(0);
+        s.add(0, Order::default());
     }
     assert_eq!(batches(&mut s).len(), 2);
     answer(&mut s, 0, 0, NOW);
@@ -80,7 +80,7 @@ fn a_lost_workers_tasks_go_to_others_and_its_late_answers_are_dropped() {
     let options = PoolOptions { depth: Some(2), ..PoolOptions::default() };
     let mut s = scheduler(2, &options);
     for _ in 0..4 {
-        s.add(0);
+        s.add(0, Order::default());
     }
     batches(&mut s);
     let old = s.attempt(0);
@@ -99,15 +99,15 @@ fn a_lost_workers_tasks_go_to_others_and_its_late_answers_are_dropped() {
 fn a_task_that_loses_every_worker_is_given_up() {
     let options = PoolOptions { max_attempts: 2, ..PoolOptions::default() };
     let mut s = scheduler(3, &options);
-    s.add(0);
+    s.add(0, Order::default());
     batches(&mut s);
     assert_eq!(s.lose(0).reissued, 1);
     assert_eq!(batches(&mut s), [(1, vec![0])]);
     assert_eq!(s.lose(1).given_up, [0]);
-    s.add(0);
-    s.add(0);
+    s.add(0, Order::default());
+    s.add(0, Order::default());
     assert_eq!(s.lose(2).given_up.len(), 2);
-    assert_eq!((s.out(), s.alive(), s.wanted(0)), (0, 0, 0));
+    assert_eq!((s.out(), s.alive(), s.wanted(0, Order::default())), (0, 0, 0));
 }
 
 #[test]
@@ -115,8 +115,8 @@ fn silence_counts_from_the_last_word_and_scales_with_the_longest_task() {
     let options =
         PoolOptions { depth: Some(1), lost_after: Some(Duration::from_secs(5)), ..PoolOptions::default() };
     let mut s = scheduler(2, &options);
-    s.add(0);
-    s.add(0);
+    s.add(0, Order::default());
+    s.add(0, Order::default());
     let mut batch = Vec::new();
     while s.next_batch(Duration::from_secs(100), &mut batch).is_some() {}
     assert!(s.overdue(Duration::from_secs(105)).is_empty());
@@ -164,7 +164,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Add if s.alive() > 0 => {
-                    prop_assert!(open.insert(s.add(0), true).is_none(), "a slot in use was given out");
+                    prop_assert!(open.insert(s.add(0, Order::default()), true).is_none(), "a slot in use was given out");
                 }
                 Step::Add => {}
                 Step::Send => if let Some(worker) = s.next_batch(NOW, &mut batch) {
