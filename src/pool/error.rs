@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Why a task gave no result. It is an answer like any other: the pool goes on.
@@ -13,8 +14,9 @@ pub struct TaskError {
     pub rank: u32,
     /// The host of that rank.
     pub host: String,
-    /// For a task that was not started because of another one: that one's error.
-    pub cause: Option<Box<TaskError>>,
+    /// For a task that was not started because of another one: that one's error. Of a very long chain, some in the
+    /// middle are left out.
+    pub cause: Option<Arc<TaskError>>,
 }
 
 /// Shows the whole chain of causes, so there is no `source`, which would show it twice.
@@ -50,6 +52,20 @@ impl TaskError {
         Self { kind: TaskErrorKind::Malformed, message, location, rank: 0, host, cause: None }
     }
 
+    /// With the error that led to it.
+    pub(super) fn because(self, cause: Self) -> Self {
+        let cause = match &cause.cause {
+            Some(deeper) if cause.chain() >= LONGEST_CHAIN => Arc::clone(deeper),
+            _ => Arc::new(cause),
+        };
+        Self { cause: Some(cause), ..self }
+    }
+
+    /// The number of errors from this one to the root.
+    fn chain(&self) -> usize {
+        std::iter::successors(Some(self), |error| error.cause.as_deref()).count()
+    }
+
     /// The error at the end of the chain: what went wrong first.
     pub fn root(&self) -> &Self {
         let mut error = self;
@@ -59,6 +75,9 @@ impl TaskError {
         error
     }
 }
+
+/// Most errors in a chain of causes.
+const LONGEST_CHAIN: usize = 32;
 
 /// Kinds of [`TaskError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -167,6 +186,22 @@ pub enum LaunchError {
         /// Those of rank 0.
         ours: String,
     },
+    /// An initialiser of the program failed on some workers.
+    #[error("the initialiser failed on {} of {workers} workers:{}", .failures.len(), list(.failures))]
+    Initialiser {
+        /// Ranks, their hosts, and what went wrong there.
+        failures: Vec<(u32, String, String)>,
+        /// How many workers there are.
+        workers: u32,
+    },
+    /// Rank 0 could not read data that all workers need.
+    #[error("the data `{name}` could not be read: {message}")]
+    Data {
+        /// The name under which it was registered.
+        name: String,
+        /// What went wrong.
+        message: String,
+    },
     /// Seen by a worker: rank 0 is gone or silent, so the worker leaves.
     #[error("worker {rank} leaves: {reason}")]
     ManagerLost {
@@ -175,4 +210,16 @@ pub enum LaunchError {
         /// What it saw.
         reason: String,
     },
+}
+
+/// Most failures that a message lists one by one.
+const LISTED: usize = 8;
+
+fn list(failures: &[(u32, String, String)]) -> String {
+    let line = |(rank, host, message): &(u32, String, String)| format!("\n  rank {rank} ({host}): {message}");
+    let mut text: String = failures.iter().take(LISTED).map(line).collect();
+    if failures.len() > LISTED {
+        text.push_str(&format!("\n  and {} more", failures.len() - LISTED));
+    }
+    text
 }

@@ -106,8 +106,9 @@ impl<R: DeserializeOwned> Future<R> {
     }
 
     /// Calls `f` with the result as soon as it is there, on rank 0, while some method of the pool is called; at once
-    /// if it is there already. Several are called in the order in which they were added. They may use the pool. A
-    /// panic in one is logged and touches nothing else.
+    /// if it is there already. Several are called in the order in which they were added. A panic in one is logged
+    /// and touches nothing else. For a task that follows on this one, see
+    /// [`Pool::submit_after`](super::Pool::submit_after).
     ///
     /// A task with a callback counts as wanted, even if the future is dropped.
     pub fn add_done_callback(&self, f: impl FnOnce(&Result<R, TaskError>) + 'static)

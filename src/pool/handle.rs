@@ -1,5 +1,6 @@
 //! What a user holds on rank 0: the pool, and through it futures, queues and maps. All are views of one dispatcher.
 
+use super::data::{DataStore, Preloaded};
 use super::dispatcher::{Answer, Dispatcher, Shared};
 use super::future::Future;
 use super::inputs::Inputs;
@@ -13,20 +14,22 @@ use super::world::World;
 use serde::{Serialize, de::DeserializeOwned};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// Rank 0's view of all workers. Messages move while one of its methods, or one of its futures' or queues',
 /// is called; so a program that computes for long itself should call [`Queue::flush`] now and then.
 pub struct Pool {
     pub(super) shared: Shared,
     world: World,
+    data: Arc<DataStore>,
     /// After [`Self::shutdown`] without waiting: what was handed in before is still to be done.
     finishes: Cell<bool>,
 }
 
 impl Pool {
-    pub(super) fn new(dispatcher: Dispatcher) -> Self {
+    pub(super) fn new(dispatcher: Dispatcher, data: Arc<DataStore>) -> Self {
         let world = dispatcher.world().clone();
-        Self { shared: Rc::new(RefCell::new(dispatcher)), world, finishes: Cell::new(false) }
+        Self { shared: Rc::new(RefCell::new(dispatcher)), world, data, finishes: Cell::new(false) }
     }
 
     /// Workers that are not lost.
@@ -42,6 +45,15 @@ impl Pool {
     /// What has been done so far.
     pub fn stats(&self) -> Stats {
         self.shared.borrow().stats()
+    }
+
+    /// Data that was read for all before this pool began; workers have it as [`Worker::data`](super::Worker::data).
+    ///
+    /// # Panics
+    /// If the handle is another program's.
+    #[track_caller]
+    pub fn data<H: Preloaded>(&self, handle: H) -> &H::Target {
+        self.data.get(&handle)
     }
 
     /// Hands in a task. Keep the future: a task whose future is dropped before a worker has it is not started

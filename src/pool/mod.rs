@@ -27,6 +27,7 @@ mod appetite;
 #[cfg(feature = "mpi")]
 pub mod bench;
 mod completion;
+mod data;
 mod dispatcher;
 mod error;
 mod future;
@@ -41,6 +42,7 @@ mod panics;
 mod presence;
 mod program;
 mod queue;
+mod run;
 mod scheduler;
 mod stats;
 mod transport;
@@ -50,6 +52,7 @@ mod worker;
 mod world;
 
 pub use completion::{AsCompleted, Batched, Until, Waited};
+pub use data::{Data, DataStore, Element, NodeData, Preloaded};
 pub use error::{LaunchError, TaskError, TaskErrorKind, TransportError};
 pub use future::Future;
 pub use handle::Pool;

@@ -51,14 +51,6 @@ impl Answer {
     pub(in crate::pool) fn made(key: u64, result: Vec<u8>) -> Self {
         Self { key, worker: 0, started: 0.0, nanos: 0, body: Body::Made(result) }
     }
-
-    /// With the error that led to it.
-    pub(super) fn because(mut self, error: TaskError) -> Self {
-        if let Body::Failed(own) = &mut self.body {
-            own.cause = Some(Box::new(error));
-        }
-        self
-    }
 }
 
 impl Dispatcher {

@@ -49,6 +49,14 @@ impl Dispatcher {
             release(transport.as_mut(), workers);
             return Err(LaunchError::DifferentPrograms { rank, theirs, ours: tasks.1.to_owned() });
         }
+        let failures: Vec<_> = hellos
+            .iter()
+            .filter_map(|hello| Some((hello.info.rank, hello.info.host.clone(), hello.fatal.clone()?)))
+            .collect();
+        if !failures.is_empty() {
+            release(transport.as_mut(), workers);
+            return Err(LaunchError::Initialiser { failures, workers });
+        }
         let own = Presence::own();
         let mut by_host = rustc_hash::FxHashMap::default();
         world.hosts = vec![(own.host.clone(), vec![0])];

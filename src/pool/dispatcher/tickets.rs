@@ -161,7 +161,8 @@ impl Dispatcher {
         let what = if kind == TaskErrorKind::Cancelled { "was cancelled" } else { "failed" };
         let kind = if kind == TaskErrorKind::Cancelled { kind } else { TaskErrorKind::Input };
         let reason = format!("{name} was not started: its input {place} {what}");
-        self.end_ticket(number, Answer::failed(u64::from(number), kind, reason).because(error));
+        let error = TaskError { kind, ..TaskError::local(reason) }.because(error);
+        self.end_ticket(number, Answer::of_error(u64::from(number), error));
     }
 
     fn name_of_ticket(&self, number: u32) -> String {
