@@ -18,13 +18,16 @@ const LAYERS: [&[&str]; 8] = [
 ];
 
 /// Parts that do no I/O and read no clock.
-const PURE: [&str; 9] = [
+const PURE: [&str; 12] = [
     "src/model",
     "src/loss",
     "src/learner",
     "src/pool/appetite.rs",
     "src/pool/pace.rs",
     "src/pool/scheduler.rs",
+    "src/pool/scheduler/deadlines.rs",
+    "src/pool/scheduler/endings.rs",
+    "src/pool/scheduler/waiting.rs",
     "src/pool/wire.rs",
     "src/runner/engine.rs",
     "src/runner/goal.rs",

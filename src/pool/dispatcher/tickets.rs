@@ -51,9 +51,15 @@ pub(super) struct Ticket {
     detached: bool,
     readers: u32,
     /// Watchers, each with the index under which it knows this ticket.
-    watchers: Vec<(u32, u32)>,
+    pub(super) watchers: Vec<(u32, u32)>,
     followers: Vec<Follower>,
     waits: Option<Box<Waits>>,
+}
+
+impl Ticket {
+    pub(super) fn is_done(&self) -> bool {
+        matches!(self.state, State::Done(_))
+    }
 }
 
 impl Dispatcher {
@@ -316,7 +322,7 @@ impl Dispatcher {
     }
 
     pub(in crate::pool) fn is_done(&self, number: u32) -> bool {
-        matches!(self.tickets[number as usize].state, State::Done(_))
+        self.tickets[number as usize].is_done()
     }
 
     /// Whether it has ended as cancelled.
@@ -374,41 +380,6 @@ impl Dispatcher {
         } else {
             ticket.followers.push(Follower::Call(due));
         }
-    }
-
-    /// Opens a list of tickets that are done.
-    pub(in crate::pool) fn open_watcher(&mut self) -> u32 {
-        let free = self.watchers.iter().position(Option::is_none).unwrap_or_else(|| {
-            self.watchers.push(None);
-            self.watchers.len() - 1
-        });
-        self.watchers[free] = Some(std::collections::VecDeque::new());
-        free as u32
-    }
-
-    /// Lists a ticket when it is done, under an index.
-    pub(in crate::pool) fn watch(&mut self, watcher: u32, number: u32, index: u32) {
-        let ticket = &mut self.tickets[number as usize];
-        if !matches!(ticket.state, State::Done(_)) {
-            ticket.watchers.push((watcher, index));
-        } else if let Some(Some(seen)) = self.watchers.get_mut(watcher as usize) {
-            seen.push_back(index);
-        }
-    }
-
-    /// The next one on a list.
-    pub(in crate::pool) fn seen(&mut self, watcher: u32) -> Option<u32> {
-        self.watchers.get_mut(watcher as usize)?.as_mut()?.pop_front()
-    }
-
-    /// Does not list a ticket any more.
-    pub(in crate::pool) fn unwatch(&mut self, watcher: u32, number: u32) {
-        self.tickets[number as usize].watchers.retain(|(other, _)| *other != watcher);
-    }
-
-    /// Closes a list. Its tickets must have been taken off, or be done, or gone.
-    pub(in crate::pool) fn close_watcher(&mut self, watcher: u32) {
-        self.watchers[watcher as usize] = None;
     }
 
     /// What has to run now.
