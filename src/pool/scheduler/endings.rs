@@ -60,7 +60,7 @@ impl Scheduler {
         loop {
             let (slot, serial) = self.deadlines.pop(now)?;
             let task = &mut self.tasks[slot as usize];
-            let ended = matches!(task.place, Place::Free | Place::Cancelled);
+            let ended = matches!(task.place, Place::Free | Place::Cancelled) || task.unwanted;
             if task.serial != serial || ended || task.order.deadline.take().is_none() {
                 continue;
             }
