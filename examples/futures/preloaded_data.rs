@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let name = worker.data(names)[i % 2].clone();
         let (cache, table) = worker.state_and_data::<Cache, _>(table);
         let x = table.get(i).copied().ok_or_else(|| format!("the table ends before {i}"))?;
-        let y = *cache.seen.entry(i).or_insert_with(|| if i % 2 == 0 { x.sin() } else { x.cos() });
+        let y = *cache.seen.entry(i).or_insert_with(|| if i.is_multiple_of(2) { x.sin() } else { x.cos() });
         Ok((name, y, cache.seen.len()))
     });
     let ran = program.run(|pool| {

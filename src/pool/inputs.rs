@@ -16,15 +16,17 @@ pub trait Inputs: sealed::Sealed {
     fn reader(&self) -> Reader<Self::Values>;
 }
 
+/// The results, or the first error with the place of its input.
+type Values<V> = Result<V, (usize, TaskError)>;
+type Read<V> = Box<dyn FnOnce(&Dispatcher) -> Values<V>>;
+
 /// How the results of some futures are read once they are there.
 pub struct Reader<V> {
     /// `None`: a future whose result was taken before, or whose pool is another one.
     tickets: Vec<Option<u32>>,
     pool: Option<Shared>,
-    read: Box<dyn FnOnce(&Dispatcher) -> Result<V, (usize, TaskError)>>,
+    read: Read<V>,
 }
-
-type Values<V> = Result<V, (usize, TaskError)>;
 
 impl<V: 'static> Reader<V> {
     fn empty(read: impl FnOnce(&Dispatcher) -> Values<V> + 'static) -> Self {
@@ -112,7 +114,7 @@ impl<I: Inputs> Inputs for [I] {
             all = Reader { tickets: joined.tickets, pool: joined.pool, read: Box::new(|_| Ok(())) };
         }
         let read = move |dispatcher: &Dispatcher| {
-            let read_one = |(before, read): (usize, Box<dyn FnOnce(&Dispatcher) -> Values<I::Values>>)| {
+            let read_one = |(before, read): (usize, Read<I::Values>)| {
                 read(dispatcher).map_err(|(place, error)| (before + place, error))
             };
             reads.into_iter().map(read_one).collect()
