@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let parts = pool.submit(scatter, 10).split(10);
         let roots: Vec<_> = parts.iter().map(|part| pool.submit_after(work, part, |x| x)).collect();
         let mean_root = pool.submit_after(mean, &roots, |all| (all, 10.0));
-        let broken = pool.submit_after(mean, (&roots, &mean_root), |(all, m)| (all, m - m));
+        let broken = pool.submit_after(mean, (&roots, &mean_root), |(all, m)| (all, m * 0.0));
         let after_that = pool.submit_after(work, &broken, |x| x);
 
         println!("the mean of the roots is {:.6}", mean_root.wait()?);
