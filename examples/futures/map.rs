@@ -10,7 +10,7 @@ use adaptive_mpi::pool::{MapOptions, Program};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut program = Program::new();
     let collatz = program.task("collatz", |_worker, start: u64| {
-        let next = |n: &u64| (*n > 1).then(|| if n % 2 == 0 { n / 2 } else { 3 * n + 1 });
+        let next = |n: &u64| (*n > 1).then(|| if n.is_multiple_of(2) { n / 2 } else { 3 * n + 1 });
         Ok(std::iter::successors(Some(start), next).count() - 1)
     });
     let ran = program.run(|pool| {
