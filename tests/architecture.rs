@@ -18,7 +18,7 @@ const LAYERS: [&[&str]; 8] = [
 ];
 
 /// Parts that do no I/O and read no clock.
-const PURE: [&str; 10] = [
+const PURE: [&str; 14] = [
     "src/model",
     "src/geometry",
     "src/loss",
@@ -26,6 +26,9 @@ const PURE: [&str; 10] = [
     "src/pool/appetite.rs",
     "src/pool/pace.rs",
     "src/pool/scheduler.rs",
+    "src/pool/scheduler/deadlines.rs",
+    "src/pool/scheduler/endings.rs",
+    "src/pool/scheduler/waiting.rs",
     "src/pool/wire.rs",
     "src/runner/ask_tell",
     "src/runner/engine.rs",

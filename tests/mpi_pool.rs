@@ -1,4 +1,5 @@
-//! The pool over real MPI: every test runs `examples/pool_scenarios.rs` under a launcher.
+//! The pool over real MPI: every test runs `examples/pool_scenarios.rs` or `examples/pool_future_scenarios.rs` under
+//! a launcher.
 //!
 //! `MPIEXEC` chooses the launcher (default `mpiexec.openmpi`); it has to fit the library that was built with.
 #![cfg(feature = "mpi")]
@@ -39,9 +40,12 @@ fn is_mpich() -> bool {
     launcher().contains("mpich")
 }
 
-fn program() -> PathBuf {
+/// The example that knows a scenario.
+fn program(scenario: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
-    let path = own.parent().unwrap().with_file_name("examples").join("pool_scenarios");
+    let is_future = scenario.starts_with("futures-");
+    let name = if is_future { "pool_future_scenarios" } else { "pool_scenarios" };
+    let path = own.parent().unwrap().with_file_name("examples").join(name);
     assert!(path.exists(), "{} is missing: run `cargo build --examples`", path.display());
     path
 }
@@ -83,7 +87,7 @@ impl Job<'_> {
         let mut child = Command::new(launcher())
             .args(self.flags)
             .args(["-n", &self.ranks.to_string()])
-            .arg(program())
+            .arg(program(self.args[0]))
             .args(self.args)
             .env("POOL_TEST", &mark)
             .env("OMPI_ALLOW_RUN_AS_ROOT", "1")
@@ -228,7 +232,7 @@ fn a_launcher_that_does_not_fit_is_told_at_once() {
     // What a rank sees under the wrong launcher: it is alone, but the variables speak of four.
     let (size, rank) =
         if is_mpich() { ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK") } else { ("PMI_SIZE", "PMI_RANK") };
-    let mut command = Command::new(program());
+    let mut command = Command::new(program(""));
     command.arg("map").env(size, "4").env(rank, "0").env("OMPI_ALLOW_RUN_AS_ROOT", "1");
     let output = command.env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1").output().unwrap();
     let err = String::from_utf8_lossy(&output.stderr);
@@ -279,4 +283,90 @@ fn workers_leave_when_rank_0_is_silent_and_rank_0_ends_without_them() {
     let ended = Job { ranks: 3, args: &["manager-stopped"], flags, env: &[] }.run();
     assert!(ended.err.contains("rank 0 has been silent"), "{}", ended.err);
     assert!(ended.out.contains("rank 0 is back"), "{}", ended.out);
+}
+
+/// Worlds that every promise holds in.
+const WORLDS: [u32; 4] = [1, 2, 4, 8];
+
+#[test]
+fn tasks_that_need_each_others_results_run_in_any_world() {
+    for ranks in WORLDS {
+        assert_eq!(succeed(ranks, &["futures-dag", "200"]), "sum 19900");
+        assert_eq!(succeed(ranks, &["futures-all", "300"]), "300 and 300");
+    }
+}
+
+#[test]
+fn a_failure_names_its_place_rank_and_host_in_any_world() {
+    for ranks in WORLDS {
+        let out = succeed(ranks, &["futures-errors", "100"]);
+        assert!(out.starts_with("task panicked on rank "), "{out}");
+        assert!(out.contains("7 is too much (examples/pool_future_scenarios.rs:"), "{out}");
+    }
+}
+
+#[test]
+fn a_task_beyond_its_time_fails_and_its_worker_goes_on_later() {
+    for ranks in [2, 4] {
+        let out = succeed(ranks, &["futures-deadline", "600"]);
+        assert_eq!(out, "TimedOut on rank 1, then 2");
+    }
+}
+
+#[test]
+fn all_ranks_leave_when_rank_0_drops_its_futures_shuts_down_or_panics() {
+    for ranks in WORLDS {
+        assert_eq!(succeed(ranks, &["futures-dropped", "50"]), "rank 0 returns\ncallback: true");
+        assert_eq!(succeed(ranks, &["futures-shutdown", "500"]), "500 done");
+        let ended = run(ranks, &["futures-main-panics"]);
+        assert_ne!(ended.code, Some(0));
+        assert!(ended.err.contains("rank 0 gives up"), "{}", ended.err);
+        assert!(ended.took < Duration::from_secs(20), "{:?}", ended.took);
+    }
+}
+
+#[test]
+fn an_initialiser_runs_once_per_worker() {
+    for ranks in WORLDS {
+        let out = succeed(ranks, &["futures-init", "300"]);
+        assert_eq!(out, "most initialisations of a process: Some(1)");
+    }
+}
+
+#[test]
+fn an_initialiser_that_fails_is_told_by_rank_0_and_all_leave() {
+    for ranks in [4, 8] {
+        let ended = run(ranks, &["futures-init-fails"]);
+        assert_ne!(ended.code, Some(0));
+        assert!(ended.err.contains("no licence for rank 2"), "{}", ended.err);
+        assert!(ended.took < Duration::from_secs(20) && !ended.out.contains("main runs"));
+    }
+}
+
+#[test]
+fn data_is_read_by_rank_0_alone_and_is_there_once_per_node() {
+    assert!(succeed(1, &["futures-data", "1000"]).starts_with("read 2 times on rank 0"));
+    for ranks in [2, 4, 8] {
+        let out = succeed(ranks, &["futures-data", "100000"]);
+        assert_eq!(out, "read 2 times on rank 0, {0} elsewhere; the grid is there 1 times");
+    }
+    // As on several nodes, with more than one chunk and an odd length.
+    let env: &[(&str, &str)] = &[("ADAPTIVE_MPI_NODE_SIZE", "2")];
+    for (ranks, nodes) in [(2, 1), (4, 2), (5, 3)] {
+        let job = Job { ranks, args: &["futures-data-nodes", "9000001"], flags: &[], env };
+        let out = succeeded(&job.run());
+        assert_eq!(out, format!("read 2 times on rank 0, {{0}} elsewhere; the grid is there {nodes} times"));
+    }
+    let empty = succeed(3, &["futures-data", "0"]);
+    assert!(empty.starts_with("read 2 times on rank 0, {0} elsewhere"), "{empty}");
+}
+
+#[test]
+fn data_that_cannot_be_read_is_told_by_rank_0_and_all_leave() {
+    for ranks in WORLDS {
+        let ended = run(ranks, &["futures-data-fails"]);
+        assert_ne!(ended.code, Some(0));
+        assert!(ended.err.contains("`table` could not be read: table.csv is missing"), "{}", ended.err);
+        assert!(ended.took < Duration::from_secs(20) && !ended.out.contains("main runs"));
+    }
 }

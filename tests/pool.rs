@@ -407,7 +407,7 @@ fn without_any_worker_left_every_task_fails_and_nothing_hangs() {
     options.lost_after = Some(Duration::from_secs(1));
     simulate(sim, options, |pool, echo| {
         let error = pool.map(echo, 0..1000).unwrap_err();
-        assert_eq!(error.kind, TaskErrorKind::WorkerLost);
+        assert_eq!(error.first().kind, TaskErrorKind::WorkerLost);
         assert_eq!(pool.workers(), 0);
         assert_eq!(pool.submit(echo, 1).wait().unwrap_err().kind, TaskErrorKind::WorkerLost);
     });

@@ -59,7 +59,8 @@ fn examine(
 ) -> Result<Exit, CommandError> {
     let failed = |error: crate::pool::TaskError| CommandError::new(Exit::Fault, error);
     // More tasks than workers, so that each worker gets one; doubles are dropped.
-    let mut places: Vec<Place> = pool.map(place, (0..4 * pool.workers()).map(|_| ())).map_err(failed)?;
+    let mut places: Vec<Place> =
+        pool.map(place, (0..4 * pool.workers()).map(|_| ())).map_err(|error| failed(error.into()))?;
     places.sort_by_key(|place| place.rank);
     places.dedup_by_key(|place| place.rank);
     let mut hot: Vec<f64> = Vec::new();

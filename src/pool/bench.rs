@@ -248,7 +248,7 @@ impl Bench {
             let workers = pool.workers();
             let total = || -> f64 {
                 let futures: Vec<_> = (0..workers).map(|_| pool.submit(cpu, ())).collect();
-                futures.into_iter().flat_map(super::handle::Future::wait).sum()
+                futures.into_iter().flat_map(super::future::Future::wait).sum()
             };
             let (before, own) = (total(), cpu_seconds());
             // Any task will do to make rank 0 wait; its worker sleeps, which is as idle as waiting.

@@ -1,8 +1,8 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Why a task gave no result. It is an answer like any other: the pool goes on.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{kind} on rank {rank} ({host}): {message}")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskError {
     /// What kind of failure, for policies.
     pub kind: TaskErrorKind,
@@ -14,7 +14,70 @@ pub struct TaskError {
     pub rank: u32,
     /// The host of that rank.
     pub host: String,
+    /// For a task that was not started because of another one: that one's error. Of a very long chain, some in the
+    /// middle are left out.
+    pub cause: Option<Arc<TaskError>>,
 }
+
+/// Shows the whole chain of causes, so there is no `source`, which would show it twice.
+impl std::fmt::Display for TaskError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { kind, message, location, rank, host, cause } = self;
+        if *rank == 0 {
+            write!(f, "{kind}: {message}")?;
+        } else {
+            write!(f, "{kind} on rank {rank} ({host}): {message}")?;
+        }
+        if let Some(place) = location.lines().next() {
+            write!(f, " ({place})")?;
+        }
+        cause.as_ref().map_or(Ok(()), |cause| write!(f, " <- {cause}"))
+    }
+}
+
+impl std::error::Error for TaskError {}
+
+impl From<super::panics::Caught> for TaskError {
+    /// Of a panic on rank 0, in what prepares a task or reads its result.
+    fn from(caught: super::panics::Caught) -> Self {
+        let kind = TaskErrorKind::Panic;
+        Self { kind, location: caught.location, ..Self::local(caught.message) }
+    }
+}
+
+impl TaskError {
+    /// An error of rank 0 itself; its host is filled in when it is read.
+    pub(super) fn local(message: String) -> Self {
+        let (location, host) = (String::new(), String::new());
+        Self { kind: TaskErrorKind::Malformed, message, location, rank: 0, host, cause: None }
+    }
+
+    /// With the error that led to it.
+    pub(super) fn because(self, cause: Self) -> Self {
+        let cause = match &cause.cause {
+            Some(deeper) if cause.chain() >= LONGEST_CHAIN => Arc::clone(deeper),
+            _ => Arc::new(cause),
+        };
+        Self { cause: Some(cause), ..self }
+    }
+
+    /// The number of errors from this one to the root.
+    fn chain(&self) -> usize {
+        std::iter::successors(Some(self), |error| error.cause.as_deref()).count()
+    }
+
+    /// The error at the end of the chain: what went wrong first.
+    pub fn root(&self) -> &Self {
+        let mut error = self;
+        while let Some(cause) = &error.cause {
+            error = cause;
+        }
+        error
+    }
+}
+
+/// Most errors in a chain of causes.
+const LONGEST_CHAIN: usize = 32;
 
 /// Kinds of [`TaskError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,8 +89,14 @@ pub enum TaskErrorKind {
     Panic,
     /// The worker died or fell silent, and no other could take the task over.
     WorkerLost,
-    /// The task was dropped before a worker had it: cancelled, or the pool ended.
+    /// The task was dropped before a worker had it: cancelled (it or one of its inputs), or the pool ended.
     Cancelled,
+    /// Its time was over, before it started or while it ran.
+    TimedOut,
+    /// It was not started because a task whose result it needs has failed.
+    Input,
+    /// It came after [`Pool::shutdown`](super::Pool::shutdown).
+    Closed,
     /// The arguments or the result could not be encoded or decoded.
     Malformed,
 }
@@ -39,6 +108,9 @@ impl std::fmt::Display for TaskErrorKind {
             Self::Panic => "task panicked",
             Self::WorkerLost => "worker lost",
             Self::Cancelled => "task cancelled",
+            Self::TimedOut => "task timed out",
+            Self::Input => "input failed",
+            Self::Closed => "pool is shut down",
             Self::Malformed => "malformed message",
         })
     }
@@ -114,6 +186,22 @@ pub enum LaunchError {
         /// Those of rank 0.
         ours: String,
     },
+    /// An initialiser of the program failed on some workers.
+    #[error("the initialiser failed on {} of {workers} workers:{}", .failures.len(), list(.failures))]
+    Initialiser {
+        /// Ranks, their hosts, and what went wrong there.
+        failures: Vec<(u32, String, String)>,
+        /// How many workers there are.
+        workers: u32,
+    },
+    /// Rank 0 could not read data that all workers need.
+    #[error("the data `{name}` could not be read: {message}")]
+    Data {
+        /// The name under which it was registered.
+        name: String,
+        /// What went wrong.
+        message: String,
+    },
     /// Seen by a worker: rank 0 is gone or silent, so the worker leaves.
     #[error("worker {rank} leaves: {reason}")]
     ManagerLost {
@@ -122,4 +210,16 @@ pub enum LaunchError {
         /// What it saw.
         reason: String,
     },
+}
+
+/// Most failures that a message lists one by one.
+const LISTED: usize = 8;
+
+fn list(failures: &[(u32, String, String)]) -> String {
+    let line = |(rank, host, message): &(u32, String, String)| format!("\n  rank {rank} ({host}): {message}");
+    let mut text: String = failures.iter().take(LISTED).map(line).collect();
+    if failures.len() > LISTED {
+        text.push_str(&format!("\n  and {} more", failures.len() - LISTED));
+    }
+    text
 }

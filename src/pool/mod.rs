@@ -4,12 +4,14 @@
 //! [`Program`]; rank 0 gets a [`Pool`] to hand tasks to, the others serve.
 //!
 //! ```text
-//! Program ── run ──┬─ rank 0:  Pool, Future, Queue      what users hold
-//!                  │            └ dispatcher            encoded tasks, unread answers
+//! Program ── run ──┬─ rank 0:  Pool, Future, Queue, maps what users hold
+//!                  │            └ dispatcher            encoded tasks, unread answers, tickets of futures
 //!                  │               ├ scheduler          pure: who gets what, and when
 //!                  │               └ transport          mpi | threads | sim
 //!                  └─ others:  worker ── transport      runs tasks, answers
 //! ```
+//!
+//! Those who come from Python find their calls in [`coming_from_mpi4py`].
 //!
 //! What it promises:
 //!
@@ -20,33 +22,55 @@
 //!   else ends the job at once, on all ranks.
 //! - A lost worker's tasks are given to others, where the launcher lets the others live ([`World::survival`]);
 //!   late answers are told apart by attempt number and dropped.
+//! - A task with inputs starts when they are there; a failure or a cancellation goes on to all that depends on it. Results
+//!   of inputs travel through rank 0.
+//! - Nothing is started for nobody: a dropped future withdraws its task, a passed deadline too.
+//! - User code on rank 0 (callbacks, what makes arguments of results) runs with nothing locked, and a panic in it fails
+//!   its own task only.
 //! - Workers leave when rank 0 releases them, when its process ends, or when it is silent for
 //!   [`PoolOptions::manager_silence`].
+
+#[doc = include_str!("../guide/coming_from_mpi4py.md")]
+pub mod coming_from_mpi4py {}
 
 mod appetite;
 #[cfg(feature = "mpi")]
 pub mod bench;
+mod completion;
+mod data;
 mod dispatcher;
 mod error;
+mod future;
 mod handle;
+mod inputs;
 pub mod launch;
 mod load;
+mod map;
 mod options;
 mod pace;
 mod panics;
 mod presence;
 mod program;
+mod queue;
+mod run;
 mod scheduler;
 mod stats;
 mod transport;
+mod turn;
 mod wire;
 mod worker;
 mod world;
 
+pub use completion::{AsCompleted, Batched, Until, Waited};
+pub use data::{Data, DataStore, Element, NodeData, Preloaded};
 pub use error::{LaunchError, TaskError, TaskErrorKind, TransportError};
-pub use handle::{Completed, Future, Pool, Queue};
-pub use options::PoolOptions;
+pub use future::Future;
+pub use handle::Pool;
+pub use inputs::{Inputs, Reader};
+pub use map::{Imap, MapError, MapOptions, MapUnordered};
+pub use options::{PoolOptions, TaskOptions};
 pub use program::{Program, Task};
+pub use queue::{Completed, Queue};
 pub use stats::{ManagerStats, Stats, WorkerStats};
 pub use transport::sim::{DurationModel, Fault, Sim};
 pub use worker::Worker;

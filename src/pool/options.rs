@@ -42,3 +42,53 @@ impl Default for PoolOptions {
         }
     }
 }
+
+/// How one task wants to be treated. The default: priority 0, no time limit, no second attempt.
+///
+/// ```
+/// use adaptive_mpi::pool::TaskOptions;
+/// use std::time::Duration;
+///
+/// let urgent = TaskOptions::new().priority(5).timeout(Duration::from_secs(60)).retries(2);
+/// assert_eq!(urgent.priority, 5);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TaskOptions {
+    /// Among waiting tasks, those of higher priority go first; equal ones in the order in which they came.
+    pub priority: i32,
+    /// From handing it in to having its result, retries and waiting for inputs included. A task that has not started
+    /// by then never does. One that runs fails with [`TaskErrorKind::TimedOut`](super::TaskErrorKind::TimedOut) at
+    /// that moment; its late answer is dropped, and its worker takes no other task until the function returns.
+    ///
+    /// Such a task is sent only to a worker that has nothing else to do, so that it does not wait there.
+    pub timeout: Option<Duration>,
+    /// Further attempts if one ends with an error, a panic or a malformed result. Attempts that end because a worker
+    /// is lost don't count; see [`PoolOptions::max_attempts`].
+    pub retries: u32,
+}
+
+impl TaskOptions {
+    /// The default.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets [`Self::priority`].
+    pub fn priority(mut self, priority: i32) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// Sets [`Self::timeout`].
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Sets [`Self::retries`].
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.retries = retries;
+        self
+    }
+}

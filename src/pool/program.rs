@@ -1,19 +1,13 @@
-//! What all ranks have in common: the tasks by name. And how a program starts, on whatever it finds.
+//! What all ranks have in common: the tasks by name, the states of workers, the data that they need.
 
-use super::dispatcher::Dispatcher;
-use super::error::LaunchError;
-use super::handle::Pool;
-use super::launch::{Launch, Variables, variables_of_process};
+use super::data::Source;
 use super::options::PoolOptions;
 use super::panics;
-use super::presence;
-use super::transport::Transport;
-use super::transport::sim::{Sim, SimTransport};
-use super::transport::threads;
 use super::wire::{self, Fault, Status};
-use super::worker::{Run, Runner, Runners, Worker, serve};
-use super::world::{WorkerInfo, World};
+use super::worker::{Run, Runner, Runners, Worker};
+use super::world::WorkerInfo;
 use serde::{Serialize, de::DeserializeOwned};
+use std::any::Any;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -27,12 +21,16 @@ use std::sync::Arc;
 /// ```
 #[derive(Default)]
 pub struct Program {
-    tasks: Vec<Entry>,
-    options: PoolOptions,
+    pub(super) tasks: Vec<Entry>,
+    pub(super) options: PoolOptions,
+    pub(super) sources: Vec<Box<dyn Source>>,
+    initialisers: Vec<Initialiser>,
 }
 
-struct Entry {
-    name: String,
+type Initialiser = Box<dyn Fn(&WorkerInfo) -> Result<Box<dyn Any>, String> + Send + Sync>;
+
+pub(super) struct Entry {
+    pub(super) name: String,
     /// Makes the task on a worker, with its state.
     make: Box<dyn Fn(&WorkerInfo) -> Made + Send + Sync>,
 }
@@ -60,6 +58,12 @@ impl<A, R> Clone for Task<A, R> {
 }
 
 impl<A, R> Copy for Task<A, R> {}
+
+/// What a maker of a state gives; a panic is an error.
+fn made<S>(make: impl FnOnce() -> Result<S, String>) -> Result<S, String> {
+    let panicked = |caught: panics::Caught| Err(format!("panic: {} ({})", caught.message, caught.location));
+    panics::catch(make).unwrap_or_else(panicked)
+}
 
 fn run_task<A: DeserializeOwned, R: Serialize>(
     arguments: &[u8],
@@ -112,9 +116,7 @@ impl Program {
         let index = self.tasks.len() as u32;
         let f = Arc::new(f);
         let make = move |info: &WorkerInfo| -> Made {
-            let made = panics::catch(|| init(info))
-                .unwrap_or_else(|caught| Err(format!("panic: {} ({})", caught.message, caught.location)));
-            match made {
+            match made(|| init(info)) {
                 Ok(mut state) => {
                     let f = Arc::clone(&f);
                     let run = move |worker: &mut Worker, arguments: &[u8], out: &mut Vec<u8>| {
@@ -135,228 +137,56 @@ impl Program {
         Task { index, types: PhantomData }
     }
 
+    /// Adds a state that all tasks on a worker share, found by its type with
+    /// [`Worker::state`](super::Worker::state). `init` runs once per worker, before any task, as the states of
+    /// [`Self::task_with_state`] do: `initializer` in Python's executors, `init_function` in executorlib.
+    ///
+    /// An error or panic in it, on any worker, ends [`Self::run`] with
+    /// [`LaunchError::Initialiser`](super::LaunchError::Initialiser), which names all workers where it failed.
+    ///
+    /// ```
+    /// struct Counter(u32);
+    ///
+    /// let mut program = adaptive_mpi::pool::Program::new();
+    /// program.init(|_worker| Ok(Counter(0)));
+    /// let count = program.task("count", |worker, (): ()| {
+    ///     let counter = worker.state::<Counter>();
+    ///     counter.0 += 1;
+    ///     Ok(counter.0)
+    /// });
+    /// let counted = program.run(|pool| pool.submit(count, ()).wait());
+    /// assert_eq!(counted, Ok(Some(Ok(1))));
+    /// ```
+    pub fn init<S: 'static>(
+        &mut self,
+        init: impl Fn(&WorkerInfo) -> Result<S, String> + Send + Sync + 'static,
+    ) {
+        let init = move |info: &WorkerInfo| init(info).map(|state| Box::new(state) as Box<dyn Any>);
+        self.initialisers.push(Box::new(init));
+    }
+
+    pub(super) fn add_source(&mut self, source: Box<dyn Source>) -> u32 {
+        self.sources.push(source);
+        (self.sources.len() - 1) as u32
+    }
+
     /// Sets how the pool works.
     pub fn options(&mut self, options: PoolOptions) {
         self.options = options;
     }
 
-    /// Runs `main` on rank 0, while the other ranks serve it. Returns what it returned there, and `None` on the
-    /// other ranks, after all have left together.
-    ///
-    /// Under a launcher with several processes, messages go over MPI, which is initialised and finalised inside;
-    /// so this works once per process. With one process, workers are threads and MPI is not touched: one
-    /// thread if there is a launcher, else one per core, or as many as [`PoolOptions::workers`] says.
-    ///
-    /// When `main` returns, tasks that run are waited for, others dropped. If ranks were lost, MPI is not
-    /// finalised, as that could hang: then the process should end soon.
-    ///
-    /// A panic outside of a task ends the whole job at once under MPI, even one that would be caught.
-    ///
-    /// # Errors
-    /// If the processes don't form one MPI world, if a worker says nothing or has other tasks. On a worker:
-    /// if rank 0 has ended or fallen silent.
-    pub fn run<T>(self, main: impl FnOnce(&Pool) -> T) -> Result<Option<T>, LaunchError> {
-        panics::install();
-        let variables = variables_of_process();
-        let launch = Launch::from_env(&variables);
-        if launch.size > 1 {
-            return self.run_mpi(&launch, &variables, main);
-        }
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        let workers = match (self.options.workers, launch.launcher) {
-            (Some(n), _) => n.max(1),
-            (None, Some(_)) => 1,
-            (None, None) => cores(),
-        };
-        self.run_threads(&launch, workers as u32, main).map(Some)
-    }
-
-    #[cfg(not(feature = "mpi"))]
-    fn run_mpi<T>(
-        self,
-        launch: &Launch,
-        _: &Variables,
-        _: impl FnOnce(&Pool) -> T,
-    ) -> Result<Option<T>, LaunchError> {
-        Err(LaunchError::WithoutMpi { launcher: launch.launcher.unwrap_or("?"), expected: launch.size })
-    }
-
-    #[cfg(feature = "mpi")]
-    fn run_mpi<T>(
-        self,
-        launch: &Launch,
-        variables: &Variables,
-        main: impl FnOnce(&Pool) -> T,
-    ) -> Result<Option<T>, LaunchError> {
-        use super::transport::mpi::{self, MpiWorld};
-        mpi::close_on_exec();
-        // Before MPI is there, so that states may start child processes.
-        let early = launch.rank.filter(|rank| *rank > 0).map(|rank| self.runners(&self.info(launch, rank)));
-        let world = MpiWorld::init()?;
-        mpi::close_on_exec();
-        panics::make_fatal(Some(|| mpi::abort(1)));
-        if world.size() == 1 {
-            let library = mpi::library();
-            panics::make_fatal(None);
-            world.finalize()?;
-            return Err(LaunchError::Mismatch {
-                launcher: launch.launcher.unwrap_or("the launcher"),
-                expected: launch.size,
-                advice: launch.advice(&library),
-                library,
-            });
-        }
-        let matched = variables.get("ADAPTIVE_MPI_MATCHED_PROBE").map(String::as_str);
-        let world = std::rc::Rc::new(world);
-        let result = self.run_ranks(&world, mpi::matched_probe_wanted(matched), launch, early, main);
-        let with_losses = !matches!(result, Ok((_, false)));
-        panics::make_fatal(None);
-        match std::rc::Rc::try_unwrap(world) {
-            Ok(world) if !with_losses => world.finalize()?,
-            _ => {}
-        }
-        result.map(|(value, _)| value)
-    }
-
-    /// The part of a run between initialising and finalising MPI. The flag: ranks were lost.
-    #[cfg(feature = "mpi")]
-    pub(super) fn run_ranks<T>(
-        &self,
-        world: &std::rc::Rc<super::transport::mpi::MpiWorld>,
-        matched: bool,
-        launch: &Launch,
-        early: Option<Runners>,
-        main: impl FnOnce(&Pool) -> T,
-    ) -> Result<(Option<T>, bool), LaunchError> {
-        use super::transport::mpi::{Ladder, MpiTransport, library};
-        let ladder = Ladder::new(self.options.spin, self.options.longest_sleep);
-        let mut transport = MpiTransport::new(std::rc::Rc::clone(world), ladder, matched);
-        let (rank, workers) = (world.rank(), world.size() - 1);
-        if rank > 0 {
-            let mut info = self.info(launch, rank);
-            info.workers = workers;
-            let runners = early.unwrap_or_else(|| self.runners(&info));
-            let released = serve(&mut transport, runners, info, &self.options)?;
-            return Ok((None, released.with_losses));
-        }
-        let summary = World {
-            transport: "mpi",
-            library: library(),
-            launcher: launch.launcher.unwrap_or("none"),
-            thread_level: world.thread_level(),
-            hosts: Vec::new(),
-            survival: launch.survival.clone(),
-            workers: Vec::new(),
-        };
-        let (value, with_losses) = self.manage(Box::new(transport), summary, workers, main)?;
-        Ok((Some(value), with_losses))
-    }
-
-    fn manage<T>(
-        &self,
-        transport: Box<dyn Transport>,
-        world: World,
-        workers: u32,
-        main: impl FnOnce(&Pool) -> T,
-    ) -> Result<(T, bool), LaunchError> {
-        let names = self.names();
-        let tasks = (self.tasks.len(), names.as_str());
-        let pool = Pool::new(Dispatcher::start(transport, world, workers, tasks, &self.options)?);
-        let value = main(&pool);
-        Ok((value, pool.shut_down()))
-    }
-
-    fn run_threads<T>(
-        self,
-        launch: &Launch,
-        workers: u32,
-        main: impl FnOnce(&Pool) -> T,
-    ) -> Result<T, LaunchError> {
-        let (transport, ends) = threads::connect(workers);
-        let world = World {
-            transport: "threads",
-            library: String::new(),
-            launcher: launch.launcher.unwrap_or("none"),
-            thread_level: "",
-            hosts: Vec::new(),
-            survival: super::launch::Survival { possible: false, reason: "threads of one process".into() },
-            workers: Vec::new(),
-        };
-        std::thread::scope(|scope| {
-            for (i, mut end) in ends.into_iter().enumerate() {
-                let program = &self;
-                let info = WorkerInfo {
-                    rank: i as u32 + 1,
-                    workers,
-                    local_rank: Some(i as u32),
-                    host: presence::host(),
-                    pid: std::process::id(),
-                };
-                let serve = move || {
-                    let runners = program.runners(&info);
-                    // An error means that rank 0 is gone, and so is anyone to tell.
-                    let _ = serve(&mut end, runners, info, &program.options);
-                };
-                std::thread::Builder::new()
-                    .name(format!("worker-{}", i + 1))
-                    .spawn_scoped(scope, serve)
-                    .map_err(|error| {
-                        LaunchError::Start(format!("could not start a worker thread: {error}"))
-                    })?;
-            }
-            self.manage(Box::new(transport), world, workers, main).map(|(value, _)| value)
-        })
-    }
-
-    /// Runs `main` on a simulated world: virtual workers in virtual time, see [`Sim`]. Tasks are really called,
-    /// in this thread, and cost no virtual time but what the simulation says. All virtual workers share one
-    /// state per task.
-    ///
-    /// # Errors
-    /// If so many workers can't be told apart (none, or over a million).
-    pub fn simulate<T>(self, sim: Sim, main: impl FnOnce(&Pool) -> T) -> Result<T, LaunchError> {
-        panics::install();
-        let workers = sim.workers;
-        if !(1..=1_000_000).contains(&workers) {
-            return Err(LaunchError::Start(format!("can't simulate {workers} workers")));
-        }
-        let info = WorkerInfo {
-            rank: 1,
-            workers,
-            local_rank: None,
-            host: "simulated".into(),
-            pid: std::process::id(),
-        };
-        let world = World {
-            transport: "simulation",
-            library: String::new(),
-            launcher: "none",
-            thread_level: "",
-            hosts: Vec::new(),
-            survival: super::launch::Survival { possible: true, reason: "simulated".into() },
-            workers: Vec::new(),
-        };
-        let transport = SimTransport::new(sim, self.runners(&info));
-        self.manage(Box::new(transport), world, workers, main).map(|(value, _)| value)
-    }
-
-    #[cfg(feature = "mpi")]
-    fn info(&self, launch: &Launch, rank: u32) -> WorkerInfo {
-        WorkerInfo {
-            rank,
-            workers: launch.size.saturating_sub(1),
-            local_rank: launch.local_rank,
-            host: presence::host(),
-            pid: std::process::id(),
-        }
-    }
-
-    fn names(&self) -> String {
+    pub(super) fn names(&self) -> String {
         self.tasks.iter().map(|task| task.name.as_str()).collect::<Vec<_>>().join(", ")
     }
 
-    fn runners(&self, info: &WorkerInfo) -> Runners {
-        let mut all = Runners { runners: Vec::new(), init_error: None, names: self.names() };
+    pub(super) fn runners(&self, info: &WorkerInfo) -> Runners {
+        let mut all = Runners { names: self.names(), ..Runners::default() };
+        for init in &self.initialisers {
+            match made(|| init(info)) {
+                Ok(state) => all.states.push(state),
+                Err(error) => all.fatal = all.fatal.or(Some(error)),
+            }
+        }
         for task in &self.tasks {
             let (runner, error) = (task.make)(info);
             all.runners.push(runner);

@@ -4,12 +4,30 @@
 //! It knows tasks by slot (a small number that is used again), never their contents. Every decision is O(1)
 //! per task; only the loss of a worker and the search for overdue ones look at everything.
 
-use std::collections::VecDeque;
+mod deadlines;
+mod endings;
+mod waiting;
+
 use std::time::Duration;
 
 use crate::pool::load::LoadIndex;
 use crate::pool::options::PoolOptions;
 use crate::pool::pace::{Gap, Pace};
+use deadlines::Deadlines;
+pub(in crate::pool) use endings::Expired;
+use waiting::Waiting;
+
+/// How a task wants to be treated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::pool) struct Order {
+    /// Higher ones leave the queue first.
+    pub(in crate::pool) priority: i32,
+    /// When its answer is not worth waiting for any more. Such a task goes only to a worker that holds nothing and
+    /// alone, so that it has started as soon as it is sent: before that it can still be withdrawn.
+    pub(in crate::pool) deadline: Option<Duration>,
+    /// Tasks that should share its message; 0: as measured.
+    pub(in crate::pool) bundle: u32,
+}
 
 /// What is to be made of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,18 +38,11 @@ pub(in crate::pool) enum Verdict {
     Late,
 }
 
-/// The work of a lost worker.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::pool) struct Loss {
-    /// Tasks that wait for another worker now.
-    pub(in crate::pool) reissued: usize,
-    /// Slots of tasks that have lost too many workers, or that no worker is left for. They are free now.
-    pub(in crate::pool) given_up: Vec<u32>,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Free,
+    /// Waits for something else than a worker.
+    Blocked,
     Ready,
     /// Cancelled while in the queue, which still holds the slot.
     Cancelled,
@@ -46,6 +57,11 @@ struct Task {
     attempt: u32,
     /// Workers that this task has been given to.
     given: u32,
+    order: Order,
+    /// Grows when the slot is taken for another task.
+    serial: u32,
+    /// Nobody wants the answer any more; the worker that has it is not asked to stop.
+    unwanted: bool,
 }
 
 /// The dispatcher's mind. Workers are numbered from 0.
@@ -58,11 +74,15 @@ pub(in crate::pool) struct Scheduler {
     lost_after: Option<Duration>,
     tasks: Vec<Task>,
     free: Vec<u32>,
-    ready: VecDeque<u32>,
+    ready: Waiting,
+    deadlines: Deadlines,
     /// Slots in `ready` that are still wanted.
     waiting: usize,
+    blocked: usize,
     /// Tasks that workers hold.
     out: usize,
+    /// Those among them that nobody wants.
+    unwanted: usize,
     loads: LoadIndex,
     /// When each worker last spoke, or was given a task while it had none.
     heard: Vec<Duration>,
@@ -80,9 +100,12 @@ impl Scheduler {
             lost_after: options.lost_after,
             tasks: Vec::new(),
             free: Vec::new(),
-            ready: VecDeque::new(),
+            ready: Waiting::default(),
+            deadlines: Deadlines::default(),
             waiting: 0,
+            blocked: 0,
             out: 0,
+            unwanted: 0,
             loads: LoadIndex::new(workers),
             heard: vec![Duration::ZERO; workers],
         }
@@ -116,9 +139,28 @@ impl Scheduler {
         self.waiting > 0
     }
 
+    /// Tasks that have not ended, but for those that nobody wants.
+    pub(in crate::pool) fn open(&self) -> usize {
+        self.waiting + self.blocked + self.out - self.unwanted
+    }
+
+    /// How many tasks of this kind one worker may hold, and how many may share a message.
+    fn room(&self, kind: u32, order: Order) -> (usize, usize) {
+        match (order.deadline, order.bundle as usize) {
+            (Some(_), _) => (1, 1),
+            (None, 0) => (self.depth(kind), self.bundle(kind)),
+            (None, bundle) => (self.depth(kind).max(bundle), bundle),
+        }
+    }
+
+    /// How many tasks of this kind all workers together should hold so that none of them waits.
+    pub(in crate::pool) fn capacity(&self, kind: u32, order: Order) -> usize {
+        self.room(kind, order).0 * self.alive()
+    }
+
     /// How many more tasks of this kind the workers can take so that none of them waits.
-    pub(in crate::pool) fn wanted(&self, kind: u32) -> usize {
-        (self.depth(kind) * self.alive()).saturating_sub(self.out + self.waiting)
+    pub(in crate::pool) fn wanted(&self, kind: u32, order: Order) -> usize {
+        self.capacity(kind, order).saturating_sub(self.out + self.waiting)
     }
 
     /// Takes in that rank 0 comes by after `gap`, with work out.
@@ -126,28 +168,55 @@ impl Scheduler {
         self.gap.note(gap);
     }
 
-    /// Takes in a new task, at the end of the queue; returns its slot.
-    pub(in crate::pool) fn add(&mut self, kind: u32) -> u32 {
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.tasks.push(Task { place: Place::Free, kind, attempt: 0, given: 0 });
-            (self.tasks.len() - 1) as u32
-        });
-        let task = &mut self.tasks[slot as usize];
-        (task.place, task.kind, task.given) = (Place::Ready, kind, 0);
-        self.ready.push_back(slot);
+    /// Takes in a new task, behind those of its priority; returns its slot.
+    pub(in crate::pool) fn add(&mut self, kind: u32, order: Order) -> u32 {
+        let slot = self.take_slot(kind, order, Place::Ready);
+        self.ready.push_back(order.priority, slot);
         self.waiting += 1;
         slot
     }
 
-    /// Drops a task that no worker has yet; false if it is too late for that. The slot is free then.
-    pub(in crate::pool) fn cancel(&mut self, slot: u32) -> bool {
+    /// Takes in a new task that has to wait for [`Self::unblock`]; returns its slot.
+    pub(in crate::pool) fn add_blocked(&mut self, kind: u32, order: Order) -> u32 {
+        self.blocked += 1;
+        self.take_slot(kind, order, Place::Blocked)
+    }
+
+    /// What a blocked task has waited for is there. Others are left as they are.
+    pub(in crate::pool) fn unblock(&mut self, slot: u32) {
         let task = &mut self.tasks[slot as usize];
-        if task.place != Place::Ready {
-            return false;
+        if task.place == Place::Blocked {
+            task.place = Place::Ready;
+            self.ready.push_back(task.order.priority, slot);
+            self.blocked -= 1;
+            self.waiting += 1;
         }
-        task.place = Place::Cancelled;
-        self.waiting -= 1;
-        true
+    }
+
+    fn take_slot(&mut self, kind: u32, order: Order, place: Place) -> u32 {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            let unused =
+                Task { place: Place::Free, kind, attempt: 0, given: 0, order, serial: 0, unwanted: false };
+            self.tasks.push(unused);
+            (self.tasks.len() - 1) as u32
+        });
+        let task = &mut self.tasks[slot as usize];
+        (task.place, task.kind, task.given, task.order, task.unwanted) = (place, kind, 0, order, false);
+        task.serial = task.serial.wrapping_add(1);
+        if let Some(at) = order.deadline {
+            let (serial, tasks) = (task.serial, &self.tasks);
+            let is_open = |(slot, serial): (u32, u32)| {
+                let task = &tasks[slot as usize];
+                task.serial == serial && task.order.deadline.is_some() && task.place != Place::Free
+            };
+            self.deadlines.add(at, (slot, serial), is_open);
+        }
+        slot
+    }
+
+    /// Whether a worker has the task.
+    pub(in crate::pool) fn is_out(&self, slot: u32) -> bool {
+        matches!(self.tasks[slot as usize].place, Place::With(_))
     }
 
     /// The next message to send: the worker, and the slots of its tasks in `batch`. `None`: nothing to do now.
@@ -157,23 +226,23 @@ impl Scheduler {
     pub(in crate::pool) fn next_batch(&mut self, now: Duration, batch: &mut Vec<u32>) -> Option<u32> {
         batch.clear();
         let first = loop {
-            let slot = *self.ready.front()?;
+            let slot = self.ready.front()?;
             if self.tasks[slot as usize].place == Place::Ready {
                 break slot;
             }
-            self.ready.pop_front();
+            self.ready.pop();
             self.free_slot(slot);
         };
         let (worker, load) = self.loads.least()?;
-        let kind = self.tasks[first as usize].kind;
-        let (depth, bundle, load) = (self.depth(kind), self.bundle(kind), load as usize);
+        let Task { kind, order, .. } = self.tasks[first as usize];
+        let ((depth, bundle), load) = (self.room(kind, order), load as usize);
         let share = (self.out + self.waiting).div_ceil(self.alive()).saturating_sub(load).max(1);
         let most = depth.saturating_sub(load).min(bundle).min(share);
         if most == 0 || (most.min(self.waiting) < bundle && load > 0 && load >= depth / 2) {
             return None;
         }
         for _ in 0..most {
-            let Some(slot) = self.pop_ready(kind) else { break };
+            let Some(slot) = self.pop_ready(kind, order) else { break };
             let task = &mut self.tasks[slot as usize];
             task.place = Place::With(worker);
             task.attempt = task.attempt.wrapping_add(1);
@@ -189,14 +258,16 @@ impl Scheduler {
         Some(worker)
     }
 
-    fn pop_ready(&mut self, kind: u32) -> Option<u32> {
+    /// The next task, if it can share a message with one of this kind and order.
+    fn pop_ready(&mut self, kind: u32, order: Order) -> Option<u32> {
         loop {
-            let slot = *self.ready.front()?;
+            let slot = self.ready.front()?;
             let task = self.tasks[slot as usize];
-            if task.place == Place::Ready && task.kind != kind {
+            let alike = task.kind == kind && task.order.deadline.is_some() == order.deadline.is_some();
+            if task.place == Place::Ready && !alike {
                 return None;
             }
-            self.ready.pop_front();
+            self.ready.pop();
             if task.place == Place::Ready {
                 return Some(slot);
             }
@@ -205,7 +276,14 @@ impl Scheduler {
     }
 
     fn free_slot(&mut self, slot: u32) {
-        self.tasks[slot as usize].place = Place::Free;
+        let task = &mut self.tasks[slot as usize];
+        task.place = Place::Free;
+        if task.order.deadline.take().is_some() {
+            self.deadlines.drop_one();
+        }
+        if std::mem::take(&mut task.unwanted) {
+            self.unwanted -= 1;
+        }
         self.free.push(slot);
     }
 
@@ -242,62 +320,34 @@ impl Scheduler {
         }
     }
 
+    /// Takes in that a worker's attempt has failed and another one is wanted: the task waits again, behind those of its
+    /// priority. As [`Self::answered`] if nobody wants it any more.
+    pub(in crate::pool) fn failed(
+        &mut self,
+        worker: u32,
+        slot: u32,
+        attempt: u32,
+        duration: Duration,
+    ) -> Verdict {
+        match self.tasks.get_mut(slot as usize) {
+            Some(task) if task.place == Place::With(worker) && task.attempt == attempt && !task.unwanted => {
+                task.place = Place::Ready;
+                task.given -= 1;
+                self.paces[task.kind as usize].note(duration);
+                self.ready.push_back(task.order.priority, slot);
+                self.out -= 1;
+                self.waiting += 1;
+                Verdict::Accepted
+            }
+            _ => self.answered(worker, slot, attempt, duration),
+        }
+    }
+
     /// Takes in that a worker has answered `n` of the tasks that it holds (after [`Self::answered`] for each).
     pub(in crate::pool) fn relieve(&mut self, worker: u32, n: u32) {
         if n > 0 && self.loads.contains(worker) {
             self.loads.insert(worker, self.loads.load(worker).saturating_sub(n));
         }
-    }
-
-    /// Gives up a worker: its tasks go to others, ahead of the queue. Once more is harmless.
-    pub(in crate::pool) fn lose(&mut self, worker: u32) -> Loss {
-        let mut loss = Loss::default();
-        self.loads.remove(worker);
-        for slot in (0..self.tasks.len() as u32).rev() {
-            let task = self.tasks[slot as usize];
-            let given_up = match task.place {
-                Place::With(holder) if holder == worker => {
-                    self.out -= 1;
-                    task.given >= self.max_attempts || self.alive() == 0
-                }
-                Place::Ready if self.alive() == 0 => {
-                    self.waiting -= 1;
-                    true
-                }
-                _ => continue,
-            };
-            if given_up {
-                loss.given_up.push(slot);
-            } else {
-                self.tasks[slot as usize].place = Place::Ready;
-                self.ready.push_front(slot);
-                self.waiting += 1;
-                loss.reissued += 1;
-            }
-        }
-        if self.alive() == 0 {
-            for slot in std::mem::take(&mut self.ready) {
-                if self.tasks[slot as usize].place == Place::Cancelled {
-                    self.free_slot(slot);
-                }
-            }
-        }
-        for &slot in &loss.given_up {
-            self.free_slot(slot);
-        }
-        loss
-    }
-
-    /// Workers that hold tasks and have said nothing for so long that they count as lost.
-    pub(in crate::pool) fn overdue(&self, now: Duration) -> Vec<u32> {
-        let Some(lost_after) = self.lost_after else { return Vec::new() };
-        let longest = self.paces.iter().map(Pace::longest).max().unwrap_or_default();
-        let limit = lost_after.max(longest.saturating_mul(10));
-        (0..self.heard.len() as u32)
-            .filter(|&worker| {
-                self.loads.load(worker) > 0 && now.saturating_sub(self.heard[worker as usize]) > limit
-            })
-            .collect()
     }
 }
 

@@ -1,5 +1,6 @@
 //! A worker: takes tasks, runs them one after the other, answers.
 
+use super::data::{DataStore, Preloaded};
 use super::error::{LaunchError, TransportError};
 use super::options::PoolOptions;
 use super::panics;
@@ -7,17 +8,49 @@ use super::presence::Presence;
 use super::transport::{Received, Transport};
 use super::wire::{self, Fault, HEADER, Header, Kind, RESULT_HEAD, ResultHead, Status, TaskHead};
 use super::world::{Hello, Welcome, WorkerInfo};
+use std::any::Any;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// What a task sees of the worker that runs it.
 pub struct Worker {
     info: WorkerInfo,
+    states: Vec<Box<dyn Any>>,
+    data: Arc<DataStore>,
 }
 
 impl Worker {
-    pub(crate) fn new(info: WorkerInfo) -> Self {
-        Self { info }
+    pub(crate) fn new(info: WorkerInfo, runners: &mut Runners) -> Self {
+        Self { info, states: std::mem::take(&mut runners.states), data: Arc::clone(&runners.data) }
+    }
+
+    /// The state of this type that [`Program::init`](super::Program::init) has made on this worker.
+    ///
+    /// # Panics
+    /// If no initialiser makes such a state.
+    #[track_caller]
+    pub fn state<S: 'static>(&mut self) -> &mut S {
+        find_state(&mut self.states)
+    }
+
+    /// Data that rank 0 has read for all ([`Program::data`](super::Program::data),
+    /// [`Program::node_data`](super::Program::node_data)).
+    ///
+    /// # Panics
+    /// If the handle is another program's.
+    #[track_caller]
+    pub fn data<H: Preloaded>(&self, handle: H) -> &H::Target {
+        self.data.get(&handle)
+    }
+
+    /// A state and some data at the same time.
+    ///
+    /// # Panics
+    /// As [`Self::state`] and [`Self::data`].
+    #[track_caller]
+    pub fn state_and_data<S: 'static, H: Preloaded>(&mut self, handle: H) -> (&mut S, &H::Target) {
+        (find_state(&mut self.states), self.data.get(&handle))
     }
 
     /// Who this worker is.
@@ -31,19 +64,32 @@ impl Worker {
     }
 }
 
+#[track_caller]
+fn find_state<S: 'static>(states: &mut [Box<dyn Any>]) -> &mut S {
+    let Some(state) = states.iter_mut().find_map(|state| state.downcast_mut()) else {
+        panic!("no initialiser makes a state of type {}", std::any::type_name::<S>());
+    };
+    state
+}
+
 /// How one attempt ended, with what its answer carries beside the encoded result.
 pub(crate) type Run = Result<(), (Status, Fault)>;
 
 /// One task of the program on this worker, with its state: reads arguments, appends the result.
 pub(crate) type Runner = Box<dyn FnMut(&mut Worker, &[u8], &mut Vec<u8>) -> Run>;
 
-/// All tasks of a program on one worker.
+/// All tasks of a program on one worker, and what they share there.
+#[derive(Default)]
 pub(crate) struct Runners {
     pub(crate) runners: Vec<Runner>,
     /// The first state that could not be made.
     pub(crate) init_error: Option<String>,
+    /// Why this worker can't take part at all.
+    pub(crate) fatal: Option<String>,
     /// The names of all tasks.
     pub(crate) names: String,
+    pub(crate) states: Vec<Box<dyn Any>>,
+    pub(crate) data: Arc<DataStore>,
 }
 
 impl Runners {
@@ -127,6 +173,7 @@ pub(crate) fn serve(
         info: info.clone(),
         presence: Presence::own(),
         init_error: runners.init_error.clone(),
+        fatal: runners.fatal.clone(),
         tasks: runners.names.clone(),
     };
     let hello = wire::single(Kind::Hello, &hello).map_err(|error| LaunchError::Start(error.to_string()))?;
@@ -135,7 +182,7 @@ pub(crate) fn serve(
     let heard = transport.now();
     let mut service = Service {
         transport,
-        worker: Worker::new(info),
+        worker: Worker::new(info, &mut runners),
         queue: VecDeque::new(),
         released: None,
         manager: None,
@@ -146,6 +193,7 @@ pub(crate) fn serve(
         base: (Instant::now(), unix),
     };
     let released = service.run(&mut runners);
+    service.worker.states.clear();
     drop(runners);
     let released = released?;
     service.leave()?;

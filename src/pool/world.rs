@@ -80,6 +80,8 @@ pub(crate) struct Hello {
     pub(crate) info: WorkerInfo,
     pub(crate) presence: Presence,
     pub(crate) init_error: Option<String>,
+    /// Why it can't take part at all.
+    pub(crate) fatal: Option<String>,
     /// The names of its tasks, in order.
     pub(crate) tasks: String,
 }

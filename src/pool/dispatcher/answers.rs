@@ -1,10 +1,9 @@
 //! Answers: from a received message, which several of them may share, to their owners.
 
-use super::{Dispatcher, Owner, Ticket};
+use super::{Dispatcher, Owner};
 use crate::pool::error::{TaskError, TaskErrorKind};
 use crate::pool::scheduler::Verdict;
 use crate::pool::wire::{self, Fault, HEADER, Header, Span, Status};
-use crate::pool::world::World;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
@@ -25,8 +24,10 @@ pub(in crate::pool) struct Answer {
 enum Body {
     /// In a received message that several answers may share.
     Bytes { frame: u32, span: Span, status: Status },
-    /// Made here.
-    Failed(TaskErrorKind, String),
+    /// A result made here.
+    Made(Vec<u8>),
+    /// A failure made here.
+    Failed(Box<TaskError>),
 }
 
 /// A received message and how many of its answers are still unread.
@@ -37,8 +38,18 @@ pub(super) struct Frame {
 
 impl Answer {
     /// One made here, for a task that no worker will answer.
-    pub(super) fn failed(key: u64, kind: TaskErrorKind, reason: String) -> Self {
-        Self { key, worker: 0, started: 0.0, nanos: 0, body: Body::Failed(kind, reason) }
+    pub(in crate::pool) fn failed(key: u64, kind: TaskErrorKind, message: String) -> Self {
+        Self::of_error(key, TaskError { kind, ..TaskError::local(message) })
+    }
+
+    /// One made here, of an error.
+    pub(in crate::pool) fn of_error(key: u64, error: TaskError) -> Self {
+        Self { key, worker: 0, started: 0.0, nanos: 0, body: Body::Failed(Box::new(error)) }
+    }
+
+    /// One made here, from the answers of others.
+    pub(in crate::pool) fn made(key: u64, result: Vec<u8>) -> Self {
+        Self { key, worker: 0, started: 0.0, nanos: 0, body: Body::Made(result) }
     }
 }
 
@@ -65,11 +76,21 @@ impl Dispatcher {
             let stats = &mut self.stats[worker as usize];
             stats.busy += duration;
             stats.tasks += 1;
-            if self.scheduler.answered(worker, head.slot, head.attempt, duration) == Verdict::Late {
+            let again = head.status != Status::Done && self.takes_retry(head.slot);
+            let verdict = if again {
+                self.scheduler.failed(worker, head.slot, head.attempt, duration)
+            } else {
+                self.scheduler.answered(worker, head.slot, head.attempt, duration)
+            };
+            if verdict == Verdict::Late {
                 self.manager.late += 1;
                 continue;
             }
             accepted += 1;
+            if again && self.slots[head.slot as usize].owner != Owner::Nobody {
+                self.slots[head.slot as usize].retries -= 1;
+                continue;
+            }
             self.frames[index as usize].unread += 1;
             let slot = &mut self.slots[head.slot as usize];
             if slot.message.capacity() > KEEP {
@@ -89,40 +110,53 @@ impl Dispatcher {
         self.release_frame(index);
     }
 
-    /// Reads the result out of an answer.
+    fn takes_retry(&self, slot: u32) -> bool {
+        self.slots.get(slot as usize).is_some_and(|slot| slot.retries > 0 && slot.owner != Owner::Nobody)
+    }
+
+    /// Reads the result out of an answer, which is used up by it.
     pub(in crate::pool) fn read<R: DeserializeOwned>(&mut self, answer: Answer) -> Result<R, TaskError> {
-        let error = |world: &World, kind, message, location| {
-            Err(TaskError {
-                kind,
-                message,
-                location,
-                rank: answer.worker,
-                host: world.host_of(answer.worker).to_owned(),
-            })
+        let result = self.peek(&answer);
+        self.discard(answer);
+        result
+    }
+
+    /// Reads the result out of an answer.
+    pub(in crate::pool) fn peek<R: DeserializeOwned>(&self, answer: &Answer) -> Result<R, TaskError> {
+        let bytes = match &answer.body {
+            Body::Made(bytes) => bytes.as_slice(),
+            Body::Bytes { frame, span, status: Status::Done } => {
+                &self.frames[*frame as usize].message[span.clone()]
+            }
+            _ => return Err(self.failure(answer).unwrap_or_else(|| TaskError::local("no result".into()))),
         };
-        let (frame, span, status) = match answer.body {
-            Body::Failed(kind, message) => return error(&self.world, kind, message, String::new()),
-            Body::Bytes { frame, span, status } => (frame, span, status),
-        };
-        let bytes = &self.frames[frame as usize].message[span];
-        let kind = match status {
-            Status::Done => None,
-            Status::Error => Some(TaskErrorKind::Error),
-            Status::Panic => Some(TaskErrorKind::Panic),
-            Status::Malformed => Some(TaskErrorKind::Malformed),
-        };
-        let result = match kind {
-            None => wire::decode::<R>(bytes).or_else(|e| {
-                error(&self.world, TaskErrorKind::Malformed, format!("result: {e}"), String::new())
-            }),
-            Some(kind) => {
-                let (message, location) = wire::decode::<Fault>(bytes)
-                    .unwrap_or_else(|e| (format!("reason lost: {e}"), String::new()));
-                error(&self.world, kind, message, location)
+        wire::decode::<R>(bytes)
+            .map_err(|error| self.placed(answer, TaskError::local(format!("result: {error}"))))
+    }
+
+    /// The error of an answer that is one.
+    pub(in crate::pool) fn failure(&self, answer: &Answer) -> Option<TaskError> {
+        let error = match &answer.body {
+            Body::Made(_) | Body::Bytes { status: Status::Done, .. } => return None,
+            Body::Failed(error) => (**error).clone(),
+            Body::Bytes { frame, span, status } => {
+                let kind = match status {
+                    Status::Error => TaskErrorKind::Error,
+                    Status::Panic => TaskErrorKind::Panic,
+                    Status::Done | Status::Malformed => TaskErrorKind::Malformed,
+                };
+                let (message, location) =
+                    wire::decode::<Fault>(&self.frames[*frame as usize].message[span.clone()])
+                        .unwrap_or_else(|e| (format!("reason lost: {e}"), String::new()));
+                TaskError { kind, location, ..TaskError::local(message) }
             }
         };
-        self.release_frame(frame);
-        result
+        Some(self.placed(answer, error))
+    }
+
+    /// An error with the rank that the answer came from.
+    fn placed(&self, answer: &Answer, error: TaskError) -> TaskError {
+        TaskError { rank: answer.worker, host: self.world.host_of(answer.worker).to_owned(), ..error }
     }
 
     fn release_frame(&mut self, index: u32) {
@@ -143,10 +177,7 @@ impl Dispatcher {
     pub(super) fn deliver(&mut self, owner: Owner, answer: Answer) {
         match owner {
             Owner::Nobody => self.discard(answer),
-            Owner::Future => {
-                let ticket = answer.key as usize;
-                self.futures[ticket] = Ticket::Done(answer);
-            }
+            Owner::Future => self.answer_ticket(answer.key as u32, answer),
             Owner::Queue(queue) => match self.queues[queue as usize].as_mut() {
                 Some(queue) => queue.push_back(answer),
                 None => self.discard(answer),

@@ -5,19 +5,30 @@ mod answers;
 mod finish;
 mod losses;
 mod start;
+mod submit;
+mod tickets;
+mod watchers;
 
 use super::appetite::Appetite;
 use super::error::TaskErrorKind;
 use super::presence::Presence;
-use super::scheduler::Scheduler;
+use super::scheduler::{Expired, Order, Scheduler};
 use super::stats::{ManagerStats, Stats, WorkerStats};
 use super::transport::{Received, Transport};
 use super::wire::{self, HEADER, Header, Kind, TASK_HEAD, TaskHead};
 use super::world::World;
-use answers::{Answer, Frame, KEEP};
-use serde::Serialize;
+use answers::{Frame, KEEP};
+use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::time::Duration;
+use tickets::Ticket;
+
+pub(in crate::pool) use answers::Answer;
+pub(in crate::pool) use tickets::{Due, TicketId};
+
+/// The dispatcher as all handles on rank 0 share it.
+pub(in crate::pool) type Shared = Rc<RefCell<Dispatcher>>;
 
 /// How often workers are looked after: overdue ones, dead processes, heartbeats.
 const ROUND: Duration = Duration::from_millis(200);
@@ -39,16 +50,10 @@ struct Slot {
     owner: Owner,
     key: u64,
     task: u32,
+    /// Further attempts after one that fails.
+    retries: u32,
     /// A message with this one task: header, head, arguments.
     message: Vec<u8>,
-}
-
-/// A future, by its ticket.
-enum Ticket {
-    Free,
-    /// The slot of its task.
-    Open(u32),
-    Done(Answer),
 }
 
 pub(in crate::pool) struct Dispatcher {
@@ -60,8 +65,18 @@ pub(in crate::pool) struct Dispatcher {
     world: World,
     presences: Vec<Option<Presence>>,
     slots: Vec<Slot>,
-    futures: Vec<Ticket>,
-    free_futures: Vec<u32>,
+    /// The names of the tasks of the program.
+    names: Vec<String>,
+    tickets: Vec<Ticket>,
+    free_tickets: Vec<u32>,
+    /// Tickets whose followers have not been told yet.
+    settling: VecDeque<u32>,
+    watchers: Vec<Option<VecDeque<u32>>>,
+    due: VecDeque<Due>,
+    /// Open tickets that are detached.
+    detached: usize,
+    /// Why no new task is taken in.
+    refusing: Option<&'static str>,
     queues: Vec<Option<VecDeque<Answer>>>,
     frames: Vec<Frame>,
     free_frames: Vec<u32>,
@@ -94,8 +109,23 @@ impl Dispatcher {
         self.scheduler.alive()
     }
 
-    pub(in crate::pool) fn wanted(&self, task: u32) -> usize {
-        if self.closed.is_some() { 0 } else { self.scheduler.wanted(task) }
+    pub(in crate::pool) fn wanted(&self, task: u32, order: Order) -> usize {
+        if self.closed.is_some() { 0 } else { self.scheduler.wanted(task, order) }
+    }
+
+    /// How many tasks of a kind all workers together should hold.
+    pub(in crate::pool) fn capacity(&self, task: u32, order: Order) -> usize {
+        self.scheduler.capacity(task, order)
+    }
+
+    /// Tasks whose answers somebody waits for.
+    pub(in crate::pool) fn open_tasks(&self) -> usize {
+        if self.closed.is_some() { 0 } else { self.scheduler.open() }
+    }
+
+    /// From now on no new task is taken in.
+    pub(in crate::pool) fn refuse(&mut self, reason: &'static str) {
+        self.refusing = Some(reason);
     }
 
     pub(in crate::pool) fn stats(&self) -> Stats {
@@ -117,9 +147,11 @@ impl Dispatcher {
         for answer in self.queues[queue as usize].take().into_iter().flatten() {
             self.discard(answer);
         }
-        self.cancel_queue(queue, |_| {});
-        for slot in self.slots.iter_mut().filter(|slot| slot.owner == Owner::Queue(queue)) {
+        for (i, slot) in
+            self.slots.iter_mut().enumerate().filter(|(_, slot)| slot.owner == Owner::Queue(queue))
+        {
             slot.owner = Owner::Nobody;
+            self.scheduler.disown(i as u32);
         }
     }
 
@@ -133,92 +165,9 @@ impl Dispatcher {
         }
     }
 
-    /// Takes in a task; whatever becomes of it, its owner gets an answer.
-    pub(in crate::pool) fn submit<A: Serialize>(&mut self, owner: Owner, key: u64, task: u32, arguments: &A) {
-        if let Some(reason) = self.cannot_run() {
-            return self.deliver(owner, Answer::failed(key, TaskErrorKind::WorkerLost, reason));
-        }
-        let slot = self.scheduler.add(task);
-        if owner == Owner::Future {
-            self.futures[key as usize] = Ticket::Open(slot);
-        }
-        if self.slots.len() <= slot as usize {
-            self.slots.push(Slot { owner, key, task, message: Vec::new() });
-        }
-        let place = &mut self.slots[slot as usize];
-        (place.owner, place.key, place.task) = (owner, key, task);
-        place.message.clear();
-        place.message.resize(ARGUMENTS, 0);
-        if let Err(error) = wire::encode(arguments, &mut place.message) {
-            place.owner = Owner::Nobody;
-            self.scheduler.cancel(slot);
-            self.deliver(owner, Answer::failed(key, TaskErrorKind::Malformed, format!("arguments: {error}")));
-        }
-    }
-
-    /// Takes in a task for a future; returns its ticket.
-    pub(in crate::pool) fn submit_future<A: Serialize>(&mut self, task: u32, arguments: &A) -> u32 {
-        let ticket = self.free_futures.pop().unwrap_or_else(|| {
-            self.futures.push(Ticket::Free);
-            (self.futures.len() - 1) as u32
-        });
-        self.submit(Owner::Future, u64::from(ticket), task, arguments);
-        ticket
-    }
-
-    /// The answer for a future, once; its ticket is void then.
-    pub(in crate::pool) fn take_future(&mut self, ticket: u32) -> Option<Answer> {
-        match std::mem::replace(&mut self.futures[ticket as usize], Ticket::Free) {
-            Ticket::Done(answer) => {
-                self.free_futures.push(ticket);
-                Some(answer)
-            }
-            other => {
-                self.futures[ticket as usize] = other;
-                None
-            }
-        }
-    }
-
-    pub(in crate::pool) fn future_is_done(&self, ticket: u32) -> bool {
-        matches!(self.futures[ticket as usize], Ticket::Done(_))
-    }
-
-    /// The future is gone: its answer is not wanted any more.
-    pub(in crate::pool) fn drop_future(&mut self, ticket: u32) {
-        match std::mem::replace(&mut self.futures[ticket as usize], Ticket::Free) {
-            Ticket::Done(answer) => self.discard(answer),
-            Ticket::Open(slot) => self.slots[slot as usize].owner = Owner::Nobody,
-            Ticket::Free => {}
-        }
-        self.free_futures.push(ticket);
-    }
-
-    /// Drops the task of a future if no worker has it yet. The future is done then, as cancelled.
-    pub(in crate::pool) fn cancel_future(&mut self, ticket: u32) -> bool {
-        let Ticket::Open(slot) = self.futures[ticket as usize] else { return false };
-        if !self.scheduler.cancel(slot) {
-            return false;
-        }
-        self.slots[slot as usize].owner = Owner::Nobody;
-        self.deliver(
-            Owner::Future,
-            Answer::failed(u64::from(ticket), TaskErrorKind::Cancelled, "cancelled".into()),
-        );
-        true
-    }
-
     /// The next answer of a queue that has arrived.
     pub(in crate::pool) fn pop(&mut self, queue: u32) -> Option<Answer> {
         self.queues[queue as usize].as_mut()?.pop_front()
-    }
-
-    fn cannot_run(&self) -> Option<String> {
-        match &self.closed {
-            Some(reason) => Some(reason.clone()),
-            None if self.scheduler.alive() == 0 => Some("no worker is left".into()),
-            None => None,
-        }
     }
 
     /// Sends what the workers can take now.
@@ -252,7 +201,7 @@ impl Dispatcher {
             let head = TaskHead { slot: index, attempt: self.scheduler.attempt(index), task: slot.task };
             let length = slot.message.len() - ARGUMENTS;
             head.write(&mut slot.message[HEADER..], length);
-            if batch.len() == 1 && length > KEEP && !self.keep_tasks {
+            if batch.len() == 1 && length > KEEP && !self.keep_tasks && slot.retries == 0 {
                 slot.message[..HEADER].copy_from_slice(&out);
                 self.transport.recycle(out);
                 out = std::mem::take(&mut slot.message);
@@ -297,11 +246,16 @@ impl Dispatcher {
             arrived = true;
         }
         self.appetite.note(taken, dry);
+        let mut limit = limit.min(ROUND);
+        if let Some(deadline) = self.scheduler.next_deadline() {
+            arrived |= self.expire(began);
+            limit = limit.min(deadline.saturating_sub(began));
+        }
         self.flush_at(began);
         let mut now = self.transport.now();
         self.manager.wire += now.saturating_sub(began);
         if !arrived && !limit.is_zero() {
-            match self.transport.receive(limit.min(ROUND)) {
+            match self.transport.receive(limit) {
                 Ok(received) => {
                     let later = self.transport.now();
                     self.manager.idle += later.saturating_sub(now);
@@ -350,6 +304,24 @@ impl Dispatcher {
                 self.transport.recycle(message);
             }
         }
+    }
+
+    /// Fails the tasks whose time is over; whether there were any.
+    fn expire(&mut self, now: Duration) -> bool {
+        let mut any = false;
+        while let Some(Expired { slot, worker }) = self.scheduler.expire(now) {
+            any = true;
+            let place = &mut self.slots[slot as usize];
+            let owner = std::mem::replace(&mut place.owner, Owner::Nobody);
+            let reason = match worker {
+                None => "its time was over before a worker could start it",
+                Some(_) => "its time was over while it ran; its worker is free again when it returns",
+            };
+            let mut answer = Answer::failed(place.key, TaskErrorKind::TimedOut, reason.to_owned());
+            answer.worker = worker.map_or(0, |worker| worker + 1);
+            self.deliver(owner, answer);
+        }
+        any
     }
 
     /// Ends the job without waiting for anyone.

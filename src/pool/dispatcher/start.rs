@@ -9,6 +9,7 @@ use crate::pool::stats::{ManagerStats, WorkerStats};
 use crate::pool::transport::{Received, Transport};
 use crate::pool::wire::{self, HEADER, Header, Kind};
 use crate::pool::world::{Hello, Welcome, WorkerSummary, World};
+use std::collections::VecDeque;
 
 impl Dispatcher {
     /// Waits for the first word of all workers and answers it.
@@ -16,7 +17,7 @@ impl Dispatcher {
         mut transport: Box<dyn Transport>,
         mut world: World,
         workers: u32,
-        tasks: (usize, &str),
+        tasks: (&[String], &str),
         options: &PoolOptions,
     ) -> Result<Self, LaunchError> {
         let began = transport.now();
@@ -47,6 +48,14 @@ impl Dispatcher {
             let (rank, theirs) = (odd.info.rank, odd.tasks.clone());
             release(transport.as_mut(), workers);
             return Err(LaunchError::DifferentPrograms { rank, theirs, ours: tasks.1.to_owned() });
+        }
+        let failures: Vec<_> = hellos
+            .iter()
+            .filter_map(|hello| Some((hello.info.rank, hello.info.host.clone(), hello.fatal.clone()?)))
+            .collect();
+        if !failures.is_empty() {
+            release(transport.as_mut(), workers);
+            return Err(LaunchError::Initialiser { failures, workers });
         }
         let own = Presence::own();
         let mut by_host = rustc_hash::FxHashMap::default();
@@ -83,13 +92,19 @@ impl Dispatcher {
         let now = transport.now();
         let keep_tasks = world.survival.possible;
         Ok(Self {
-            scheduler: Scheduler::new(tasks.0, used as usize, options),
+            scheduler: Scheduler::new(tasks.0.len(), used as usize, options),
             manager_silence: options.manager_silence,
             used,
             presences,
             slots: Vec::new(),
-            futures: Vec::new(),
-            free_futures: Vec::new(),
+            names: tasks.0.to_vec(),
+            tickets: Vec::new(),
+            free_tickets: Vec::new(),
+            settling: VecDeque::new(),
+            watchers: Vec::new(),
+            due: VecDeque::new(),
+            detached: 0,
+            refusing: None,
             queues: Vec::new(),
             frames: Vec::new(),
             free_frames: Vec::new(),

@@ -1,3 +1,4 @@
+use super::endings::Loss;
 use super::*;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,24 +23,24 @@ fn answer(s: &mut Scheduler, worker: u32, slot: u32, duration: Duration) -> Verd
 #[test]
 fn the_first_tasks_go_out_one_to_each_worker() {
     let mut s = scheduler(3, &PoolOptions::default());
-    assert_eq!(s.wanted(0), 3);
+    assert_eq!(s.wanted(0, Order::default()), 3);
     for _ in 0..5 {
-        s.add(0);
+        s.add(0, Order::default());
     }
     assert_eq!(batches(&mut s), [(0, vec![0]), (1, vec![1]), (2, vec![2])]);
-    assert_eq!((s.out(), s.wanted(0)), (3, 0));
+    assert_eq!((s.out(), s.wanted(0, Order::default())), (3, 0));
 }
 
 #[test]
 fn a_worker_gets_one_spare_when_tasks_turn_out_to_be_short() {
     let mut s = scheduler(2, &PoolOptions::default());
     for _ in 0..4 {
-        s.add(0);
+        s.add(0, Order::default());
     }
     batches(&mut s);
     assert_eq!(answer(&mut s, 0, 0, Duration::from_millis(5)), Verdict::Accepted);
     assert_eq!(batches(&mut s), [(0, vec![2]), (1, vec![3])]);
-    assert_eq!(s.wanted(0), 1);
+    assert_eq!(s.wanted(0, Order::default()), 1);
 }
 
 #[test]
@@ -47,7 +48,7 @@ fn few_tasks_are_shared_out_evenly_even_if_a_bundle_could_take_them_all() {
     let options = PoolOptions { depth: Some(64), bundle: Some(16), ..PoolOptions::default() };
     let mut s = scheduler(4, &options);
     for _ in 0..8 {
-        s.add(0);
+        s.add(0, Order::default());
     }
     let sizes: Vec<_> = batches(&mut s).into_iter().map(|(worker, batch)| (worker, batch.len())).collect();
     assert_eq!(sizes, [(0, 2), (1, 2), (2, 2), (3, 2)]);
@@ -58,7 +59,7 @@ fn a_busy_worker_is_not_sent_crumbs() {
     let options = PoolOptions { depth: Some(8), bundle: Some(4), ..PoolOptions::default() };
     let mut s = scheduler(1, &options);
     for _ in 0..13 {
-        s.add(0);
+        s.add(0, Order::default());
     }
     assert_eq!(batches(&mut s).len(), 2);
     answer(&mut s, 0, 0, NOW);
@@ -80,7 +81,7 @@ fn a_lost_workers_tasks_go_to_others_and_its_late_answers_are_dropped() {
     let options = PoolOptions { depth: Some(2), ..PoolOptions::default() };
     let mut s = scheduler(2, &options);
     for _ in 0..4 {
-        s.add(0);
+        s.add(0, Order::default());
     }
     batches(&mut s);
     let old = s.attempt(0);
@@ -99,15 +100,15 @@ fn a_lost_workers_tasks_go_to_others_and_its_late_answers_are_dropped() {
 fn a_task_that_loses_every_worker_is_given_up() {
     let options = PoolOptions { max_attempts: 2, ..PoolOptions::default() };
     let mut s = scheduler(3, &options);
-    s.add(0);
+    s.add(0, Order::default());
     batches(&mut s);
     assert_eq!(s.lose(0).reissued, 1);
     assert_eq!(batches(&mut s), [(1, vec![0])]);
     assert_eq!(s.lose(1).given_up, [0]);
-    s.add(0);
-    s.add(0);
+    s.add(0, Order::default());
+    s.add(0, Order::default());
     assert_eq!(s.lose(2).given_up.len(), 2);
-    assert_eq!((s.out(), s.alive(), s.wanted(0)), (0, 0, 0));
+    assert_eq!((s.out(), s.alive(), s.wanted(0, Order::default())), (0, 0, 0));
 }
 
 #[test]
@@ -115,8 +116,8 @@ fn silence_counts_from_the_last_word_and_scales_with_the_longest_task() {
     let options =
         PoolOptions { depth: Some(1), lost_after: Some(Duration::from_secs(5)), ..PoolOptions::default() };
     let mut s = scheduler(2, &options);
-    s.add(0);
-    s.add(0);
+    s.add(0, Order::default());
+    s.add(0, Order::default());
     let mut batch = Vec::new();
     while s.next_batch(Duration::from_secs(100), &mut batch).is_some() {}
     assert!(s.overdue(Duration::from_secs(105)).is_empty());
@@ -136,6 +137,11 @@ enum Step {
     Lose(u32),
     Return(u32),
     Cancel(usize),
+    AddBlocked,
+    Unblock(usize),
+    Fail(usize),
+    Disown(usize),
+    Expire,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -147,8 +153,59 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (0_u32..4).prop_map(Step::Lose),
         1 => (0_u32..4).prop_map(Step::Return),
         1 => (0_usize..50).prop_map(Step::Cancel),
+        1 => Just(Step::AddBlocked),
+        1 => (0_usize..50).prop_map(Step::Unblock),
+        1 => (0_usize..50).prop_map(Step::Fail),
+        1 => (0_usize..50).prop_map(Step::Disown),
+        1 => Just(Step::Expire),
     ];
     prop::collection::vec(step, 0..200)
+}
+
+#[test]
+fn a_task_with_a_deadline_goes_alone_to_a_worker_that_holds_nothing() {
+    let options = PoolOptions { depth: Some(4), bundle: Some(4), ..PoolOptions::default() };
+    let mut s = scheduler(2, &options);
+    let limited = Order { deadline: Some(Duration::from_secs(5)), ..Order::default() };
+    for order in [Order::default(), limited, limited, Order::default(), limited] {
+        s.add(0, order);
+    }
+    assert_eq!(batches(&mut s), [(0, vec![0]), (1, vec![1])]);
+    answer(&mut s, 0, 0, NOW);
+    assert_eq!(batches(&mut s), [(0, vec![2]), (1, vec![3])]);
+    answer(&mut s, 1, 1, NOW);
+    assert_eq!(batches(&mut s), [], "one with a deadline waits for a worker that holds nothing");
+    assert_eq!(s.next_deadline(), Some(Duration::from_secs(5)), "an ended task leaves its entry until then");
+    let now = Duration::from_secs(5);
+    assert_eq!(s.expire(now), Some(Expired { slot: 2, worker: Some(0) }));
+    assert_eq!(s.expire(now), Some(Expired { slot: 4, worker: None }));
+    assert_eq!((s.expire(now), s.open(), s.out()), (None, 1, 2));
+    assert_eq!(answer(&mut s, 0, 2, NOW), Verdict::Accepted, "the late answer frees its worker");
+    assert_eq!((s.open(), s.out()), (1, 1));
+}
+
+#[test]
+fn a_blocked_task_is_not_sent_before_it_is_unblocked_and_then_by_its_priority() {
+    let mut s = scheduler(1, &PoolOptions { depth: Some(1), ..PoolOptions::default() });
+    let urgent = s.add_blocked(0, Order { priority: 1, ..Order::default() });
+    assert_eq!((batches(&mut s), s.open()), (vec![], 1));
+    let usual = s.add(0, Order::default());
+    s.unblock(urgent);
+    assert_eq!(batches(&mut s), [(0, vec![urgent])]);
+    s.unblock(urgent);
+    answer(&mut s, 0, urgent, NOW);
+    assert_eq!(batches(&mut s), [(0, vec![usual])]);
+}
+
+#[test]
+fn a_task_that_nobody_wants_is_not_given_to_another_worker() {
+    let mut s = scheduler(2, &PoolOptions { depth: Some(1), ..PoolOptions::default() });
+    let (kept, dropped) = (s.add(0, Order::default()), s.add(0, Order::default()));
+    batches(&mut s);
+    s.disown(dropped);
+    assert_eq!(s.lose(1), Loss::default());
+    assert_eq!(s.lose(0), Loss { reissued: 0, given_up: vec![kept] });
+    assert_eq!((s.open(), s.out()), (0, 0));
 }
 
 proptest! {
@@ -158,13 +215,20 @@ proptest! {
         let options = PoolOptions { depth: Some(depth), bundle: Some(bundle), ..PoolOptions::default() };
         let mut s = scheduler(4, &options);
         let mut open: BTreeMap<u32, bool> = BTreeMap::new();
+        let mut unwanted = BTreeSet::new();
+        let (mut now, mut added) = (NOW, 0_u32);
+        let mut orders = |now: Duration| {
+            added += 1;
+            let deadline = (added % 3 == 0).then(|| now + Duration::from_secs(u64::from(added % 4)));
+            Order { priority: (added % 5) as i32 - 2, deadline, bundle: 0 }
+        };
         let mut sent: Vec<(u32, u32, u32)> = Vec::new();
         let mut old = Vec::new();
         let mut batch = Vec::new();
         for step in steps {
             match step {
                 Step::Add if s.alive() > 0 => {
-                    prop_assert!(open.insert(s.add(0), true).is_none(), "a slot in use was given out");
+                    prop_assert!(open.insert(s.add(0, orders(now)), true).is_none(), "a slot in use was given out");
                 }
                 Step::Add => {}
                 Step::Send => if let Some(worker) = s.next_batch(NOW, &mut batch) {
@@ -179,9 +243,42 @@ proptest! {
                     if s.is_alive(worker) {
                         prop_assert_eq!(s.answered(worker, slot, attempt, NOW), Verdict::Accepted);
                         s.relieve(worker, 1);
-                        prop_assert!(open.remove(&slot).is_some());
+                        prop_assert!(open.remove(&slot).is_some() || unwanted.remove(&slot));
                     }
                     old.push((worker, slot, attempt));
+                }
+                Step::Fail(i) if !sent.is_empty() => {
+                    let (worker, slot, attempt) = sent.remove(i % sent.len());
+                    if s.is_alive(worker) {
+                        prop_assert_eq!(s.failed(worker, slot, attempt, NOW), Verdict::Accepted);
+                        s.relieve(worker, 1);
+                        unwanted.remove(&slot);
+                    }
+                    old.push((worker, slot, attempt));
+                }
+                Step::AddBlocked if s.alive() > 0 => {
+                    prop_assert!(open.insert(s.add_blocked(0, orders(now)), true).is_none());
+                }
+                Step::Unblock(i) if !open.is_empty() && s.alive() > 0 => {
+                    s.unblock(*open.keys().nth(i % open.len()).unwrap());
+                }
+                Step::Disown(i) if !open.is_empty() => {
+                    let slot = *open.keys().nth(i % open.len()).unwrap();
+                    if s.is_out(slot) {
+                        unwanted.insert(slot);
+                    }
+                    s.disown(slot);
+                    open.remove(&slot);
+                }
+                Step::Expire => {
+                    now += Duration::from_secs(1);
+                    while let Some(Expired { slot, worker }) = s.expire(now) {
+                        prop_assert_eq!(worker.is_some(), sent.iter().any(|(_, held, _)| *held == slot));
+                        prop_assert!(open.remove(&slot).is_some());
+                        if worker.is_some() {
+                            unwanted.insert(slot);
+                        }
+                    }
                 }
                 Step::Replay(i) if !old.is_empty() => {
                     let (worker, slot, attempt) = old[i % old.len()];
@@ -194,6 +291,7 @@ proptest! {
                     for slot in s.lose(worker).given_up {
                         prop_assert!(open.remove(&slot).is_some());
                     }
+                    unwanted.retain(|slot| sent.iter().any(|(_, held, _)| held == slot));
                 }
                 Step::Return(worker) => s.heard(worker, NOW),
                 Step::Cancel(i) if !open.is_empty() => {
@@ -206,10 +304,12 @@ proptest! {
             }
             let held: BTreeSet<u32> = sent.iter().map(|(_, slot, _)| *slot).collect();
             prop_assert_eq!(held.len(), s.out());
+            prop_assert_eq!(open.len(), s.open());
         }
         for worker in 0..4 {
             s.heard(worker, NOW);
         }
+        open.keys().for_each(|slot| s.unblock(*slot));
         for _ in 0..1000 {
             while let Some(worker) = s.next_batch(NOW, &mut batch) {
                 sent.extend(batch.iter().map(|&slot| (worker, slot, s.attempt(slot))));
@@ -217,7 +317,7 @@ proptest! {
             let Some((worker, slot, attempt)) = sent.pop() else { break };
             prop_assert_eq!(s.answered(worker, slot, attempt, NOW), Verdict::Accepted);
             s.relieve(worker, 1);
-            prop_assert!(open.remove(&slot).is_some());
+            prop_assert!(open.remove(&slot).is_some() || unwanted.remove(&slot));
         }
         prop_assert!(open.is_empty(), "never ended: {:?}", open);
     }

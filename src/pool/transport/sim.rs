@@ -115,7 +115,7 @@ pub(crate) struct SimTransport {
 }
 
 impl SimTransport {
-    pub(crate) fn new(sim: Sim, runners: Runners) -> Self {
+    pub(crate) fn new(sim: Sim, mut runners: Runners) -> Self {
         let info = WorkerInfo {
             rank: 1,
             workers: sim.workers,
@@ -129,7 +129,7 @@ impl SimTransport {
                 worker.faulty = true;
             }
         }
-        let worker = Worker::new(info.clone());
+        let worker = Worker::new(info.clone(), &mut runners);
         let mut transport = Self {
             sim,
             runners,
@@ -145,6 +145,7 @@ impl SimTransport {
             info,
             presence: Presence::own(),
             init_error: transport.runners.init_error.clone(),
+            fatal: transport.runners.fatal.clone(),
             tasks: transport.runners.names.clone(),
         };
         for rank in 1..=transport.sim.workers {

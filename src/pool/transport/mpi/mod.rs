@@ -11,8 +11,10 @@
 
 mod end;
 mod ladder;
+mod share;
 mod world;
 
 pub(crate) use end::MpiTransport;
 pub(crate) use ladder::Ladder;
+pub(crate) use share::Region;
 pub(crate) use world::{MpiWorld, abort, close_on_exec, library, matched_probe_wanted};

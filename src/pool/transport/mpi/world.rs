@@ -6,6 +6,7 @@ use super::super::{Buffers, Received};
 use crate::pool::error::TransportError;
 use ::mpi::ffi;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use std::cell::RefCell;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, RawFd};
@@ -34,7 +35,7 @@ fn text(bytes: &[u8]) -> String {
     CStr::from_bytes_until_nul(bytes).map(|text| text.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-fn check(call: &'static str, peer: Option<u32>, code: c_int) -> Result<(), TransportError> {
+pub(super) fn check(call: &'static str, peer: Option<u32>, code: c_int) -> Result<(), TransportError> {
     if code == ffi::MPI_SUCCESS as c_int {
         return Ok(());
     }
@@ -95,12 +96,14 @@ pub(crate) fn abort(code: i32) {
 
 /// This process in MPI: a communicator of our own over all ranks.
 pub(crate) struct MpiWorld {
-    comm: ffi::MPI_Comm,
-    byte: ffi::MPI_Datatype,
+    pub(super) comm: ffi::MPI_Comm,
+    pub(super) byte: ffi::MPI_Datatype,
     block: ffi::MPI_Datatype,
     rank: u32,
     size: u32,
     thread_level: c_int,
+    /// Shared memory that lives until the end.
+    windows: RefCell<Vec<ffi::MPI_Win>>,
 }
 
 impl MpiWorld {
@@ -144,7 +147,15 @@ impl MpiWorld {
             check("MPI_Type_contiguous", None, code)?;
             let mut block = block.assume_init();
             check("MPI_Type_commit", None, ffi::MPI_Type_commit(&raw mut block))?;
-            Ok(Self { comm, byte, block, rank: rank as u32, size: size as u32, thread_level })
+            Ok(Self {
+                comm,
+                byte,
+                block,
+                rank: rank as u32,
+                size: size as u32,
+                thread_level,
+                windows: RefCell::default(),
+            })
         }
     }
 
@@ -169,10 +180,18 @@ impl MpiWorld {
         }
     }
 
-    /// Finalises MPI. All messages must have been received.
+    /// Frees a window when MPI is finalised.
+    pub(super) fn keep(&self, window: ffi::MPI_Win) {
+        self.windows.borrow_mut().push(window);
+    }
+
+    /// Finalises MPI. All messages must have been received, and no [`Region`](super::Region) is in use.
     pub(crate) fn finalize(mut self) -> Result<(), TransportError> {
         // SAFETY: called once, as `self` is consumed; no request is open by the caller's promise.
         unsafe {
+            for mut window in self.windows.take() {
+                check("MPI_Win_free", None, ffi::MPI_Win_free(&raw mut window))?;
+            }
             check("MPI_Type_free", None, ffi::MPI_Type_free(&raw mut self.block))?;
             check("MPI_Comm_free", None, ffi::MPI_Comm_free(&raw mut self.comm))?;
             check("MPI_Finalize", None, ffi::MPI_Finalize())

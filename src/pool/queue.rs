@@ -1,0 +1,132 @@
+//! Queues: streams of tasks of one kind, with results as they complete.
+
+use super::dispatcher::{Owner, Shared};
+use super::error::TaskError;
+use super::future::left;
+use super::options::TaskOptions;
+use super::program::Task;
+use super::scheduler::Order;
+use super::turn::turn;
+use serde::{Serialize, de::DeserializeOwned};
+use std::time::Duration;
+
+/// A stream of tasks of one kind and their results as they complete, keyed by the caller.
+///
+/// Needs no allocation per task once it is running. Results that were not fetched when it is dropped are lost.
+pub struct Queue<A, R> {
+    shared: Shared,
+    id: u32,
+    task: Task<A, R>,
+    open: usize,
+    /// Tasks that share a message, where that was chosen by hand.
+    bundle: u32,
+}
+
+/// A task that has ended.
+#[derive(Clone, Debug)]
+pub struct Completed<R> {
+    /// The caller's key.
+    pub key: u64,
+    /// What came out.
+    pub result: Result<R, TaskError>,
+    /// The rank that ran it; 0 if none did.
+    pub worker: u32,
+    /// When it started, in unix seconds by that worker's clock.
+    pub started: f64,
+    /// How long it ran, measured there.
+    pub duration: Duration,
+}
+
+impl<A: Serialize, R: DeserializeOwned> Queue<A, R> {
+    pub(super) fn new(shared: &Shared, task: Task<A, R>, bundle: u32) -> Self {
+        let id = shared.borrow_mut().open_queue();
+        Self { shared: Shared::clone(shared), id, task, open: 0, bundle }
+    }
+
+    fn usual(&self) -> Order {
+        Order { bundle: self.bundle, ..Order::default() }
+    }
+
+    /// How many tasks all workers together should hold so that none of them waits.
+    pub fn capacity(&self) -> usize {
+        self.shared.borrow().capacity(self.task.index(), self.usual())
+    }
+
+    /// How many more tasks the workers can take now so that none of them waits: what they should hold, by
+    /// measured durations, less what they hold and what is queued.
+    pub fn wanted(&self) -> usize {
+        self.shared.borrow().wanted(self.task.index(), self.usual())
+    }
+
+    /// Hands in a task. It is sent with the next [`Self::flush`] or [`Self::next`].
+    pub fn submit(&mut self, key: u64, args: &A) {
+        self.open += 1;
+        let how = (self.usual(), 0);
+        self.shared.borrow_mut().submit(Owner::Queue(self.id), key, self.task.index(), args, how);
+    }
+
+    /// Hands in a task with options of its own.
+    pub fn submit_with(&mut self, key: u64, args: &A, options: &TaskOptions) {
+        self.open += 1;
+        let mut dispatcher = self.shared.borrow_mut();
+        let order = Order { bundle: self.bundle, ..dispatcher.order(options) };
+        let how = (order, options.retries);
+        dispatcher.submit(Owner::Queue(self.id), key, self.task.index(), args, how);
+    }
+
+    /// Sends what the workers can take now; the rest follows as they answer.
+    pub fn flush(&mut self) {
+        self.shared.borrow_mut().flush();
+    }
+
+    /// A task that has ended; `None` after `wait` without one, or if none is in flight.
+    /// `Duration::ZERO`: only what is there.
+    pub fn next(&mut self, wait: Duration) -> Option<Completed<R>> {
+        let mut began = None;
+        loop {
+            {
+                let mut dispatcher = self.shared.borrow_mut();
+                if let Some(answer) = dispatcher.pop(self.id) {
+                    self.open -= 1;
+                    let (key, worker, started) = (answer.key, answer.worker, answer.started);
+                    let duration = Duration::from_nanos(answer.nanos);
+                    return Some(Completed {
+                        key,
+                        result: dispatcher.read(answer),
+                        worker,
+                        started,
+                        duration,
+                    });
+                }
+            }
+            if self.open == 0 {
+                return None;
+            }
+            let left = left(&self.shared, &mut began, wait);
+            if !turn(&self.shared, left) && left.is_zero() {
+                return None;
+            }
+        }
+    }
+
+    /// Tasks handed in and not yet returned.
+    pub fn in_flight(&self) -> usize {
+        self.open
+    }
+
+    /// Drops the tasks that no worker has yet; returns their keys.
+    pub fn cancel_unsent(&mut self) -> Vec<u64> {
+        let mut keys = Vec::new();
+        self.shared.borrow_mut().cancel_queue(self.id, |key| keys.push(key));
+        self.open -= keys.len();
+        keys
+    }
+}
+
+impl<A, R> Drop for Queue<A, R> {
+    fn drop(&mut self) {
+        if let Ok(mut dispatcher) = self.shared.try_borrow_mut() {
+            dispatcher.close_queue(self.id);
+        }
+    }
+}

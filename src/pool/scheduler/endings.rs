@@ -1,0 +1,128 @@
+//! How tasks end without an answer: cancelled, out of time, of no interest any more, or lost with their workers.
+
+use super::{Place, Scheduler};
+use crate::pool::pace::Pace;
+use std::time::Duration;
+
+/// A task whose time is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::pool) struct Expired {
+    pub(in crate::pool) slot: u32,
+    /// Who still runs it. `None`: it was never started, and its slot is free.
+    pub(in crate::pool) worker: Option<u32>,
+}
+
+/// The work of a lost worker.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::pool) struct Loss {
+    /// Tasks that wait for another worker now.
+    pub(in crate::pool) reissued: usize,
+    /// Slots of tasks that have lost too many workers, or that no worker is left for. They are free now.
+    pub(in crate::pool) given_up: Vec<u32>,
+}
+
+impl Scheduler {
+    /// Drops a task that no worker has yet; false if it is too late for that. The slot is free then.
+    pub(in crate::pool) fn cancel(&mut self, slot: u32) -> bool {
+        let task = &mut self.tasks[slot as usize];
+        match task.place {
+            Place::Ready => {
+                task.place = Place::Cancelled;
+                self.waiting -= 1;
+            }
+            Place::Blocked => {
+                self.blocked -= 1;
+                self.free_slot(slot);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Nobody wants the answer of a task: it is not started, or not given to another worker if it is.
+    pub(in crate::pool) fn disown(&mut self, slot: u32) {
+        if self.cancel(slot) {
+            return;
+        }
+        let task = &mut self.tasks[slot as usize];
+        if matches!(task.place, Place::With(_)) && !std::mem::replace(&mut task.unwanted, true) {
+            self.unwanted += 1;
+        }
+    }
+
+    /// The earliest time at which [`Self::expire`] may find something.
+    pub(in crate::pool) fn next_deadline(&self) -> Option<Duration> {
+        self.deadlines.next()
+    }
+
+    /// A task whose time is over: withdrawn, or disowned if a worker has it. Call it until it finds none.
+    pub(in crate::pool) fn expire(&mut self, now: Duration) -> Option<Expired> {
+        loop {
+            let (slot, serial) = self.deadlines.pop(now)?;
+            let task = &mut self.tasks[slot as usize];
+            let ended = matches!(task.place, Place::Free | Place::Cancelled) || task.unwanted;
+            if task.serial != serial || ended || task.order.deadline.take().is_none() {
+                continue;
+            }
+            let worker = if let Place::With(worker) = task.place { Some(worker) } else { None };
+            self.deadlines.drop_one();
+            self.disown(slot);
+            return Some(Expired { slot, worker });
+        }
+    }
+
+    /// Gives up a worker: its tasks go to others, ahead of the queue. Once more is harmless.
+    pub(in crate::pool) fn lose(&mut self, worker: u32) -> Loss {
+        let mut loss = Loss::default();
+        self.loads.remove(worker);
+        for slot in (0..self.tasks.len() as u32).rev() {
+            let task = self.tasks[slot as usize];
+            let given_up = match task.place {
+                Place::With(holder) if holder == worker => {
+                    self.out -= 1;
+                    if task.unwanted {
+                        self.free_slot(slot);
+                        continue;
+                    }
+                    task.given >= self.max_attempts || self.alive() == 0
+                }
+                Place::Ready if self.alive() == 0 => {
+                    self.waiting -= 1;
+                    true
+                }
+                _ => continue,
+            };
+            if given_up {
+                loss.given_up.push(slot);
+            } else {
+                self.tasks[slot as usize].place = Place::Ready;
+                self.ready.push_front(task.order.priority, slot);
+                self.waiting += 1;
+                loss.reissued += 1;
+            }
+        }
+        if self.alive() == 0 {
+            while let Some(slot) = self.ready.pop() {
+                if self.tasks[slot as usize].place == Place::Cancelled {
+                    self.free_slot(slot);
+                }
+            }
+        }
+        for &slot in &loss.given_up {
+            self.free_slot(slot);
+        }
+        loss
+    }
+
+    /// Workers that hold tasks and have said nothing for so long that they count as lost.
+    pub(in crate::pool) fn overdue(&self, now: Duration) -> Vec<u32> {
+        let Some(lost_after) = self.lost_after else { return Vec::new() };
+        let longest = self.paces.iter().map(Pace::longest).max().unwrap_or_default();
+        let limit = lost_after.max(longest.saturating_mul(10));
+        (0..self.heard.len() as u32)
+            .filter(|&worker| {
+                self.loads.load(worker) > 0 && now.saturating_sub(self.heard[worker as usize]) > limit
+            })
+            .collect()
+    }
+}
