@@ -64,12 +64,10 @@ fn normal<const D: usize>(triangulation: &Triangulation<D>, simplex: u32, k: usi
     // Edges from a vertex of the face; the one to vertex k has product 1 with the normal, the others 0.
     let base = usize::from(k == 0);
     let mut normal = [0.0; D];
-    let mut row = 0;
     let mut edges: Matrix<D> = [[0.0; D]; D];
-    for i in (0..=D).filter(|i| *i != base) {
+    for (row, i) in (0..=D).filter(|i| *i != base).enumerate() {
         edges[row] = sub(triangulation.point(vertices[i]), triangulation.point(vertices[base]));
         normal[row] = if i == k { 1.0 } else { 0.0 };
-        row += 1;
     }
     solve(&edges, &mut normal);
     let length = dot(&normal, &normal).sqrt();

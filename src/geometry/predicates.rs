@@ -97,7 +97,7 @@ pub fn in_sphere<const D: usize>(simplex: &[&[f64; D]], point: &[f64; D]) -> i8 
             let [a, b, c, d] = [simplex[0], simplex[1], simplex[2], simplex[3]].map(coord3);
             -sign(robust::insphere(a, b, c, d, coord3(point)))
         }
-        _ if D % 2 == 0 => lifted(simplex, point),
+        _ if D.is_multiple_of(2) => lifted(simplex, point),
         _ => -lifted(simplex, point),
     };
     sign * orientation
@@ -157,9 +157,10 @@ mod tests {
         near[0] = [1.0 / 8.0; D];
         near[0][0] = 1.0 - (D as f64 - 1.0) / 8.0;
         assert_eq!(orient(&near.iter().collect::<Vec<_>>()), 0);
-        near[0][0] -= f64::EPSILON / 2.0;
+        let plane = near[0][0];
+        near[0][0] = plane - f64::EPSILON;
         assert_eq!(orient(&near.iter().collect::<Vec<_>>()), 1);
-        near[0][0] += f64::EPSILON;
+        near[0][0] = plane + f64::EPSILON;
         assert_eq!(orient(&near.iter().collect::<Vec<_>>()), -1);
     }
 

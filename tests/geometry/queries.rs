@@ -16,12 +16,12 @@ fn located<const D: usize>(n: usize) {
     for _ in 0..200 {
         let point = random.point();
         for hint in [None, far, Some(u32::MAX - 1)] {
-            let id = t.locate(&point, hint).expect("the box holds the point");
+            let id = t.locate(&point, hint).unwrap();
             let weights = t.barycentric(id, &point);
             assert!(weights.iter().all(|w| *w >= -1e-8), "{weights:?}");
-            for i in 0..D {
+            for (i, expected) in point.iter().enumerate() {
                 let x: f64 = t.vertices(id).iter().zip(&weights).map(|(v, w)| w * t.point(*v)[i]).sum();
-                approx::assert_abs_diff_eq!(x, point[i], epsilon = 1e-9);
+                approx::assert_abs_diff_eq!(x, *expected, epsilon = 1e-9);
             }
         }
         let outside = std::array::from_fn(|i| if i == 0 { -0.01 - point[0] } else { point[i] });

@@ -340,7 +340,7 @@ impl<const D: usize> Triangulation<D> {
         let edges: Matrix<D> =
             std::array::from_fn(|i| if i + 1 < D { sub(vertex(i + 1), first) } else { sub(point, first) });
         let det = determinant(&edges);
-        let swaps = if (D - k) % 2 == 0 { 1 } else { -1 };
+        let swaps = if (D - k).is_multiple_of(2) { 1 } else { -1 };
         let forward = swaps * self.spheres[simplex as usize].orientation;
         // Elimination in many dimensions is less certain: what is not clearly thick is decided by the predicate.
         let clear = if D < 4 { FLAT } else { 1e4 * FLAT };
