@@ -169,9 +169,8 @@ fn weight(table: &Table, key: &str, default: f64) -> settings::Result<f64> {
     if value.is_finite() && value >= 0.0 {
         Ok(value)
     } else {
-        Err(table
-            .error(key, format!("`{}` should be a finite number, 0 or more", table.path_of(key)))
-            .help(format!("as in {key} = 0.5")))
+        let message = format!("`{}` should be a finite number, 0 or more", table.path_of(key));
+        Err(table.error(key, message).help(format!("the default is {key} = {default}")))
     }
 }
 
