@@ -76,7 +76,11 @@ fn crossing<const D: usize>(
     let (a, b) = (a as usize, b as usize);
     let share = (level - values[a]) / (values[b] - values[a]);
     // Exact at both ends: a vertex at the level is met by all edges that end there.
-    if share >= 1.0 { points[b] } else { std::array::from_fn(|i| points[a][i] + (points[b][i] - points[a][i]) * share) }
+    if share >= 1.0 {
+        points[b]
+    } else {
+        std::array::from_fn(|i| points[a][i] + (points[b][i] - points[a][i]) * share)
+    }
 }
 
 fn ordered(a: VertexId, b: VertexId) -> (VertexId, VertexId) {
@@ -102,9 +106,8 @@ pub fn lines(points: &[[f64; 2]], values: &[f64], triangles: &[[VertexId; 3]], l
             continue;
         }
         let [a, b, c] = [0, 1, 2].map(|i| triangle[(alone + i) % 3]);
-        let mut node = |edge: (VertexId, VertexId)| {
-            chains.node(edge, || crossing(points, values, edge, level))
-        };
+        let mut node =
+            |edge: (VertexId, VertexId)| chains.node(edge, || crossing(points, values, edge, level));
         let (from, to) = (node(ordered(a, b)), node(ordered(a, c)));
         // The way from ab to ac has a on its left if the triangle turns left.
         let [pa, pb, pc] = [a, b, c].map(|vertex| points[vertex as usize]);
@@ -161,7 +164,8 @@ impl Chains {
                 if points.last() != Some(&here) {
                     points.push(here);
                 }
-                let onward = self.links[node as usize].iter().flatten().find(|(next, _)| !seen[*next as usize]);
+                let onward =
+                    self.links[node as usize].iter().flatten().find(|(next, _)| !seen[*next as usize]);
                 let Some(&(next, forward)) = onward else { break };
                 let there = self.points[next as usize];
                 let length = (there[0] - here[0]).hypot(there[1] - here[1]);

@@ -30,7 +30,10 @@ impl Points {
         let axis = |(&(lo, hi), &n): (&(f64, f64), &usize)| match n {
             0 | 1 => vec![lo + (hi - lo) / 2.0; n],
             // Weights of both ends, so that both are exact.
-            _ => (0..n).map(|i| i as f64 / (n - 1) as f64).map(|share| lo * (1.0 - share) + hi * share).collect(),
+            _ => (0..n)
+                .map(|i| i as f64 / (n - 1) as f64)
+                .map(|share| lo * (1.0 - share) + hi * share)
+                .collect(),
         };
         Self::Grid(bounds.iter().zip(counts).map(axis).collect())
     }

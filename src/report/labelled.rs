@@ -78,7 +78,8 @@ fn write(path: &Path, sheet: &Sheet) -> Result<()> {
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
     let width = sheet.outputs.len();
     for (component, name) in sheet.outputs.iter().enumerate() {
-        let of_one = |values: &Vec<f64>| values.iter().skip(component).step_by(width).copied().collect::<Vec<_>>();
+        let of_one =
+            |values: &Vec<f64>| values.iter().skip(component).step_by(width).copied().collect::<Vec<_>>();
         let values: Vec<f64> = sheet.values.iter().flat_map(of_one).collect();
         let dataset = layout.array(name, &all, &values)?;
         dataset.new_attr::<f64>().create("_FillValue")?.write_scalar(&f64::NAN)?;
@@ -113,7 +114,12 @@ impl Layout<'_> {
         put_ascii::<64>(&scale, "NAME", name)?;
         let id = self.dimensions.len() as i32;
         scale.new_attr::<i32>().create("_Netcdf4Dimid")?.write_scalar(&id)?;
-        self.dimensions.push(Dimension { name: name.to_owned(), len: values.len(), scale, users: Vec::new() });
+        self.dimensions.push(Dimension {
+            name: name.to_owned(),
+            len: values.len(),
+            scale,
+            users: Vec::new(),
+        });
         Ok(())
     }
 

@@ -116,13 +116,15 @@ impl Rows for LevelSets {
     }
 
     fn columns(&self) -> Vec<&str> {
-        let (own, last) = if self.is_plane() {
-            (["level", "line"], Some("closed"))
-        } else {
-            (["level", "triangle"], None)
-        };
+        let (own, last) =
+            if self.is_plane() { (["level", "line"], Some("closed")) } else { (["level", "triangle"], None) };
         let coordinates = self.coordinates.iter().map(String::as_str);
-        std::iter::once("learner").chain(self.parameters()).chain(own).chain(coordinates).chain(last).collect()
+        std::iter::once("learner")
+            .chain(self.parameters())
+            .chain(own)
+            .chain(coordinates)
+            .chain(last)
+            .collect()
     }
 
     fn for_each(&self, row: &mut dyn FnMut(&[Cell<'_>]) -> io::Result<()>) -> io::Result<()> {

@@ -7,7 +7,11 @@ use proptest::prelude::*;
 use std::f64::consts::PI;
 
 /// A jittered grid of n^D points over [-1, 1]^D, with its simplices as rows.
-fn mesh<const D: usize, const N: usize>(n: usize, jitter: f64, seed: u64) -> (Vec<[f64; D]>, Vec<[VertexId; N]>) {
+fn mesh<const D: usize, const N: usize>(
+    n: usize,
+    jitter: f64,
+    seed: u64,
+) -> (Vec<[f64; D]>, Vec<[VertexId; N]>) {
     let mut random = Random(seed);
     let points: Vec<[f64; D]> = (0..n.pow(D as u32))
         .map(|i| {
@@ -45,7 +49,10 @@ fn circles_are_closed_lines_of_the_right_length_with_the_higher_side_to_their_le
         let circle = &found[0];
         assert!(circle.closed);
         assert!((circle.length() / (2.0 * PI * level) - 1.0).abs() < 0.01, "{}", circle.length());
-        assert!((shoelace(circle) / (-2.0 * PI * level * level) - 1.0).abs() < 0.01, "lower inside: turns right");
+        assert!(
+            (shoelace(circle) / (-2.0 * PI * level * level) - 1.0).abs() < 0.01,
+            "lower inside: turns right"
+        );
     }
     let hill: Vec<f64> = r.iter().map(|r| -r).collect();
     assert!(shoelace(&lines(&points, &hill, &triangles, -0.5)[0]) > 0.0);
@@ -74,7 +81,9 @@ fn spheres_are_closed_surfaces_of_the_right_area() {
         // Seen from the lower side, within, triangles turn left: they count as negative volumes.
         let corners = sphere.triangles.iter().map(|t| t.map(|corner| sphere.points[corner as usize]));
         let volume = |[a, b, c]: [[f64; 3]; 3]| {
-            a[0] * (b[1] * c[2] - b[2] * c[1]) + a[1] * (b[2] * c[0] - b[0] * c[2]) + a[2] * (b[0] * c[1] - b[1] * c[0])
+            a[0] * (b[1] * c[2] - b[2] * c[1])
+                + a[1] * (b[2] * c[0] - b[0] * c[2])
+                + a[2] * (b[0] * c[1] - b[1] * c[0])
         };
         let volume = corners.map(volume).sum::<f64>() / 6.0;
         assert!((volume / (-4.0 / 3.0 * PI * level.powi(3)) - 1.0).abs() < 0.05, "{volume}");

@@ -59,9 +59,9 @@ fn json(out: &mut dyn Write, text: &str) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Table;
     use super::super::{CSV, EXPORTERS, Exporter};
     use super::*;
-    use super::super::Table;
     use crate::checkpoint::{Columns, Header, Loaded, Meta, Told};
     use crate::model::{Detail, Parameter, Parameters, Point, Sample, Value};
 
