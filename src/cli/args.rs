@@ -158,12 +158,47 @@ pub(crate) struct StatusArgs {
 pub(crate) struct ExportArgs {
     #[command(flatten)]
     pub(crate) study: StudyArg,
-    /// The format: csv, json [default: by the file's ending, else csv]
+    /// The format: csv, json; h5 for --grid and --at [default: by the file's ending, else csv]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<String>,
     /// Where to write it [default: standard output]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) interpolation: InterpolationArgs,
+}
+
+/// What to show of the interpolants of the learners, instead of the points themselves.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct InterpolationArgs {
+    /// The piecewise linear interpolant on an even grid: points along each coordinate that varies, as 200 or 200x100
+    /// [default: as fine as the smallest simplex]
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "")]
+    pub(crate) grid: Option<String>,
+    /// The interpolant at the points of this CSV file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["grid", "slice", "isoline"])]
+    pub(crate) at: Option<PathBuf>,
+    /// Keep these coordinates fixed; the grid is over the others
+    #[arg(long, value_name = "NAME=X,...", value_delimiter = ',', conflicts_with = "isoline")]
+    pub(crate) slice: Vec<String>,
+    /// The lines (2 coordinates) or surfaces (3) where the function has these values
+    #[arg(
+        long,
+        value_name = "Y,...",
+        value_delimiter = ',',
+        allow_negative_numbers = true,
+        conflicts_with = "grid"
+    )]
+    pub(crate) isoline: Vec<f64>,
+    /// With --isoline: which output of the function [default: the first]
+    #[arg(long, value_name = "NAME", requires = "isoline")]
+    pub(crate) of: Option<String>,
+    /// Only these learners, by their places in the study
+    #[arg(long, value_name = "K,...", value_delimiter = ',')]
+    pub(crate) learner: Vec<usize>,
+    /// Only the learners with these parameter values
+    #[arg(long = "where", value_name = "NAME=VALUE,...", value_delimiter = ',')]
+    pub(crate) with: Vec<String>,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -1,4 +1,4 @@
-//! Opens the checkpoint of a study for those who add results to it.
+//! Opens the checkpoint of a study: for those who add results to it, and for those who only look.
 
 use super::args::CheckpointArgs;
 use super::exit::{CommandError, Exit};
@@ -6,8 +6,9 @@ use super::output;
 use crate::checkpoint::{self, Checkpoint, CheckpointError, Header, Loaded};
 use crate::learner::Learner;
 use crate::model::{Parameters, Signature};
-use crate::runner::Log;
-use crate::study::{self, Severity, Study};
+use crate::runner::{Engine, Log, NanPolicy, Order, Policy, Restored, restore};
+use crate::study::{self, AllKinds, Learners, Severity, Study};
+use std::collections::HashMap;
 
 /// Where the learners of this run stand in the checkpoint, and the other way round.
 pub(super) struct Places {
@@ -60,7 +61,7 @@ pub(super) fn open(
 
 /// Stored combos keep their index; new ones come behind them.
 fn places(stored: &mut Vec<Parameters>, combos: &[Parameters]) -> Places {
-    let known: std::collections::HashMap<String, u32> =
+    let known: HashMap<String, u32> =
         stored.iter().enumerate().map(|(index, combo)| (study::identity(combo), index as u32)).collect();
     let mut stored_index = Vec::with_capacity(combos.len());
     for combo in combos {
@@ -107,6 +108,36 @@ pub(super) fn checkpoint_error(error: CheckpointError) -> CommandError {
         _ => Exit::NotSaved,
     };
     CommandError::new(exit, error)
+}
+
+/// What the files of a study make of its learners, for those who only look.
+pub(super) struct Rebuilt {
+    /// Its learner knows all that is stored.
+    pub(super) engine: Engine,
+    pub(super) restored: Restored,
+    /// The parameter values of learner 0, 1, ….
+    pub(super) combos: Vec<Parameters>,
+    pub(super) signature: Signature,
+    /// The combos by their indices in the checkpoint.
+    pub(super) stored: Vec<Parameters>,
+}
+
+/// Rebuilds the learners of a study from its checkpoint, and writes nothing: works while a run goes on, after it and after
+/// its death.
+pub(super) fn rebuild(study: &Study, loaded: &Loaded) -> Result<Rebuilt, CommandError> {
+    let kinds = AllKinds { folder: study.folder(), ..AllKinds::default() };
+    let Learners { learner, combos, signature } = study.learners(&kinds)?;
+    let stored = loaded.header.as_ref().map(|header| header.learners.clone()).unwrap_or_default();
+    let places: HashMap<String, u32> =
+        combos.iter().enumerate().map(|(index, combo)| (study::identity(combo), index as u32)).collect();
+    let now: Vec<Option<u32>> =
+        stored.iter().map(|combo| places.get(&study::identity(combo)).copied()).collect();
+    let now = |stored: u32| now.get(stored as usize).copied().flatten();
+    let policy = Policy { retries: study.run.retries, nan: NanPolicy::Accept, order: Order::Arrival };
+    let (engine, restored) = restore(learner, policy, loaded, &now, false).map_err(|error| {
+        CommandError::new(Exit::Unreadable, format!("a stored value does not fit: {error}"))
+    })?;
+    Ok(Rebuilt { engine, restored, combos, signature, stored })
 }
 
 /// The learner, with a log of its calls if the study wants one.

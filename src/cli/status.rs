@@ -1,34 +1,22 @@
 use super::args::StatusArgs;
 use super::exit::{CommandError, Exit};
-use super::open::checkpoint_error;
+use super::open::{Rebuilt, checkpoint_error, rebuild};
 use super::output;
 use crate::checkpoint::{self, EndingKind, Loaded};
 use crate::learner::{Learner, Loss};
 use crate::report::{Align, TextTable, count, duration, loss, percent, rate};
 use crate::runner::goal::GoalTracker;
-use crate::runner::{NanPolicy, Order, Policy, look_at_all, restore};
-use crate::study::{AllKinds, Learners, Reader, Study, identity};
+use crate::runner::look_at_all;
+use crate::study::{Reader, Study};
 use serde_json::{Value as Json, json};
-use std::collections::HashMap;
 use std::time::Duration;
 
 /// How a study stands, told from its files alone: works while a run goes on, after it and after its death.
 pub(super) fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
     // The function is not needed, and a study for `ask-tell` has none.
     let study = Study::load_for(Reader::Learners, &args.study.study)?;
-    let kinds = AllKinds { folder: study.folder(), ..AllKinds::default() };
-    let Learners { learner, combos, .. } = study.learners(&kinds)?;
     let loaded = checkpoint::read(&study.checkpoint.folder, &study.name).map_err(checkpoint_error)?;
-    let stored = loaded.header.as_ref().map(|header| header.learners.clone()).unwrap_or_default();
-    let places: HashMap<String, u32> =
-        combos.iter().enumerate().map(|(index, combo)| (identity(combo), index as u32)).collect();
-    let now: Vec<Option<u32>> = stored.iter().map(|combo| places.get(&identity(combo)).copied()).collect();
-    let policy = Policy { retries: study.run.retries, nan: NanPolicy::Accept, order: Order::Arrival };
-    let (engine, restored) =
-        restore(learner, policy, &loaded, &|stored| now.get(stored as usize).copied().flatten(), false)
-            .map_err(|error| {
-                CommandError::new(Exit::Unreadable, format!("a stored value does not fit: {error}"))
-            })?;
+    let Rebuilt { engine, restored, combos, stored, .. } = rebuild(&study, &loaded)?;
     let mut goals = GoalTracker::new(study.goal.clone(), combos.len());
     look_at_all(&mut goals, engine.learner());
     let state = State::of(&loaded, restored.told);

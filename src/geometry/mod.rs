@@ -5,11 +5,13 @@
 //! - [`simplex`]: measures of a single simplex, with dimensions known at run time only.
 //! - [`predicates`]: signs of determinants that are right in spite of rounding.
 //! - [`hull`]: the bounding box and the extreme points of a set.
+//! - [`level`]: lines and surfaces on which a piecewise linear function has a given value.
 //!
 //! Nothing here knows of values, losses or scales: the caller divides coordinates by their widths first.
 
 mod exact;
 pub mod hull;
+pub mod level;
 mod matrix;
 pub mod predicates;
 pub mod simplex;

@@ -10,7 +10,7 @@ use super::heap::{IndexedHeap, ordered_bits};
 use super::learner1d::coordinate;
 use super::line::NONE;
 use super::split::{Domain, Planned};
-use super::{BoundsError, Learner, Learner1D, LearnerKind, Loss, Suggestion, TellError};
+use super::{BoundsError, Interpolant, Learner, Learner1D, LearnerKind, Loss, Suggestion, TellError};
 use crate::loss::IntervalLoss;
 use crate::model::settings::{self, Table};
 use crate::model::{Point, Sample, Signature, Value};
@@ -586,5 +586,18 @@ impl Learner for AverageLearner1D {
 
     fn bounding_box(&self) -> Option<Vec<(f64, f64)>> {
         self.line.bounding_box()
+    }
+
+    /// Of the means; O(N), as for [`Learner1D`].
+    fn interpolate(&self, at: &[f64], out: &mut Vec<f64>) -> bool {
+        self.line.interpolate(at, out)
+    }
+
+    fn interpolate_all(&self, at: &[f64], out: &mut Vec<f64>) -> bool {
+        self.line.interpolate_all(at, out)
+    }
+
+    fn interpolant(&self) -> Option<Interpolant> {
+        self.line.interpolant()
     }
 }

@@ -1,6 +1,6 @@
 //! `DataSaver`: a learner that learns a part of what the function returns.
 
-use super::{Learner, LearnerKind, Loss, Suggestion, TellError};
+use super::{Interpolant, Learner, LearnerKind, Loss, Suggestion, TellError};
 use crate::model::settings::{self, SettingValue, Table};
 use crate::model::{Sample, Signature, Value};
 use std::fmt::Write as _;
@@ -201,6 +201,14 @@ impl Learner for DataSaver {
 
     fn interpolate(&self, at: &[f64], out: &mut Vec<f64>) -> bool {
         self.inner.interpolate(at, out)
+    }
+
+    fn interpolate_all(&self, at: &[f64], out: &mut Vec<f64>) -> bool {
+        self.inner.interpolate_all(at, out)
+    }
+
+    fn interpolant(&self) -> Option<Interpolant> {
+        self.inner.interpolant()
     }
 }
 

@@ -1,9 +1,10 @@
 //! `Learner1D`: a function of one real number.
 
+use super::interpolant::Polyline;
 use super::intervals::Intervals;
 use super::line::NONE;
 use super::split::{Domain, Place, Planned, Terrain, plan};
-use super::{Learner, LearnerKind, Loss, Suggestion, TellError};
+use super::{Interpolant, Learner, LearnerKind, Loss, Suggestion, TellError};
 use crate::loss::{IntervalLoss, interval_loss_from_settings};
 use crate::model::settings::{self, Table};
 use crate::model::{Point, Sample, Signature, Value};
@@ -438,6 +439,19 @@ impl Learner for Learner1D {
 
     fn bounding_box(&self) -> Option<Vec<(f64, f64)>> {
         Some(vec![self.bounds])
+    }
+
+    /// O(N): many points are better given to [`Learner::interpolate_all`].
+    fn interpolate(&self, at: &[f64], out: &mut Vec<f64>) -> bool {
+        at.len() == 1 && self.interpolate_all(at, out)
+    }
+
+    fn interpolate_all(&self, at: &[f64], out: &mut Vec<f64>) -> bool {
+        Polyline::new(self.told()).interpolate(at, out)
+    }
+
+    fn interpolant(&self) -> Option<Interpolant> {
+        Polyline::new(self.told()).into_interpolant()
     }
 
     fn new_empty(&self) -> Box<dyn Learner> {

@@ -9,6 +9,7 @@ mod balancing;
 mod data_saver;
 mod heap;
 mod integrator;
+mod interpolant;
 mod intervals;
 mod learner1d;
 mod learner2d;
@@ -25,6 +26,7 @@ pub use average1d::{AverageError, AverageLearner1D, Estimate, Sampling, Sampling
 pub use balancing::{BalancingLearner, Strategy, UnknownStrategy};
 pub use data_saver::{ArgPicker, DataSaver};
 pub use integrator::{ApproximatingInterval, IntegratorError, IntegratorLearner};
+pub use interpolant::Interpolant;
 pub use learner_nd::LearnerNd;
 pub use learner1d::{BoundsError, FirstPointError, Learner1D};
 pub use learner2d::{DEFAULT_STACK_SIZE, Learner2D, PlaneError};
@@ -166,6 +168,18 @@ pub trait Learner: Send {
     fn interpolate(&self, at: &[f64], out: &mut Vec<f64>) -> bool {
         let _ = (at, out);
         false
+    }
+
+    /// [`Learner::interpolate`] at many points, whose coordinates follow one another in `at`. Much faster where points
+    /// are near those before them.
+    fn interpolate_all(&self, at: &[f64], out: &mut Vec<f64>) -> bool {
+        let dim = self.signature().names.len();
+        dim > 0 && at.chunks_exact(dim).all(|point| self.interpolate(point, out))
+    }
+
+    /// The piecewise linear interpolant of the told values as plain data, where the learner can interpolate by now. O(N).
+    fn interpolant(&self) -> Option<Interpolant> {
+        None
     }
 
     /// Lets a child rest: it is not asked until it is woken (`resting` false). For learners made of learners.

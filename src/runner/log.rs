@@ -1,4 +1,4 @@
-use crate::learner::{Learner, Loss, Suggestion, TellError};
+use crate::learner::{Interpolant, Learner, Loss, Suggestion, TellError};
 use crate::model::{Detail, Point, Sample, Signature, Value, json};
 use serde_json::{Value as Json, json as object};
 use std::io::{self, BufRead, Write};
@@ -133,6 +133,14 @@ impl Learner for Log {
 
     fn interpolate(&self, at: &[f64], out: &mut Vec<f64>) -> bool {
         self.inner.interpolate(at, out)
+    }
+
+    fn interpolate_all(&self, at: &[f64], out: &mut Vec<f64>) -> bool {
+        self.inner.interpolate_all(at, out)
+    }
+
+    fn interpolant(&self) -> Option<Interpolant> {
+        self.inner.interpolant()
     }
 
     fn new_empty(&self) -> Box<dyn Learner> {

@@ -5,6 +5,7 @@
 mod books;
 mod check;
 mod degenerate;
+mod level;
 mod outside;
 mod queries;
 mod random;

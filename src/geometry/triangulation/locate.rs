@@ -33,6 +33,25 @@ impl<const D: usize> Triangulation<D> {
         }
     }
 
+    /// As [`locate`](Self::locate), from where the last search ended, which `near` remembers: O(1) for points that follow
+    /// each other closely, also beyond the hull.
+    #[must_use]
+    pub fn locate_near(&self, point: &[f64; D], near: &mut Option<SimplexId>) -> Option<SimplexId> {
+        if !point.iter().all(|x| x.is_finite()) {
+            return None;
+        }
+        match self.walk(point, self.start(point, *near)) {
+            Place::Inside(simplex) => {
+                *near = Some(simplex);
+                Some(simplex)
+            }
+            Place::Outside(simplex, _) => {
+                *near = Some(simplex);
+                None
+            }
+        }
+    }
+
     /// All simplices whose closure holds the point, within 1e-8 in barycentric coordinates, appended to `out`: more than
     /// one if it lies on a face. `simplex` is one that does (as [`locate`](Self::locate) finds it).
     pub fn containing(&self, point: &[f64; D], simplex: SimplexId, out: &mut Vec<SimplexId>) {

@@ -23,8 +23,9 @@ mod rule;
 mod totals;
 mod tree;
 
+use super::interpolant::Polyline;
 use super::learner1d::coordinate;
-use super::{BoundsError, Learner, LearnerKind, Loss, Suggestion, TellError};
+use super::{BoundsError, Interpolant, Learner, LearnerKind, Loss, Suggestion, TellError};
 use crate::model::settings::{self, Table};
 use crate::model::{Point, Sample, Signature, Value};
 use interval::Interval;
@@ -202,6 +203,11 @@ impl IntegratorLearner {
             line
         })
     }
+
+    fn polyline(&self) -> Polyline {
+        let line = self.told_from_left_to_right();
+        Polyline::new(line.iter().map(|(x, y)| (*x, std::slice::from_ref(y))))
+    }
 }
 
 impl Learner for IntegratorLearner {
@@ -316,20 +322,17 @@ impl Learner for IntegratorLearner {
         Some(vec![self.bounds])
     }
 
+    /// O(N): many points are better given to [`Learner::interpolate_all`].
     fn interpolate(&self, at: &[f64], out: &mut Vec<f64>) -> bool {
-        let line = self.told_from_left_to_right();
-        let &[x] = at else { return false };
-        if line.len() < 2 {
-            return false;
-        }
-        let right = line.partition_point(|(left, _)| *left <= x).min(line.len() - 1);
-        let y = match (right.checked_sub(1).map(|left| line[left]), line[right]) {
-            (_, (b, yb)) if x == b => yb,
-            (Some((a, ya)), (b, yb)) if a <= x && x < b => ya + (yb - ya) * ((x - a) / (b - a)),
-            _ => f64::NAN,
-        };
-        out.push(y);
-        true
+        at.len() == 1 && self.interpolate_all(at, out)
+    }
+
+    fn interpolate_all(&self, at: &[f64], out: &mut Vec<f64>) -> bool {
+        self.polyline().interpolate(at, out)
+    }
+
+    fn interpolant(&self) -> Option<Interpolant> {
+        self.polyline().into_interpolant()
     }
 }
 

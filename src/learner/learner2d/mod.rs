@@ -24,7 +24,8 @@ mod tests;
 pub(super) use settings::KIND;
 pub use settings::PlaneError;
 
-use super::{Learner, Loss, Suggestion, TellError};
+use super::interpolant;
+use super::{Interpolant, Learner, Loss, Suggestion, TellError};
 use crate::geometry::SimplexId;
 use crate::loss::triangle::TriangleLoss;
 use crate::model::{Point, Sample, Signature, Value};
@@ -248,6 +249,12 @@ impl Learner2D {
     pub fn triangles(&self) -> impl Iterator<Item = ([usize; 3], f64)> {
         let field = self.told.iter();
         field.flat_map(|field| field.triangles().map(|(corners, loss)| (corners.map(|v| v as usize), loss)))
+    }
+
+    fn linear(&self) -> Option<interpolant::Field<'_, 2>> {
+        let field = self.told.as_ref()?;
+        let (mesh, points, values) = (field.mesh(), field.points(), field.values());
+        Some(interpolant::Field { mesh, points, values, width: self.dim })
     }
 
     fn stack_corners(&mut self) {
@@ -510,14 +517,18 @@ impl Learner for Learner2D {
     }
 
     fn interpolate(&self, at: &[f64], out: &mut Vec<f64>) -> bool {
-        let (Some(told), &[x, y]) = (&self.told, at) else { return false };
-        let scaled = self.domain.scaled([x, y]);
-        let home = if self.domain.holds([x, y]) { told.mesh().locate(&scaled, None) } else { None };
-        match home {
-            Some(home) => told.interpolate(home, scaled, out),
-            None => out.extend(std::iter::repeat_n(f64::NAN, self.dim)),
-        }
+        at.len() == 2 && self.interpolate_all(at, out)
+    }
+
+    fn interpolate_all(&self, at: &[f64], out: &mut Vec<f64>) -> bool {
+        let Some(field) = self.linear() else { return false };
+        let scaled = |point: &[f64; 2]| self.domain.holds(*point).then(|| self.domain.scaled(*point));
+        field.interpolate(at, scaled, out);
         true
+    }
+
+    fn interpolant(&self) -> Option<Interpolant> {
+        self.linear().map(|field| field.to_interpolant())
     }
 
     fn new_empty(&self) -> Box<dyn Learner> {

@@ -19,7 +19,8 @@ mod stretch;
 mod told;
 mod twister;
 
-use super::{Learner, Loss, Suggestion, TellError};
+use super::interpolant;
+use super::{Interpolant, Learner, Loss, Suggestion, TellError};
 use crate::geometry::{GeometryError, Triangulation};
 use crate::loss::simplex::{SimplexLoss, default_simplex_loss};
 use crate::model::{Point, Sample, Signature, Value};
@@ -295,6 +296,12 @@ impl<const D: usize> LearnerNd<D> {
         let cell = mesh.add_pending(&pending, cell, &self.told);
         self.known.set_cell(&point, cell);
     }
+
+    fn linear(&self) -> Option<interpolant::Field<'_, D>> {
+        let mesh = self.mesh.as_ref()?.triangulation();
+        let (points, values) = (&self.told.points[..], self.told.values());
+        Some(interpolant::Field { mesh, points, values, width: self.told.dim })
+    }
 }
 
 #[inline]
@@ -407,18 +414,17 @@ impl<const D: usize> Learner for LearnerNd<D> {
     }
 
     fn interpolate(&self, at: &[f64], out: &mut Vec<f64>) -> bool {
-        let (Some(mesh), Ok(at)) = (&self.mesh, <[f64; D]>::try_from(at)) else { return false };
-        let (triangulation, scaled) = (mesh.triangulation(), self.domain.scaled(&at));
-        let Some(id) = triangulation.locate(&scaled, None) else {
-            out.extend(std::iter::repeat_n(f64::NAN, self.told.dim));
-            return true;
-        };
-        let weights = triangulation.barycentric(id, &scaled);
-        let corners = || weights.iter().zip(triangulation.vertices(id));
-        out.extend((0..self.told.dim).map(|component| {
-            corners().map(|(weight, vertex)| weight * self.told.value(*vertex)[component]).sum::<f64>()
-        }));
+        at.len() == D && self.interpolate_all(at, out)
+    }
+
+    fn interpolate_all(&self, at: &[f64], out: &mut Vec<f64>) -> bool {
+        let Some(field) = self.linear() else { return false };
+        field.interpolate(at, |point| Some(self.domain.scaled(point)), out);
         true
+    }
+
+    fn interpolant(&self) -> Option<Interpolant> {
+        self.linear().map(|field| field.to_interpolant())
     }
 }
 

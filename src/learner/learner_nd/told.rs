@@ -37,6 +37,11 @@ impl<const D: usize> Told<D> {
         self.points[vertex as usize]
     }
 
+    /// All values, row after row.
+    pub(super) fn values(&self) -> &[f64] {
+        &self.values
+    }
+
     #[inline]
     pub(super) fn value(&self, vertex: u32) -> &[f64] {
         let start = vertex as usize * self.dim;

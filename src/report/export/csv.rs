@@ -1,23 +1,20 @@
 //! Comma-separated values, as spreadsheets, pandas and R read them (RFC 4180, lines end in LF).
 
-use super::Exporter;
-use super::table::{Cell, Table};
-use crate::checkpoint::Loaded;
+use super::table::Cell;
+use super::{Exporter, Rows};
 use std::io::{self, Write};
 
 /// `export --format csv`
-pub const CSV: Exporter =
-    Exporter { name: "csv", about: "comma-separated values, one line per point", write };
+pub const CSV: Exporter = Exporter { name: "csv", about: "comma-separated values, one line per row", write };
 
-fn write(loaded: &Loaded, out: &mut dyn Write) -> io::Result<()> {
-    let table = Table::new(loaded);
-    for (i, name) in table.columns().enumerate() {
+fn write(rows: &dyn Rows, out: &mut dyn Write) -> io::Result<()> {
+    for (i, name) in rows.columns().into_iter().enumerate() {
         separate(out, i)?;
         text(out, name)?;
     }
     out.write_all(b"\n")?;
-    for row in loaded.columns.iter() {
-        for (i, cell) in table.cells(&row).enumerate() {
+    rows.for_each(&mut |cells| {
+        for (i, cell) in cells.iter().enumerate() {
             separate(out, i)?;
             match cell {
                 Cell::Absent => Ok(()),
@@ -29,8 +26,8 @@ fn write(loaded: &Loaded, out: &mut dyn Write) -> io::Result<()> {
                 Cell::Integer(i) => write!(out, "{i}"),
             }?;
         }
-        out.write_all(b"\n")?;
-    }
+        out.write_all(b"\n")
+    })?;
     out.flush()
 }
 

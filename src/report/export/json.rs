@@ -1,43 +1,41 @@
 //! One JSON object: the header, the columns' names, and the rows as lists.
 
-use super::Exporter;
-use super::table::{Cell, Table};
-use crate::checkpoint::Loaded;
+use super::table::Cell;
+use super::{Exporter, Rows};
 use std::io::{self, Write};
 
 /// `export --format json`
 pub const JSON: Exporter =
     Exporter { name: "json", about: "one object: name, study, columns, and rows as lists", write };
 
-fn write(loaded: &Loaded, out: &mut dyn Write) -> io::Result<()> {
-    let table = Table::new(loaded);
-    let header = loaded.header.as_ref();
-    let columns: Vec<&str> = table.columns().collect();
+fn write(rows: &dyn Rows, out: &mut dyn Write) -> io::Result<()> {
+    let study = rows.study();
     out.write_all(b"{\n\"name\": ")?;
-    value(out, &header.map(|h| &h.name))?;
+    value(out, &study.map(|(name, _)| name))?;
     out.write_all(b",\n\"study\": ")?;
-    value(out, &header.map(|h| &h.study_text))?;
+    value(out, &study.map(|(_, text)| text))?;
     out.write_all(b",\n\"columns\": ")?;
-    value(out, &columns)?;
+    value(out, &rows.columns())?;
     out.write_all(b",\n\"rows\": [")?;
-    for (i, row) in loaded.columns.iter().enumerate() {
-        out.write_all(if i == 0 { b"\n[" } else { b",\n[" })?;
-        for (i, cell) in table.cells(&row).enumerate() {
+    let mut first = true;
+    rows.for_each(&mut |cells| {
+        out.write_all(if std::mem::take(&mut first) { b"\n[" } else { b",\n[" })?;
+        for (i, cell) in cells.iter().enumerate() {
             if i > 0 {
                 out.write_all(b", ")?;
             }
             match cell {
                 Cell::Absent => out.write_all(b"null"),
-                Cell::Count(n) => value(out, &n),
-                Cell::Number(x) => number(out, x),
-                Cell::Bool(b) => value(out, &b),
-                Cell::Integer(i) => value(out, &i),
-                Cell::Text(s) => value(out, &s),
+                Cell::Count(n) => value(out, n),
+                Cell::Number(x) => number(out, *x),
+                Cell::Bool(b) => value(out, b),
+                Cell::Integer(i) => value(out, i),
+                Cell::Text(s) => value(out, s),
                 Cell::Json(text) => json(out, text),
             }?;
         }
-        out.write_all(b"]")?;
-    }
+        out.write_all(b"]")
+    })?;
     out.write_all(b"\n]\n}\n")?;
     out.flush()
 }
@@ -61,9 +59,10 @@ fn json(out: &mut dyn Write, text: &str) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Table;
     use super::super::{CSV, EXPORTERS, Exporter};
     use super::*;
-    use crate::checkpoint::{Columns, Header, Meta, Told};
+    use crate::checkpoint::{Columns, Header, Loaded, Meta, Told};
     use crate::model::{Detail, Parameter, Parameters, Point, Sample, Value};
 
     const AWKWARD: [f64; 6] = [0.1, 1e300, -5e-324, -0.0, 123456789.12345679, 1.0];
@@ -90,7 +89,7 @@ mod tests {
 
     fn written(exporter: &Exporter, loaded: &Loaded) -> String {
         let mut out = Vec::new();
-        (exporter.write)(loaded, &mut out).unwrap();
+        (exporter.write)(&Table::new(loaded), &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 

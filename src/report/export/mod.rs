@@ -1,29 +1,39 @@
-//! Exporters: the told points of a checkpoint as a flat table for other programs.
+//! Exporters: tables for other programs.
 //!
-//! One row per point, in the order told. The columns are, for every exporter: the learner's index and its
-//! parameters, the coordinates, the components of the value, and the provenance. Numbers are written so that
-//! reading them gives the same floating point number. Adding a format is one file and one line in
-//! [`EXPORTERS`].
+//! What is written is any [`Rows`]: the told points of a checkpoint ([`Table`]), an interpolant at many points
+//! ([`Sheet`](super::Sheet)), level lines ([`LevelSets`](super::LevelSets)). Numbers are written so that reading them
+//! gives the same floating point number. Adding a format is one file and one line in [`EXPORTERS`].
 
 mod csv;
 mod json;
 mod table;
 
-use crate::checkpoint::Loaded;
 use std::io::{self, Write};
 
 pub use csv::CSV;
 pub use json::JSON;
-pub use table::Table;
+pub use table::{Cell, Table};
 
-/// A way to write the points of a checkpoint.
+/// A table that can be written.
+pub trait Rows {
+    /// The name of the study, and its text, where they are known.
+    fn study(&self) -> Option<(&str, &str)>;
+
+    /// The names of the columns.
+    fn columns(&self) -> Vec<&str>;
+
+    /// Shows each row in turn: one cell per column.
+    fn for_each(&self, row: &mut dyn FnMut(&[Cell<'_>]) -> io::Result<()>) -> io::Result<()>;
+}
+
+/// A way to write a table.
 pub struct Exporter {
     /// The name, which is also the usual file extension.
     pub name: &'static str,
     /// One line for `--help`.
     pub about: &'static str,
-    /// Writes all points, row by row, with memory for one row.
-    pub write: fn(&Loaded, &mut dyn Write) -> io::Result<()>,
+    /// Writes all rows, with memory for one row.
+    pub write: fn(&dyn Rows, &mut dyn Write) -> io::Result<()>,
 }
 
 /// All exporters.

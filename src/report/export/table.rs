@@ -1,7 +1,10 @@
+use super::Rows;
 use crate::checkpoint::{Header, Loaded, Row};
 use crate::model::{Parameter, Signature};
+use std::io;
 
-/// The columns that all exporters share, and the cells of a row.
+/// The told points of a checkpoint, one row each, in the order told: the learner's index and its parameters, the
+/// coordinates, the components of the value, and the provenance.
 pub struct Table<'a> {
     loaded: &'a Loaded,
     /// Parameter names, in the order in which they first occur.
@@ -77,17 +80,8 @@ impl<'a> Table<'a> {
         Self { loaded, parameters, x, y, extra }
     }
 
-    /// The names of the columns, in order.
-    pub fn columns(&self) -> impl Iterator<Item = &str> {
-        std::iter::once("learner")
-            .chain(self.parameters.iter().copied())
-            .chain(self.x.iter().chain(&self.y).map(String::as_str))
-            .chain(FIXED[1..6].iter().copied())
-            .chain(self.extra.then_some("extra"))
-    }
-
     /// The cells of a row, in the order of the columns.
-    pub fn cells<'r>(&'r self, row: &'r Row<'r>) -> impl Iterator<Item = Cell<'r>> {
+    fn cells<'r>(&'r self, row: &'r Row<'r>) -> impl Iterator<Item = Cell<'r>> {
         let header = self.loaded.header.as_ref();
         let own = header.and_then(|h| h.learners.get(row.learner as usize));
         let parameter = move |name: &&str| own.and_then(|p| p.get(name)).map_or(Cell::Absent, Cell::from);
@@ -104,6 +98,26 @@ impl<'a> Table<'a> {
                 Cell::Number(row.meta.duration),
             ])
             .chain(self.extra.then(|| row.extra.map_or(Cell::Absent, Cell::Json)))
+    }
+}
+
+impl Rows for Table<'_> {
+    fn study(&self) -> Option<(&str, &str)> {
+        let header = self.loaded.header.as_ref();
+        header.map(|header| (header.name.as_str(), header.study_text.as_str()))
+    }
+
+    fn columns(&self) -> Vec<&str> {
+        std::iter::once("learner")
+            .chain(self.parameters.iter().copied())
+            .chain(self.x.iter().chain(&self.y).map(String::as_str))
+            .chain(FIXED[1..6].iter().copied())
+            .chain(self.extra.then_some("extra"))
+            .collect()
+    }
+
+    fn for_each(&self, write: &mut dyn FnMut(&[Cell<'_>]) -> io::Result<()>) -> io::Result<()> {
+        self.loaded.columns.iter().try_for_each(|row| write(&self.cells(&row).collect::<Vec<_>>()))
     }
 }
 

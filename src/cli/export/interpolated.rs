@@ -1,0 +1,181 @@
+//! Interpolants and level sets of the learners of a study.
+
+use super::super::args::{ExportArgs, InterpolationArgs};
+use super::super::exit::{CommandError, Exit};
+use super::super::open::{Rebuilt, rebuild};
+use super::points::{self, Fixed, usage};
+use super::{Format, ended, select, write};
+use crate::checkpoint::Loaded;
+use crate::learner::{Learner, Loss};
+use crate::model::settings::nearest;
+use crate::report::grid::{Points, fine_enough};
+use crate::report::{LevelSetError, LevelSets, Part, Sheet, SheetError};
+use crate::study::Study;
+
+/// Whether anything else than the table of points is asked for.
+pub(super) fn wanted(args: &InterpolationArgs) -> bool {
+    args.grid.is_some() || args.at.is_some() || !args.slice.is_empty() || !args.isoline.is_empty()
+}
+
+/// Rebuilds the learners from the checkpoint, and writes what they make of their values.
+pub(super) fn export(
+    args: &ExportArgs,
+    study: &Study,
+    loaded: &Loaded,
+    format: Format,
+) -> Result<Exit, CommandError> {
+    let wish = &args.interpolation;
+    let Rebuilt { engine, combos, signature, .. } = rebuild(study, loaded)?;
+    let learners: Vec<&dyn Learner> = match engine.learner().children() {
+        Some(children) => children.iter().map(AsRef::as_ref).collect(),
+        None => vec![engine.learner()],
+    };
+    let parts: Vec<Part<'_>> = select::selected(wish, &combos)?
+        .into_iter()
+        .map(|index| Part { index, parameters: &combos[index], learner: learners[index] })
+        .collect();
+    let bounds = common_bounds(&parts)?;
+    let names = &signature.names;
+    let header = loaded.header.as_ref();
+    // A data saver picks some of the outputs, maybe in another order.
+    let outputs = match (parts.first(), header) {
+        (Some(part), Some(header)) if part.learner.kind() != "data_saver" => &header.outputs[..],
+        _ => &[],
+    };
+    let about = header.map(|header| (header.name.clone(), header.study_text.clone()));
+    if !wish.isoline.is_empty() {
+        let Format::Rows(exporter) = format else {
+            return Err(usage("isolines are exported as csv or json", "choose one by --format"));
+        };
+        let mut sets = LevelSets::new(&parts, names, outputs, wish.of.as_deref(), &wish.isoline)
+            .map_err(|error| no_level_sets(error, &parts))?;
+        sets.study = about;
+        return write(args, exporter, &sets);
+    }
+    let points = match &wish.at {
+        Some(path) => points::read(path, names)?,
+        None => grid(wish, &parts, names, &bounds)?,
+    };
+    let mut sheet = Sheet::new(&parts, names, outputs, points).map_err(|error| no_sheet(error, &parts))?;
+    sheet.study = about;
+    match format {
+        Format::Rows(exporter) => write(args, exporter, &sheet),
+        Format::Hdf5 => labelled(args, &sheet),
+    }
+}
+
+/// The box around the domains of all learners.
+fn common_bounds(parts: &[Part<'_>]) -> Result<Vec<(f64, f64)>, CommandError> {
+    let mut common: Option<Vec<(f64, f64)>> = None;
+    for part in parts {
+        let kind = part.learner.kind();
+        let Some(bounds) = part.learner.bounding_box() else {
+            let message = format!("the learner `{kind}` has no domain on which values could be interpolated");
+            return Err(usage(
+                message,
+                "without --grid, --at, --slice and --isoline, `export` writes its points",
+            ));
+        };
+        match &mut common {
+            None => common = Some(bounds),
+            Some(common) => {
+                for (all, one) in common.iter_mut().zip(bounds) {
+                    *all = (all.0.min(one.0), all.1.max(one.1));
+                }
+            }
+        }
+    }
+    Ok(common.unwrap_or_default())
+}
+
+/// The grid that the arguments describe, over all learners.
+fn grid(
+    wish: &InterpolationArgs,
+    parts: &[Part<'_>],
+    names: &[String],
+    bounds: &[(f64, f64)],
+) -> Result<Points, CommandError> {
+    let fixed = points::fixed(&wish.slice, names)?;
+    let free: Vec<usize> =
+        (0..names.len()).filter(|axis| !fixed.iter().any(|f: &Fixed| f.axis == *axis)).collect();
+    if free.is_empty() {
+        return Err(usage(
+            "--slice fixes all coordinates",
+            "leave one or more of them free, or give points by --at",
+        ));
+    }
+    let counts = match wish.grid.as_deref().unwrap_or_default() {
+        "" => {
+            let scales: Vec<f64> = bounds.iter().map(|(lo, hi)| hi - lo).collect();
+            let finest = parts.iter().filter_map(|part| part.learner.interpolant());
+            let finest = finest.map(|interpolant| fine_enough(&interpolant, &scales)).max().unwrap_or(10);
+            vec![finest; free.len()]
+        }
+        text => points::counts(text, &free.iter().map(|axis| names[*axis].as_str()).collect::<Vec<_>>())?,
+    };
+    let mut all = vec![1; names.len()];
+    free.iter().zip(counts).for_each(|(axis, count)| all[*axis] = count);
+    let Points::Grid(mut axes) = Points::even(bounds, &all) else { return Ok(Points::Grid(Vec::new())) };
+    fixed.iter().for_each(|Fixed { axis, at }| axes[*axis] = vec![*at]);
+    let points = Points::Grid(axes);
+    if points.len().saturating_mul(parts.len()) > points::MOST_ROWS {
+        return Err(usage(
+            format!(
+                "a grid of {} points for each of {} learners is too much for one file",
+                points.len(),
+                parts.len()
+            ),
+            "take fewer points, or fewer learners at once by --learner",
+        ));
+    }
+    Ok(points)
+}
+
+fn too_few(parts: &[Part<'_>]) -> CommandError {
+    let npoints: usize = parts.iter().map(|part| part.learner.npoints()).sum();
+    let known = parts.iter().any(|part| part.learner.loss(Loss::Real).is_finite());
+    let why = if known { "" } else { " (those at the borders of the domain come first)" };
+    usage(
+        format!("too few points are known to interpolate between them: {npoints}"),
+        format!("run the study further{why}"),
+    )
+}
+
+fn no_sheet(error: SheetError, parts: &[Part<'_>]) -> CommandError {
+    match error {
+        SheetError::TooFew => too_few(parts),
+        error @ SheetError::Widths { .. } => usage(error, "choose learners that are alike by --learner"),
+    }
+}
+
+fn no_level_sets(error: LevelSetError, parts: &[Part<'_>]) -> CommandError {
+    match &error {
+        LevelSetError::TooFew => too_few(parts),
+        LevelSetError::Dimension { .. } => {
+            usage(error, "an interpolant on a grid is there for any number of them: --grid, --slice")
+        }
+        LevelSetError::Unknown { name, known } => {
+            let help = match nearest(name, known.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "choose one of them by --of".to_owned(),
+            };
+            usage(&error, help)
+        }
+    }
+}
+
+#[cfg(feature = "hdf5")]
+fn labelled(args: &ExportArgs, sheet: &Sheet) -> Result<Exit, CommandError> {
+    use crate::report::labelled::save;
+    let Some(path) = &args.output else {
+        return Err(usage("HDF5 can't be written to standard output", "name a file, as in -o grid.h5"));
+    };
+    let write = |file: &mut tempfile::NamedTempFile| save(file.path(), sheet).map_err(std::io::Error::other);
+    ended(args, super::save(path, write))
+}
+
+#[cfg(not(feature = "hdf5"))]
+fn labelled(args: &ExportArgs, _: &Sheet) -> Result<Exit, CommandError> {
+    let _ = ended(args, Ok(()));
+    Err(usage("this program was built without HDF5", "choose csv or json by --format"))
+}

@@ -1,0 +1,51 @@
+//! Which learners are shown.
+
+use super::super::args::InterpolationArgs;
+use super::super::exit::CommandError;
+use super::points::{pair, unknown, usage};
+use crate::model::{Parameter, Parameters};
+
+/// The places of the learners that `--learner` and `--where` leave, in the order of the study.
+pub(super) fn selected(wish: &InterpolationArgs, combos: &[Parameters]) -> Result<Vec<usize>, CommandError> {
+    if let Some(place) = wish.learner.iter().find(|place| **place >= combos.len()) {
+        let message = format!("there is no learner {place}");
+        return Err(usage(
+            message,
+            format!("the study has {}, from 0 to {}", combos.len(), combos.len() - 1),
+        ));
+    }
+    let mut conditions = Vec::new();
+    for text in &wish.with {
+        let (name, value) = pair("--where", text)?;
+        let names = || combos.iter().flat_map(|combo| &combo.0).map(|(name, _)| name.as_str());
+        if !names().any(|known| known == name) {
+            let mut known: Vec<&str> = names().collect();
+            known.dedup();
+            known.truncate(combos[0].0.len().max(1));
+            return Err(unknown("parameter", name, &known));
+        }
+        conditions.push((name, value));
+    }
+    let fits = |combo: &Parameters| {
+        conditions.iter().all(|(name, value)| combo.get(name).is_some_and(|own| is(own, value)))
+    };
+    let chosen: Vec<usize> = (0..combos.len())
+        .filter(|place| wish.learner.is_empty() || wish.learner.contains(place))
+        .filter(|place| fits(&combos[*place]))
+        .collect();
+    if chosen.is_empty() {
+        return Err(usage(
+            "no learner has all of these parameter values",
+            "`adaptive-mpi status --learners` lists them",
+        ));
+    }
+    Ok(chosen)
+}
+
+/// Numbers are compared as numbers, so that 1 and 1.0 are the same.
+fn is(own: &Parameter, text: &str) -> bool {
+    match (own.number(), text.parse::<f64>()) {
+        (Some(own), Ok(number)) => own == number,
+        _ => own.to_string() == text,
+    }
+}
