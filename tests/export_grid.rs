@@ -114,7 +114,8 @@ fn surfaces_and_slices_of_three_dimensions_are_exported() {
     let (head, rows) = csv(&folder, &["--isoline", "0.4", "--learner", "0"]);
     assert_eq!(head, "learner,a,level,triangle,x,y,z");
     assert!(rows.len() > 100 && rows.len() % 3 == 0);
-    let mean = rows.iter().map(|r| (r[4] * r[4] + r[5] * r[5] + r[6] * r[6]).sqrt()).sum::<f64>() / rows.len() as f64;
+    let mean = rows.iter().map(|r| (r[4] * r[4] + r[5] * r[5] + r[6] * r[6]).sqrt()).sum::<f64>()
+        / rows.len() as f64;
     assert!((mean - 0.8_f64.sqrt()).abs() < 0.1, "{mean}");
     let (_, slice) = csv(&folder, &["--slice", "z=0.25,x=0", "--grid", "11", "--learner", "0"]);
     assert_eq!(slice.len(), 11);
@@ -145,7 +146,11 @@ fn what_can_not_be_shown_is_exit_2_with_advice() {
         let ended = folder.command(&[&["export"], arguments].concat()).end().expect(2).says(message);
         assert!(ended.err.contains("help: ") && ended.out.is_empty(), "{arguments:?}: {}", ended.err);
     }
-    folder.command(&["export", "--grid", "3", "-o", "missing/grid.csv"]).end().expect(6).says("missing/grid.csv");
+    folder
+        .command(&["export", "--grid", "3", "-o", "missing/grid.csv"])
+        .end()
+        .expect(6)
+        .says("missing/grid.csv");
 }
 
 #[test]
