@@ -43,7 +43,7 @@ def with_h5py(grid, cut, at):
         assert value.shape == (2, 4, 3), value
         scales = [list(dim.keys()) + [scale.name for scale in dim.values()] for dim in value.dims]
         assert scales == [["learner", "/learner"], ["x", "/x"], ["y", "/y"]], scales
-        assert f["x"].is_scale and h5py.h5ds.is_attached(value.id, f["x"].id, 1)
+        assert h5py.h5ds.is_scale(f["x"].id) and h5py.h5ds.is_attached(value.id, f["x"].id, 1)
         x, y, a = f["x"][:], f["y"][:], f["a"][:]
         assert np.allclose(value[:], a[:, None, None] * x[:, None] + 3 * y)
     with h5py.File(cut, "r") as f:
