@@ -6,6 +6,7 @@
 use adaptive_mpi::learner::{Learner, Learner2D};
 use adaptive_mpi::loss::triangle::{self, TRIANGLE_LOSSES, TriangleLoss};
 use adaptive_mpi::model::{Sample, Value, settings::Table};
+use adaptive_mpi::report::grid::{self, Points};
 use criterion::{BatchSize, BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use std::collections::VecDeque;
 use std::hint::black_box;
@@ -80,5 +81,14 @@ fn losses(c: &mut Criterion) {
     measure(&mut group, "default, stack of 1", &single, 10_000, 1);
 }
 
-criterion_group!(benches, growth, in_flight, losses);
+/// A million points of a grid, from ten thousand told ones.
+fn grid(c: &mut Criterion) {
+    let learner = run(empty(&triangle::default_triangle_loss()), 10_000, 1);
+    let points = Points::even(&learner.bounds(), &[1000, 1000]);
+    let mut group = c.benchmark_group("2d_grid_of_10000");
+    group.sample_size(10).throughput(Throughput::Elements(points.len() as u64));
+    group.bench_function("1000x1000", |b| b.iter(|| black_box(grid::interpolate(&learner, &points))));
+}
+
+criterion_group!(benches, growth, in_flight, losses, grid);
 criterion_main!(benches);

@@ -9,8 +9,13 @@ use super::grid::Points;
 use super::sheet::Sheet;
 use crate::model::Parameter;
 use hdf5::plist::file_access::LibraryVersion;
-use hdf5::types::{FixedAscii, VarLenArray, VarLenUnicode};
+use hdf5::types::{VarLenArray, VarLenUnicode};
 use hdf5::{Dataset, File, H5Type, ObjectReference1, Result};
+use hdf5_sys::h5a::{H5Aclose, H5Acreate2, H5Awrite};
+use hdf5_sys::h5p::H5P_DEFAULT;
+use hdf5_sys::h5s::{H5S_class_t, H5Sclose, H5Screate};
+use hdf5_sys::h5t::{H5T_C_S1, H5Tclose, H5Tcopy, H5Tset_size};
+use std::ffi::CString;
 use std::path::Path;
 
 /// The dimension of given points.
@@ -110,8 +115,8 @@ impl Layout<'_> {
     fn scale<T: H5Type>(&mut self, name: &str, values: &[T]) -> Result<()> {
         let scale = self.file.new_dataset::<T>().shape(values.len()).create(name)?;
         scale.write_raw(values)?;
-        put_ascii::<16>(&scale, "CLASS", "DIMENSION_SCALE")?;
-        put_ascii::<64>(&scale, "NAME", name)?;
+        put_ascii(&scale, "CLASS", "DIMENSION_SCALE")?;
+        put_ascii(&scale, "NAME", name)?;
         let id = self.dimensions.len() as i32;
         scale.new_attr::<i32>().create("_Netcdf4Dimid")?.write_scalar(&id)?;
         self.dimensions.push(Dimension {
@@ -186,9 +191,29 @@ fn put_text(at: &hdf5::Location, name: &str, text: &str) -> Result<()> {
     at.new_attr::<VarLenUnicode>().create(name)?.write_scalar(&text)
 }
 
-/// Texts of the dimension scale standard have a fixed length; a longer one is cut.
-fn put_ascii<const N: usize>(at: &hdf5::Location, name: &str, text: &str) -> Result<()> {
-    let short: String = text.chars().filter(char::is_ascii).take(N - 1).collect();
-    let text = FixedAscii::<N>::from_ascii(short.as_bytes()).unwrap_or_default();
-    at.new_attr::<FixedAscii<N>>().create(name)?.write_scalar(&text)
+/// A text that ends with a NUL, which libraries want to see at dimension scales; the texts of the hdf5 crate don't.
+#[expect(unsafe_code, reason = "only the C interface makes such texts")]
+fn put_ascii(at: &hdf5::Location, name: &str, text: &str) -> Result<()> {
+    let invalid = |error: std::ffi::NulError| hdf5::Error::Internal(error.to_string());
+    let (name, text) = (CString::new(name).map_err(invalid)?, CString::new(text).map_err(invalid)?);
+    let bytes = text.as_bytes_with_nul();
+    let written = hdf5::sync::sync(|| {
+        // SAFETY: the identifiers are those that the calls before returned (an invalid one makes the next call fail, no
+        // more), the buffer is as long as the type says, and all texts end with a NUL.
+        unsafe {
+            let kind = H5Tcopy(*H5T_C_S1);
+            H5Tset_size(kind, bytes.len());
+            let space = H5Screate(H5S_class_t::H5S_SCALAR);
+            let attribute = H5Acreate2(at.id(), name.as_ptr(), kind, space, H5P_DEFAULT, H5P_DEFAULT);
+            let written = H5Awrite(attribute, kind, bytes.as_ptr().cast());
+            H5Aclose(attribute);
+            H5Sclose(space);
+            H5Tclose(kind);
+            written
+        }
+    });
+    if written < 0 {
+        return Err(hdf5::Error::Internal(format!("the attribute {name:?} can't be written")));
+    }
+    Ok(())
 }

@@ -8,7 +8,7 @@ use super::{Format, ended, select, write};
 use crate::checkpoint::Loaded;
 use crate::learner::{Learner, Loss};
 use crate::model::settings::nearest;
-use crate::report::grid::{Points, fine_enough};
+use crate::report::grid::{MOST_POINTS, Points, fine_enough};
 use crate::report::{LevelSetError, LevelSets, Part, Sheet, SheetError};
 use crate::study::Study;
 
@@ -109,6 +109,10 @@ fn grid(
             let scales: Vec<f64> = bounds.iter().map(|(lo, hi)| hi - lo).collect();
             let finest = parts.iter().filter_map(|part| part.learner.interpolant());
             let finest = finest.map(|interpolant| fine_enough(&interpolant, &scales)).max().unwrap_or(10);
+            // Many learners together get as much as one of them alone may have, but not nothing.
+            let share = MOST_POINTS as f64 / parts.len() as f64;
+            let most = share.powf(1.0 / free.len() as f64).max(10.0) as usize;
+            let finest = if parts.len() == 1 { finest } else { finest.min(most) };
             vec![finest; free.len()]
         }
         text => points::counts(text, &free.iter().map(|axis| names[*axis].as_str()).collect::<Vec<_>>())?,
