@@ -197,12 +197,10 @@ struct Merge<'a> {
     pending: Option<FxHashSet<(u32, u64, Vec<u64>)>>,
 }
 
-/// A value that was told no longer waits for its turn. In a deterministic run few wait; in any other none.
-pub(super) fn note_told(early: &mut Vec<Told>, row: &Row<'_>) {
+/// A value that was told, or refused, no longer waits for its turn. In a deterministic run few wait; in any other none.
+pub(super) fn no_longer_early(early: &mut Vec<Told>, learner: u32, replica: u64, point: &[f64]) {
     let same = |told: &Told| {
-        told.sample.learner == row.learner
-            && told.sample.replica == row.replica
-            && *told.sample.point == *row.point
+        told.sample.learner == learner && told.sample.replica == replica && *told.sample.point == *point
     };
     if let Some(at) = early.iter().position(same) {
         early.remove(at);
@@ -232,7 +230,15 @@ impl Merge<'_> {
                 first = Some(sequence);
             }
             match &record {
-                Record::Told(told) => note_told(&mut early, &told.row()),
+                Record::Told(told) => {
+                    let row = told.row();
+                    no_longer_early(&mut early, row.learner, row.replica, row.point);
+                }
+                // The learner refused it.
+                Record::Failed(failed) => {
+                    let sample = &failed.sample;
+                    no_longer_early(&mut early, sample.learner, sample.replica, &sample.point);
+                }
                 Record::Early(told) => {
                     let told = told.row().told();
                     // It is written again when a new journal begins.

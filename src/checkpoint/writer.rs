@@ -132,6 +132,8 @@ impl Checkpoint {
     /// Takes a fact: O(1), in memory only until the next [`commit`](Self::commit).
     pub fn append(&mut self, fact: &Fact) {
         let sequence = self.len() as u64;
+        let sample = fact.sample();
+        load::no_longer_early(&mut self.early, sample.learner, sample.replica, &sample.point);
         match fact {
             Fact::Told(told) => {
                 if self.header.outputs.is_empty()
@@ -143,7 +145,6 @@ impl Checkpoint {
                     self.journal.header(sequence, &self.header);
                 }
                 self.journal.told(sequence, &Row::from(told));
-                load::note_told(&mut self.early, &Row::from(told));
                 self.columns.push(told);
             }
             Fact::Failed(failed) => {

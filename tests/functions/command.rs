@@ -30,9 +30,12 @@ fn a_point_of_several_coordinates_and_a_seed_are_passed() {
 fn the_call_is_passed_as_json_and_read_back_as_json() {
     let study = Study::new().with_signature(&["x"], true, true);
     let settings = settings(&[("command", list(&["cat"])), ("stdin", text("json"))]);
-    let failure = study.start(settings).at_seed(&[0.25], 3).unwrap_err();
-    // The object has a nested object, so it is no value: the message shows all of what the command got.
-    assert_eq!(failure.kind, FailureKind::BadOutput);
+    // Numbers are outputs; what is none is kept beside them.
+    let value = study.start(settings).at_seed(&[0.25], 3).unwrap();
+    assert_eq!(value.components[..], [0.25, 3.0, 0.25]);
+    let detail = value.detail.unwrap();
+    assert_eq!(detail.names, ["point", "seed", "x"]);
+    assert_eq!(detail.extra.as_deref(), Some(r#"{"parameters":{"offset":0.5}}"#));
     let script = r#"read line; printf '{{"value": {{"r": 1, "t": 2}}, "extra": %s}}' "$line""#;
     let settings = sh("command", script).with("stdin", text("json"));
     let value = study.start(settings).at_seed(&[0.25], 3).unwrap();

@@ -20,7 +20,10 @@ fn from_settings(table: &Table) -> settings::Result<Box<dyn Learner>> {
     let points = rows(table, "hull", HULL)?;
     let anisotropic = table.bool("anisotropic")?.unwrap_or(false);
     let loss = simplex_loss_from_settings(table)?;
-    let options = Options { loss, anisotropic, ..Options::default() };
+    // Who names a loss wants the run that upstream would make with it: all losses of the registry that have a name
+    // there are upstream's.
+    let as_upstream = table.get("loss").is_some();
+    let options = Options { loss, anisotropic, as_upstream, ..Options::default() };
     match (bounds, points) {
         (Some(_), Some(_)) => Err(table
             .error("hull", "a domain has either bounds or a hull, not both")
