@@ -2,7 +2,7 @@
 //! tell beyond it. Reads only; what is wrong is told, and the caller decides.
 
 use super::codec::Record;
-use super::columns::{Chunks, Columns, Row};
+use super::columns::{Chunks, Columns};
 use super::files::{Files, Part, is_absent};
 use super::journal::{self, FORMAT};
 use super::lock;
