@@ -280,7 +280,10 @@ fn those_with_a_domain_interpolate_through_what_they_were_told_and_others_say_no
         assert!(interpolant.simplices.iter().all(|v| (*v as usize) < interpolant.npoints()), "{name}");
         assert!(learner.interpolate_all(&interpolant.points, &mut out), "{name}");
         assert_eq!(out, interpolant.values, "{name}");
-        let middle: Vec<f64> = bounds.iter().map(|(lo, hi)| (lo + hi) / 2.0 + 0.01).collect();
+        let corners = &interpolant.simplices[..=interpolant.dim];
+        let coordinate = |v: &u32, axis: usize| interpolant.points[*v as usize * interpolant.dim + axis];
+        let mean = |axis| corners.iter().map(|v| coordinate(v, axis)).sum::<f64>() / corners.len() as f64;
+        let middle: Vec<f64> = (0..interpolant.dim).map(mean).collect();
         let outside: Vec<f64> = bounds.iter().map(|(_, hi)| hi + 1.0).collect();
         out.clear();
         assert!(learner.interpolate(&middle, &mut out) && learner.interpolate(&outside, &mut out), "{name}");
