@@ -257,6 +257,41 @@ impl Driven {
     }
 }
 
+#[test]
+fn those_with_a_domain_interpolate_through_what_they_were_told_and_others_say_no() {
+    for (name, mut learner) in all_learners() {
+        for _ in 0..80 {
+            for Suggestion { sample, .. } in learner.ask(1) {
+                let y = sample.point.iter().map(|x| (3.0 * x).sin()).sum::<f64>();
+                learner.tell(&sample, &y.into()).unwrap();
+            }
+        }
+        let mut out = Vec::new();
+        let Some(bounds) = learner.bounding_box() else {
+            let middle = vec![0.5; learner.signature().names.len()];
+            assert!(!learner.interpolate(&middle, &mut out) && out.is_empty(), "{name}");
+            assert!(!learner.interpolate_all(&middle, &mut out) && learner.interpolant().is_none(), "{name}");
+            continue;
+        };
+        assert!(bounds.len() == learner.signature().names.len(), "{name}");
+        let interpolant = learner.interpolant().unwrap_or_else(|| panic!("{name} interpolates"));
+        assert_eq!((interpolant.dim, interpolant.width), (bounds.len(), 1), "{name}");
+        assert!(interpolant.npoints() > 1 && interpolant.values.len() == interpolant.npoints(), "{name}");
+        assert!(interpolant.simplices.iter().all(|v| (*v as usize) < interpolant.npoints()), "{name}");
+        assert!(learner.interpolate_all(&interpolant.points, &mut out), "{name}");
+        assert_eq!(out, interpolant.values, "{name}");
+        let corners = &interpolant.simplices[..=interpolant.dim];
+        let coordinate = |v: &u32, axis: usize| interpolant.points[*v as usize * interpolant.dim + axis];
+        let mean = |axis| corners.iter().map(|v| coordinate(v, axis)).sum::<f64>() / corners.len() as f64;
+        let middle: Vec<f64> = (0..interpolant.dim).map(mean).collect();
+        let outside: Vec<f64> = bounds.iter().map(|(_, hi)| hi + 1.0).collect();
+        out.clear();
+        assert!(learner.interpolate(&middle, &mut out) && learner.interpolate(&outside, &mut out), "{name}");
+        assert!(out.len() == 2 && out[0].is_finite() && out[1].is_nan(), "{name}: {out:?}");
+        assert!(!learner.new_empty().interpolate(&middle, &mut out), "{name}: nothing is known yet");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 

@@ -4,7 +4,7 @@ use super::super::args::{ExportArgs, InterpolationArgs};
 use super::super::exit::{CommandError, Exit};
 use super::super::open::{Rebuilt, rebuild};
 use super::points::{self, Fixed, usage};
-use super::{Format, ended, select, write};
+use super::{Format, select, write};
 use crate::checkpoint::Loaded;
 use crate::learner::{Learner, Loss};
 use crate::model::settings::nearest;
@@ -175,11 +175,10 @@ fn labelled(args: &ExportArgs, sheet: &Sheet) -> Result<Exit, CommandError> {
         return Err(usage("HDF5 can't be written to standard output", "name a file, as in -o grid.h5"));
     };
     let write = |file: &mut tempfile::NamedTempFile| save(file.path(), sheet).map_err(std::io::Error::other);
-    ended(args, super::save(path, write))
+    super::ended(args, super::save(path, write))
 }
 
 #[cfg(not(feature = "hdf5"))]
-fn labelled(args: &ExportArgs, _: &Sheet) -> Result<Exit, CommandError> {
-    let _ = ended(args, Ok(()));
+fn labelled(_: &ExportArgs, _: &Sheet) -> Result<Exit, CommandError> {
     Err(usage("this program was built without HDF5", "choose csv or json by --format"))
 }

@@ -187,7 +187,7 @@ mod tests {
     fn slices_name_coordinates_once() {
         let fix = |text: &[&str]| fixed(&text.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>(), &names());
         assert_eq!(fix(&["y=-0.5"]).unwrap(), [Fixed { axis: 1, at: -0.5 }]);
-        assert!(fix(&["Y=1"]).unwrap_err().help.contains("did you mean `y`"));
+        assert!(fix(&["yy=1"]).unwrap_err().help.contains("did you mean `y`"));
         assert!(fix(&["y"]).unwrap_err().message.contains("lacks a value"));
         assert!(fix(&["y=high"]).unwrap_err().message.contains("`high` is not a number"));
         assert!(fix(&["y=1", "y=2"]).unwrap_err().message.contains("twice"));
