@@ -180,8 +180,8 @@ impl Field {
     pub(super) fn settle(&mut self) {
         if let Some(gradients) = &mut self.gradients {
             let (dirty, is_dirty) = (&mut self.dirty, &mut self.is_dirty);
-            gradients.relax(&self.mesh, &self.incident, &self.values, self.scale, |star| {
-                star.triangles.iter().for_each(|id| touch(dirty, is_dirty, *id));
+            gradients.relax(&self.mesh, &self.incident, &self.values, self.scale, |id| {
+                touch(dirty, is_dirty, id);
             });
         }
         if self.loss.needs_neighbours() {

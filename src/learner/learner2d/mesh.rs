@@ -2,7 +2,8 @@
 
 use crate::geometry::{SimplexId, Triangulation, VertexId};
 
-const NONE: u32 = u32::MAX;
+/// No triangle: beyond the border.
+pub(super) const NONE: u32 = u32::MAX;
 
 /// The triangles and vertices around a vertex, each once; reused from one vertex to the next.
 #[derive(Clone, Debug, Default)]
