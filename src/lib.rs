@@ -21,6 +21,7 @@ pub mod checkpoint;
 pub mod cli;
 pub mod function;
 pub mod geometry;
+pub mod guide;
 pub mod learner;
 pub mod loss;
 pub mod model;

@@ -83,7 +83,7 @@ fn every_module_has_its_layer() {
     for line in lib.lines() {
         if let Some(module) = line.strip_prefix("pub mod ").and_then(|rest| rest.strip_suffix(';')) {
             assert!(
-                layer_of(module).is_some() || module == "prelude",
+                layer_of(module).is_some() || ["prelude", "guide"].contains(&module),
                 "module `{module}` has no layer in {}",
                 file!()
             );
@@ -160,6 +160,42 @@ fn every_registry_entry_has_its_file_and_its_template() {
     for exporter in adaptive_mpi::report::export::EXPORTERS {
         has(format!("report/export/{}", exporter.name));
     }
+}
+
+#[test]
+fn the_guide_knows_every_learner_every_key_and_every_loss() {
+    use adaptive_mpi::{learner::LEARNERS, loss};
+    let guide = fs::read_to_string(root().join("src/guide/learners.md")).unwrap();
+    let section = |heading: &str| {
+        let (_, rest) = guide.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
+        let level = heading.split(' ').next().unwrap();
+        rest.split(&format!("\n{level} ")).next().unwrap().to_owned()
+    };
+    // A description ends with the keys, as in "a function of one number: bounds, loss".
+    let check = |text: &str, about: &str| {
+        for key in about.split_once(": ").map_or("", |(_, keys)| keys).split([',', ' ']) {
+            let key = key.trim();
+            let is_key =
+                key.contains('_') || ["bounds", "hull", "tol", "atol", "rtol", "levels"].contains(&key);
+            assert!(
+                !is_key || text.contains(&format!("`{key}`")),
+                "`{key}` of {about:?} is not in the guide"
+            );
+        }
+    };
+    for kind in LEARNERS {
+        check(&section(&format!("## {}", kind.name)), kind.about);
+    }
+    let named = |kinds: &mut dyn Iterator<Item = (&'static str, &'static str)>, heading: &str| {
+        let text = section(heading);
+        for (name, about) in kinds {
+            assert!(text.contains(&format!("\n| `{name}` | ")), "{name} is not under {heading}");
+            check(&text, about);
+        }
+    };
+    named(&mut loss::INTERVAL_LOSSES.iter().map(|k| (k.name, k.about)), "### Losses of 1d and average1d");
+    named(&mut loss::triangle::TRIANGLE_LOSSES.iter().map(|k| (k.name, k.about)), "### Losses of 2d");
+    named(&mut loss::simplex::SIMPLEX_LOSSES.iter().map(|k| (k.name, k.about)), "### Losses of nd");
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Export(ExportArgs),
     /// List the builtin functions
     Functions(ReportArgs),
+    /// List the types of learners with their keys, and the losses of each
+    Learners(ReportArgs),
     /// Show what this program runs on: MPI world, hosts, libraries, round-trip times, Python
     Doctor(ReportArgs),
     /// Measure the pool and the main job on the ranks at hand, beside a bare MPI loop

@@ -24,7 +24,9 @@ mod check;
 mod doctor;
 mod exit;
 mod export;
+mod figures;
 mod functions;
+mod learners;
 mod lines;
 mod new;
 mod open;
@@ -99,6 +101,7 @@ impl App {
             Command::Status(args) => done(status::status(&args)),
             Command::Export(args) => done(export::export(&args)),
             Command::Functions(args) => functions::functions(args),
+            Command::Learners(args) => learners::learners(args),
             Command::Doctor(args) => done(doctor::doctor(args)),
             Command::Bench(args) => done(bench::bench(&args)),
             Command::Completions { shell } => {

@@ -1,7 +1,7 @@
 use super::args::StatusArgs;
 use super::exit::{CommandError, Exit};
 use super::open::{Rebuilt, checkpoint_error, rebuild};
-use super::output;
+use super::{figures, output};
 use crate::checkpoint::{self, EndingKind, Loaded};
 use crate::learner::{Learner, Loss};
 use crate::report::{Align, TextTable, count, duration, loss, percent, rate};
@@ -39,17 +39,21 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
             "ending": loaded.ended.as_ref().map(|ended| ended.ending.reason.clone()),
             "holder": loaded.holder.as_ref().map(ToString::to_string),
             "notices": loaded.notices,
+            "figures": figures::json(learner),
             "live": live,
         });
         if args.failures {
             all["failures"] = loaded.failures.iter().map(failure_json).collect();
         }
         if args.learners {
-            all["by_learner"] = each(learner)
+            all["by_learner"] = figures::each(learner)
                 .zip(combos.iter())
                 .map(|(learner, combo)| {
                     let loss = crate::model::json::from_number(learner.loss(Loss::Real));
-                    json!({"parameters": combo.to_string(), "npoints": learner.npoints(), "loss": loss})
+                    json!({
+                        "parameters": combo.to_string(), "npoints": learner.npoints(), "loss": loss,
+                        "figures": figures::json(learner),
+                    })
                 })
                 .collect();
         }
@@ -61,10 +65,15 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
     }
     output::print(text(&study, &state, &loaded, learner, &goals, live.as_ref()));
     if args.learners {
-        let mut table =
-            TextTable::new(&[("parameters", Align::Left), ("points", Align::Right), ("loss", Align::Right)]);
-        for (learner, combo) in each(learner).zip(combos.iter()) {
-            table.row([combo.to_string(), count(learner.npoints() as u64), loss(learner.loss(Loss::Real))]);
+        let mut table = TextTable::new(&[
+            ("parameters", Align::Left),
+            ("points", Align::Right),
+            ("loss", Align::Right),
+            ("figures", Align::Left),
+        ]);
+        for (learner, combo) in figures::each(learner).zip(combos.iter()) {
+            let (points, loss) = (count(learner.npoints() as u64), loss(learner.loss(Loss::Real)));
+            table.row([combo.to_string(), points, loss, figures::text(learner)]);
         }
         output::print(format!("\n{table}"));
     }
@@ -86,13 +95,6 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
         output::print(format!("\n{table}"));
     }
     Ok(Exit::Done)
-}
-
-fn each(learner: &dyn Learner) -> Box<dyn Iterator<Item = &dyn Learner> + '_> {
-    match learner.children() {
-        Some(children) => Box::new(children.iter().map(AsRef::as_ref)),
-        None => Box::new(std::iter::once(learner)),
-    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -157,6 +159,10 @@ fn text(
     }
     lines.push(format!("loss     {}", loss(learner.loss(Loss::Real))));
     lines.push(format!("goal     {}", study.goal));
+    let shown = figures::text(learner);
+    if !shown.is_empty() {
+        lines.push(format!("figures  {shown}"));
+    }
     let given_up = loaded.failures.iter().filter(|failed| failed.given_up).count();
     if !loaded.failures.is_empty() {
         lines.push(format!("failures {} attempts, {given_up} points given up", loaded.failures.len()));

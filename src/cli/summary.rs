@@ -2,9 +2,8 @@
 
 use super::args::RunArgs;
 use super::exit::Exit;
-use super::output;
+use super::{figures, output};
 use crate::learner::Learner;
-use crate::model::json::from_number;
 use crate::report::{count, duration, percent};
 use crate::runner::{Ended, Finished, Outlook, Phase, StopReason};
 use crate::study::Study;
@@ -43,21 +42,13 @@ fn peak_memory() -> Option<u64> {
 /// More learners than this fill the screen.
 const FIGURES_SHOWN: usize = 12;
 
-/// What each learner has to show beside its loss, by its index.
-fn figures(learner: &dyn Learner) -> impl Iterator<Item = (usize, Vec<(&'static str, f64)>)> {
-    let children = learner.children();
-    let of = move |index: usize| children.map_or(learner, |children| children[index].as_ref()).figures();
-    (0..children.map_or(1, <[_]>::len)).map(move |index| (index, of(index)))
-}
-
 /// One line per learner that has figures: for an integral they are the result.
 fn show_figures(study: &Study, learner: &dyn Learner) {
-    let combos: Vec<_> = study.combos.iter().take(FIGURES_SHOWN).collect();
-    for (index, figures) in figures(learner).take(FIGURES_SHOWN).filter(|(_, figures)| !figures.is_empty()) {
-        let texts: Vec<String> = figures.iter().map(|(name, x)| format!("{name} {x}")).collect();
-        let combo = combos.get(index).filter(|combo| !combo.0.is_empty());
-        let whose = combo.map_or_else(String::new, |combo| format!("{combo}: "));
-        output::note(format!("{whose}{}", texts.join(", ")));
+    for (learner, combo) in figures::each(learner).zip(study.combos.iter()).take(FIGURES_SHOWN) {
+        let text = figures::text(learner);
+        if !text.is_empty() {
+            output::note(if combo.0.is_empty() { text } else { format!("{combo}: {text}") });
+        }
     }
 }
 
@@ -87,10 +78,7 @@ pub(super) fn summary(args: &RunArgs, study: &Study, finished: &Finished, worker
             "given_up": engine.given_up(),
             "left_behind": left_behind,
             "peak_memory_bytes": peak_memory(),
-            "figures": figures(engine.learner()).map(|(_, figures)| {
-                let named = figures.iter().map(|(name, x)| ((*name).to_owned(), from_number(*x)));
-                named.collect::<serde_json::Map<_, _>>()
-            }).collect::<Vec<_>>(),
+            "figures": figures::each(engine.learner()).map(figures::json).collect::<Vec<_>>(),
         }));
     } else if !args.quiet {
         let shares: Vec<String> =

@@ -167,13 +167,15 @@ impl SequenceLearner {
 
 /// `num` numbers from `start` to `stop`, computed as NumPy's `linspace` does.
 fn evenly(range: &Table) -> settings::Result<Vec<f64>> {
-    let start = range.float("start")?.ok_or_else(|| range.missing("start"))?;
-    let stop = range.float("stop")?.ok_or_else(|| range.missing("stop"))?;
-    let num = range.count("num")?.ok_or_else(|| range.missing("num"))?;
+    let help = "write it as { start = 0, stop = 1, num = 11 }, both ends included";
+    let missing = |key| range.missing(key).help(help);
+    let start = range.float("start")?.ok_or_else(|| missing("start"))?;
+    let stop = range.float("stop")?.ok_or_else(|| missing("stop"))?;
+    let num = range.count("num")?.ok_or_else(|| missing("num"))?;
     range.finish()?;
     if !(1..=MOST_ELEMENTS).contains(&num) {
         let message = format!("`{}` should be between 1 and {MOST_ELEMENTS}", range.path_of("num"));
-        return Err(range.error("num", message));
+        return Err(range.error("num", message).help(help));
     }
     let step = (stop - start) / (num.max(2) - 1) as f64;
     let at = |i| if i > 0 && i == num - 1 { stop } else { i as f64 * step + start };

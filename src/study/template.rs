@@ -96,7 +96,8 @@ pub const LEARNER_PARTS: &[Part] = &[
 type = "1d"
 # The first and the last point.
 bounds = [-1, 1]
-# What makes an interval worth refining; `default` is that of Python adaptive. With settings, a table:
+# What makes an interval worth refining (`adaptive-mpi learners` lists all losses); `default` is that of Python
+# adaptive. With settings, a table:
 # { name = "level", levels = [0.5] } looks for places where the value crosses a number.
 # loss = "interpolation_error"
 # Only whole numbers are points.
@@ -171,7 +172,8 @@ bounds = [[-1, 1], [-1, 1]]
         about: "a function of two or more variables, densely where it changes",
         text: r#"# A function of two or more variables (2 to 8): many points where it changes, few where it does not.
 type = "nd"
-# Lower and upper bound of each variable; their corners are asked first.
+# Lower and upper bound of each variable; their corners are asked first. Or, instead, points whose convex hull is the
+# domain: hull = [[0, 0], [2, 0], [0, 1]]
 bounds = [[-1, 1], [0, 10]]
 # What makes a simplex worth refining: default, uniform, std, triangle, curvature.
 # loss = "default"

@@ -180,4 +180,14 @@ pub(super) const CASES: &[Case] = &[
         13,
         "`learner.loss.exploration` should be a finite number, 0 or more",
     ),
+    // Sequences.
+    case(LEARNER, "type = \"sequence\"", 10, "`learner.sequence` is missing"),
+    case(LEARNER, "type = \"sequence\"\nsequence = 3", 12, "should be a list or a range"),
+    case(LEARNER, "type = \"sequence\"\nsequence = []", 12, "has no elements"),
+    case(LEARNER, "type = \"sequence\"\nsequence = [0, \"1\"]", 12, "learner.sequence"),
+    case(LEARNER, "type = \"sequence\"\nsequence = [0, inf]", 12, "element 1 is not finite"),
+    case(LEARNER, "type = \"sequence\"\nsequence = [[0, 0], [1]]", 12, "element 1 has 1 coordinates"),
+    case(LEARNER, "type = \"sequence\"\nsequence = { start = 0, stop = 1 }", 12, "num"),
+    case(LEARNER, "type = \"sequence\"\nsequence = { start = 0, stop = 1, num = 0 }", 12, "between 1 and"),
+    case(LEARNER, "type = \"sequence\"\nsequence = [0, 1]\nbounds = [0, 1]", 13, "unknown key `bounds`"),
 ];

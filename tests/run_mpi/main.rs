@@ -9,6 +9,7 @@
 mod study_run;
 
 mod kill;
+mod kinds;
 mod ranks;
 mod stopping;
 
