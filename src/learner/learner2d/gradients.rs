@@ -194,14 +194,15 @@ impl Gradients {
             return false;
         }
         // How steeply the values leave the tangent plane: what the deviations of the triangles are made of.
-        let mut steepest = LEAST_SLOPE / scale;
+        let mut steepest2 = (LEAST_SLOPE / scale).powi(2);
         for &Spoke { x, y, to, .. } in spokes {
             let miss = values[to as usize * dim + component] - value - gx * x - gy * y;
-            let slope2 = miss * miss / (x * x + y * y);
-            if slope2 > steepest * steepest {
-                steepest = slope2.sqrt();
+            let length2 = x * x + y * y;
+            // A division would cost more than all the rest here.
+            if miss * miss > steepest2 * length2 {
+                steepest2 = miss * miss / length2;
             }
         }
-        moved > self.tolerance * steepest
+        moved * moved > self.tolerance * self.tolerance * steepest2
     }
 }
