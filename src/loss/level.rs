@@ -1,10 +1,14 @@
 //! Losses for users who care about some values only: where a level is crossed, or what lies between two thresholds.
 
+use super::simplex::{self, SimplexLoss, SimplexLossKind, View};
 use super::{InterpolationError, IntervalLoss, IntervalLossKind, Window, weight};
 use crate::model::settings::{self, Table};
 use std::sync::Arc;
 
 /// Looks for the places where a value crosses one of some levels: roots, thresholds, contours.
+///
+/// For functions of several variables h is the D-th root of the volume of a simplex, and `resolution` 1e-3 unless said
+/// otherwise; the loss is the D-th power of what is said here, up to the exponent.
 ///
 /// An interval of length h whose line between the ends crosses a level, or may cross it within twice the
 /// estimated error of interpolation, has the loss √h down to `resolution` (fractions of the domain), and hardly any below. All others have a
@@ -38,7 +42,19 @@ pub struct Thresholded {
 pub(super) const LEVEL: IntervalLossKind = IntervalLossKind {
     name: "level",
     about: "where a value crosses one of the levels: levels, component, resolution",
-    from_settings: |table| {
+    from_settings: |table| Ok(Arc::new(Level::from_settings(table, 1e-6)?)),
+};
+
+/// The same for simplices.
+pub(super) const SIMPLEX_LEVEL: SimplexLossKind = SimplexLossKind {
+    name: "level",
+    about: LEVEL.about,
+    from_settings: |table| Ok(Arc::new(Level::from_settings(table, 1e-3)?)),
+};
+
+impl Level {
+    /// Reads `levels`, `component` and `resolution`.
+    pub(in crate::loss) fn from_settings(table: &Table, resolution: f64) -> settings::Result<Self> {
         let help = "as in { name = \"level\", levels = [0.0] }";
         let levels = table.floats("levels")?.ok_or_else(|| table.missing("levels").help(help))?;
         if levels.is_empty() || levels.iter().any(|level| !level.is_finite()) {
@@ -47,16 +63,16 @@ pub(super) const LEVEL: IntervalLossKind = IntervalLossKind {
                 .error("levels", format!("`{path}` should be one or more finite numbers"))
                 .help(help));
         }
-        let resolution = weight(table, "resolution", 1e-6)?;
+        let resolution = weight(table, "resolution", resolution)?;
         if resolution == 0.0 {
             let path = table.path_of("resolution");
             return Err(table
                 .error("resolution", format!("`{path}` should be a fraction of the domain above 0"))
                 .help("as in resolution = 1e-6"));
         }
-        Ok(Arc::new(Level { levels, component: component(table)?, resolution }))
-    },
-};
+        Ok(Self { levels, component: component(table)?, resolution })
+    }
+}
 
 pub(super) const THRESHOLDED: IntervalLossKind = IntervalLossKind {
     name: "thresholded",
@@ -120,6 +136,39 @@ impl IntervalLoss for Level {
             return elsewhere();
         }
         if h > self.resolution { h.sqrt() } else { elsewhere() }
+    }
+}
+
+impl SimplexLoss for Level {
+    fn sees_neighbors(&self) -> bool {
+        true
+    }
+
+    fn is_current(&self) -> bool {
+        true
+    }
+
+    fn splits_towards_circumcentre(&self) -> bool {
+        true
+    }
+
+    /// √V where a level may be crossed and the simplex is large, else a tenth of the second term of
+    /// [`simplex::InterpolationError`] with the weight 0.5.
+    fn evaluate(&self, view: &View<'_>) -> f64 {
+        let volume = view.volume();
+        let elsewhere = 0.05 * volume * volume.sqrt();
+        let k = self.component.min(view.value_dim() - 1);
+        let mut corners = (0..=view.dim()).map(|i| view.value(i)[k] * view.scale());
+        if corners.clone().any(|y| !y.is_finite()) {
+            return elsewhere;
+        }
+        let first = corners.next().unwrap_or(0.0);
+        let (low, high) = corners.fold((first, first), |(low, high), y| (low.min(y), high.max(y)));
+        // Twice the estimate, which is only an estimate.
+        let error = 2.0 * simplex::InterpolationError::error(view).unwrap_or(0.0) * view.scale();
+        let crossed = self.levels.iter().any(|level| (low - error..=high + error).contains(level));
+        let large = volume > self.resolution.powi(view.dim() as i32);
+        if crossed && large { volume.sqrt() } else { elsewhere }
     }
 }
 
