@@ -1,6 +1,5 @@
 //! Losses for users who care about some values only: where a level is crossed, or what lies between two thresholds.
 
-use super::simplex::{self, SimplexLoss, SimplexLossKind, View};
 use super::{InterpolationError, IntervalLoss, IntervalLossKind, Window, weight};
 use crate::model::settings::{self, Table};
 use std::sync::Arc;
@@ -43,13 +42,6 @@ pub(super) const LEVEL: IntervalLossKind = IntervalLossKind {
     name: "level",
     about: "where a value crosses one of the levels: levels, component, resolution",
     from_settings: |table| Ok(Arc::new(Level::from_settings(table, 1e-6)?)),
-};
-
-/// The same for simplices.
-pub(super) const SIMPLEX_LEVEL: SimplexLossKind = SimplexLossKind {
-    name: "level",
-    about: LEVEL.about,
-    from_settings: |table| Ok(Arc::new(Level::from_settings(table, 1e-3)?)),
 };
 
 impl Level {
@@ -136,39 +128,6 @@ impl IntervalLoss for Level {
             return elsewhere();
         }
         if h > self.resolution { h.sqrt() } else { elsewhere() }
-    }
-}
-
-impl SimplexLoss for Level {
-    fn sees_neighbors(&self) -> bool {
-        true
-    }
-
-    fn is_current(&self) -> bool {
-        true
-    }
-
-    fn splits_towards_circumcentre(&self) -> bool {
-        true
-    }
-
-    /// √V where a level may be crossed and the simplex is large, else a tenth of the second term of
-    /// [`simplex::InterpolationError`] with the weight 0.5.
-    fn evaluate(&self, view: &View<'_>) -> f64 {
-        let volume = view.volume();
-        let elsewhere = 0.05 * volume * volume.sqrt();
-        let k = self.component.min(view.value_dim() - 1);
-        let mut corners = (0..=view.dim()).map(|i| view.value(i)[k] * view.scale());
-        if corners.clone().any(|y| !y.is_finite()) {
-            return elsewhere;
-        }
-        let first = corners.next().unwrap_or(0.0);
-        let (low, high) = corners.fold((first, first), |(low, high), y| (low.min(y), high.max(y)));
-        // Twice the estimate, which is only an estimate.
-        let error = 2.0 * simplex::InterpolationError::error(view).unwrap_or(0.0) * view.scale();
-        let crossed = self.levels.iter().any(|level| (low - error..=high + error).contains(level));
-        let large = volume > self.resolution.powi(view.dim() as i32);
-        if crossed && large { volume.sqrt() } else { elsewhere }
     }
 }
 

@@ -9,6 +9,7 @@
 mod curvature;
 mod default;
 mod interpolation_error;
+mod level;
 mod measure;
 mod std;
 mod triangle;
@@ -23,7 +24,6 @@ pub use triangle::Triangle;
 pub use uniform::Uniform;
 pub use view::View;
 
-use super::level::SIMPLEX_LEVEL as LEVEL;
 use super::{LossKind, loss_from_settings};
 use crate::model::settings::{self, Table};
 use ::std::sync::Arc;
@@ -68,7 +68,7 @@ pub const SIMPLEX_LOSSES: &[SimplexLossKind] = &[
     triangle::KIND,
     curvature::KIND,
     interpolation_error::KIND,
-    LEVEL,
+    level::KIND,
 ];
 
 /// The loss that is used where a study names none: [`InterpolationError`]. Upstream's is [`GraphVolume`], which a study
