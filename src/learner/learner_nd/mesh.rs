@@ -165,11 +165,17 @@ impl<const D: usize> Mesh<D> {
         self.triangulation.insert(scaled, hint)?;
         told.push(point, value);
         if self.options.loss.sees_gradients() {
-            for (_, vertices) in self.triangulation.removed() {
-                self.slopes.count(-1.0, &vertices[..], &self.triangulation, told);
+            // In an order that does not depend on where the search for the point began: sums are rounded alike then.
+            let mut gone: Vec<&[u32]> = self.triangulation.removed().map(|(_, vertices)| vertices).collect();
+            gone.sort_unstable();
+            for vertices in gone {
+                self.slopes.count(-1.0, vertices, &self.triangulation, told);
             }
-            for id in self.triangulation.added() {
-                self.slopes.count(1.0, self.triangulation.vertices(*id), &self.triangulation, told);
+            let added = self.triangulation.added().iter();
+            let mut come: Vec<&[u32]> = added.map(|id| self.triangulation.vertices(*id)).collect();
+            come.sort_unstable();
+            for vertices in come {
+                self.slopes.count(1.0, vertices, &self.triangulation, told);
             }
         }
         let mut scratch = std::mem::take(&mut self.scratch);
