@@ -63,6 +63,11 @@ fn loss_settings(name: &str) -> SettingValue {
     })
 }
 
+/// The same of a learner of type `2d`, where `thresholded` needs nothing.
+fn triangle_loss_settings(name: &str) -> SettingValue {
+    if name == "level" { loss_settings(name) } else { SettingValue::Text(name.into()) }
+}
+
 fn line(bounds: (f64, f64), loss: Arc<dyn IntervalLoss>) -> Learner1D {
     Learner1D::new(bounds, loss).unwrap()
 }
@@ -93,12 +98,12 @@ fn all_learners() -> Vec<(String, Box<dyn Learner>)> {
     all.push(("1d, whole numbers".into(), learner::from_settings(&whole).unwrap()));
     for kind in TRIANGLE_LOSSES {
         let table = settings("2d")
-            .with("loss", SettingValue::Text(kind.name.into()))
+            .with("loss", triangle_loss_settings(kind.name))
             .with("stack_size", SettingValue::Integer(3));
         all.push((format!("2d, {}", kind.name), learner::from_settings(&table).unwrap()));
     }
     for kind in SIMPLEX_LOSSES {
-        let table = settings("nd").with("loss", SettingValue::Text(kind.name.into()));
+        let table = settings("nd").with("loss", loss_settings(kind.name));
         all.push((format!("nd, {}", kind.name), learner::from_settings(&table).unwrap()));
     }
     let nd = || Table::new("learner").with("type", SettingValue::Text("nd".into()));

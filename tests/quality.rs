@@ -216,3 +216,43 @@ fn values_beyond_a_threshold_get_fewer_points() {
     let outside = Sample::at(adaptive_mpi::model::Point::scalar(0.5));
     assert!(learner.tell(&outside, &f(0.5).into()).is_ok());
 }
+
+/// Errors of a learner for several variables, made as from a study file; without a loss, it gets the default.
+fn several(kind: &str, case: &Case, loss: Option<&str>, n: usize) -> Errors {
+    use adaptive_mpi::model::settings::{Setting, SettingValue, Table};
+    let item = |x: f64| Setting { value: SettingValue::Float(x), span: 0..0 };
+    let pair =
+        |(lo, hi): &(f64, f64)| Setting { value: SettingValue::List(vec![item(*lo), item(*hi)]), span: 0..0 };
+    let mut table = Table::new("learner")
+        .with("type", SettingValue::Text(kind.into()))
+        .with("bounds", SettingValue::List(case.bounds.iter().map(pair).collect()));
+    if let Some(loss) = loss {
+        table = table.with("loss", SettingValue::Text(loss.into()));
+    }
+    let mut learner = adaptive_mpi::learner::from_settings(&table).unwrap();
+    let told = measure::sampled(learner.as_mut(), case, n, 1);
+    measure::learner_errors(learner.as_ref(), case, &told)
+}
+
+#[test]
+fn in_two_variables_the_default_is_never_worse_than_the_grid_and_rarely_than_adaptive() {
+    let (mut rows, mut close) = (0, 0);
+    for case in functions::PLANES {
+        let ours = several("nd", case, None, 300);
+        let grid = measure::grid_errors(case, 300);
+        assert!(not_above(ours.l2, 1.1 * grid.l2), "{}: {ours:?} {grid:?}", case.name);
+        let adaptive = [("2d", "default"), ("nd", "default"), ("nd", "curvature")];
+        let best = adaptive.map(|(kind, loss)| several(kind, case, Some(loss), 300).l2);
+        rows += 1;
+        close += u32::from(not_above(ours.l2, 1.1 * best.into_iter().fold(f64::INFINITY, f64::min)));
+    }
+    assert!(close * 10 >= rows * 9, "{close} of {rows}");
+}
+
+#[test]
+fn in_three_variables_the_default_is_never_worse_than_the_grid() {
+    for case in functions::SPACES {
+        let (ours, grid) = (several("nd", case, None, 125), measure::grid_errors(case, 125));
+        assert!(not_above(ours.l2, 1.1 * grid.l2), "{}: {ours:?} {grid:?}", case.name);
+    }
+}

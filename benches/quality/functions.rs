@@ -1,4 +1,4 @@
-//! What is sampled: functions of one variable, with and without features that are hard to find.
+//! What is sampled: functions of one, two and three variables, with and without features that are hard to find.
 
 /// A function, its domain, and how it is called in the tables.
 #[derive(Clone, Copy)]
@@ -138,6 +138,200 @@ pub(crate) const LINES: &[Case] = &[
         "vector: cos(12x), sin(12x), x",
         &[(-1.0, 1.0)],
         |x, y| y.extend([(12.0 * x[0]).cos(), (12.0 * x[0]).sin(), x[0]]),
+        false,
+    ),
+];
+
+const SQUARE: &[(f64, f64)] = &[(-1.0, 1.0), (-1.0, 1.0)];
+const CUBE: &[(f64, f64)] = &[(-1.0, 1.0), (-1.0, 1.0), (-1.0, 1.0)];
+
+/// Square of the distance from a point.
+fn squared_distance(x: &[f64], from: &[f64]) -> f64 {
+    x.iter().zip(from).map(|(x, c)| (x - c).powi(2)).sum()
+}
+
+/// A Gaussian of height 1 around a point.
+fn bump(x: &[f64], centre: &[f64], width: f64) -> f64 {
+    (-squared_distance(x, centre) / (width * width)).exp()
+}
+
+/// A ridge of height 1 where the distance from the origin is about 0.75.
+fn shell(x: &[f64], a: f64) -> f64 {
+    let q = x.iter().map(|x| x * x).sum::<f64>() - 0.75 * 0.75;
+    (-q * q / a.powi(4)).exp()
+}
+
+fn step(there: bool) -> f64 {
+    f64::from(u8::from(there))
+}
+
+/// Functions of two variables.
+pub(crate) const PLANES: &[Case] = &[
+    case("ring a=0.2 d=0.75", SQUARE, |x, y| y.push(x[0] + shell(x, 0.2)), true),
+    case("ring a=0.4 d=0.75", SQUARE, |x, y| y.push(x[0] + shell(x, 0.4)), true),
+    case("gaussian w=0.2 off centre", SQUARE, |x, y| y.push(bump(x, &[0.3, -0.2], 0.2)), true),
+    case("tanh(10(x+0.4y))", SQUARE, |x, y| y.push((10.0 * (x[0] + 0.4 * x[1])).tanh()), true),
+    case("sin(4x)cos(3y)", SQUARE, |x, y| y.push((4.0 * x[0]).sin() * (3.0 * x[1]).cos()), true),
+    case("x^2+y^2", SQUARE, |x, y| y.push(x[0] * x[0] + x[1] * x[1]), false),
+    case("exp(x+y/2)", &[(0.0, 3.0), (-1.0, 1.3)], |x, y| y.push((x[0] + 0.5 * x[1]).exp()), false),
+    case(
+        "saddle x^2 y-y^3/3",
+        &[(-1.0, 1.2), (-1.1, 1.0)],
+        |x, y| y.push(x[0] * x[0] * x[1] - x[1].powi(3) / 3.0),
+        false,
+    ),
+    case(
+        "peak of width 0.05 at (0.137, 0.291)",
+        SQUARE,
+        |x, y| {
+            y.push(1.0 / (1.0 + squared_distance(x, &[0.137, 0.291]) / 0.0025));
+        },
+        false,
+    ),
+    case(
+        "narrow gaussian w=0.03 on a wide one",
+        SQUARE,
+        |x, y| {
+            y.push(bump(x, &[-0.2, 0.1], 0.6) + 0.5 * bump(x, &[0.43, -0.37], 0.03));
+        },
+        false,
+    ),
+    case("flat, one gaussian w=0.08", SQUARE, |x, y| y.push(bump(x, &[-0.41, 0.53], 0.08)), false),
+    case("sin(12x+7y)", SQUARE, |x, y| y.push((12.0 * x[0] + 7.0 * x[1]).sin()), false),
+    case(
+        "chirp sin(8(x^2+y))",
+        &[(0.0, 1.5), (0.0, 1.0)],
+        |x, y| y.push((8.0 * (x[0] * x[0] + x[1])).sin()),
+        false,
+    ),
+    case(
+        "waves cos(12r)/(1+2r)",
+        &[(-1.0, 1.1), (-1.0, 1.0)],
+        |x, y| {
+            let r = squared_distance(x, &[0.1, -0.2]).sqrt();
+            y.push((12.0 * r).cos() / (1.0 + 2.0 * r));
+        },
+        false,
+    ),
+    case("cone, a kink in a point", SQUARE, |x, y| y.push(squared_distance(x, &[0.23, -0.11]).sqrt()), false),
+    case(
+        "kink along a circle",
+        SQUARE,
+        |x, y| y.push((squared_distance(x, &[0.1, 0.05]).sqrt() - 0.61).abs()),
+        false,
+    ),
+    case("kink along a line, abs(x+0.3y-0.1)", SQUARE, |x, y| y.push((x[0] + 0.3 * x[1] - 0.1).abs()), false),
+    case(
+        "jump along a circle",
+        SQUARE,
+        |x, y| {
+            y.push(0.3 * x[0] + step(squared_distance(x, &[0.1, 0.05]) < 0.36));
+        },
+        false,
+    ),
+    case(
+        "jump along a curve, on waves",
+        SQUARE,
+        |x, y| {
+            y.push(0.5 * (3.0 * x[0] + x[1]).sin() + step(x[1] > 0.4 * (3.0 * x[0]).sin()));
+        },
+        false,
+    ),
+    case(
+        "boundary layer of width 0.02",
+        &[(0.0, 1.0), (0.0, 1.0)],
+        |x, y| {
+            y.push(x[1] + (-x[0] / 0.02).exp());
+        },
+        false,
+    ),
+    case(
+        "root of the distance",
+        SQUARE,
+        |x, y| y.push(squared_distance(x, &[-0.37, 0.21]).sqrt().sqrt()),
+        false,
+    ),
+    case(
+        "smooth with noise of 1e-3",
+        SQUARE,
+        |x, y| {
+            y.push((2.0 * x[0]).sin() * x[1] + bump(x, &[0.2, 0.1], 0.15) + 1e-3 * hash(x[0] + 3.7 * x[1]));
+        },
+        false,
+    ),
+    case(
+        "vector: gaussian, wave, ramp",
+        SQUARE,
+        |x, y| {
+            y.extend([bump(x, &[0.31, 0.4], 0.1), 0.5 * (4.0 * x[1]).sin(), (8.0 * (x[0] - x[1])).tanh()]);
+        },
+        false,
+    ),
+    case(
+        "unknown in a disc",
+        SQUARE,
+        |x, y| {
+            let known = squared_distance(x, &[0.25, 0.1]) > 0.16;
+            y.push(if known { bump(x, &[-0.4, -0.3], 0.3) + 0.3 * x[1] } else { f64::NAN });
+        },
+        false,
+    ),
+    case(
+        "unknown beyond a line",
+        SQUARE,
+        |x, y| {
+            let known = x[0] + 0.7 * x[1] < 0.31;
+            y.push(if known { (3.0 * x[0]).sin() * x[1] } else { f64::NAN });
+        },
+        false,
+    ),
+];
+
+/// Functions of three variables.
+pub(crate) const SPACES: &[Case] = &[
+    case("sphere a=0.4 d=0.75", CUBE, |x, y| y.push(x[0] + x[2] * x[2] + shell(x, 0.4)), true),
+    case("gaussian w=0.35", CUBE, |x, y| y.push(bump(x, &[0.2, -0.1, 0.3], 0.35)), true),
+    case("sin(3x+y+2z)", CUBE, |x, y| y.push((3.0 * x[0] + x[1] + 2.0 * x[2]).sin()), true),
+    case("x^2+y^2+z^2", CUBE, |x, y| y.push(x.iter().map(|x| x * x).sum()), false),
+    case("exp(x+y/2-z)", CUBE, |x, y| y.push((x[0] + 0.5 * x[1] - x[2]).exp()), false),
+    case("tanh(6(x+y/2+z/3))", CUBE, |x, y| y.push((6.0 * (x[0] + 0.5 * x[1] + x[2] / 3.0)).tanh()), false),
+    case(
+        "peak of width 0.2",
+        CUBE,
+        |x, y| {
+            y.push(1.0 / (1.0 + squared_distance(x, &[0.137, 0.291, -0.33]) / 0.04));
+        },
+        false,
+    ),
+    case(
+        "narrow gaussian w=0.12 on a wide one",
+        CUBE,
+        |x, y| {
+            y.push(bump(x, &[-0.2, 0.1, 0.0], 0.8) + 0.5 * bump(x, &[0.43, -0.37, 0.21], 0.12));
+        },
+        false,
+    ),
+    case(
+        "cone, a kink in a point",
+        CUBE,
+        |x, y| y.push(squared_distance(x, &[0.23, -0.11, 0.3]).sqrt()),
+        false,
+    ),
+    case("kink along a plane", CUBE, |x, y| y.push((x[0] + 0.3 * x[1] - 0.2 * x[2] - 0.1).abs()), false),
+    case(
+        "jump along a sphere",
+        CUBE,
+        |x, y| {
+            y.push(0.3 * x[0] + step(squared_distance(x, &[0.1, 0.05, 0.0]) < 0.36));
+        },
+        false,
+    ),
+    case(
+        "vector: gaussian, wave",
+        CUBE,
+        |x, y| {
+            y.extend([bump(x, &[0.31, 0.4, -0.2], 0.3), 0.5 * (3.0 * x[1]).sin()]);
+        },
         false,
     ),
 ];

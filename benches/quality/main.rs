@@ -7,6 +7,8 @@
 mod functions;
 mod measure;
 mod picture;
+mod points;
+mod several;
 mod table;
 
 use adaptive_mpi::learner::{self, Learner};
@@ -32,13 +34,18 @@ struct Row {
 
 /// A learner for a function, made as from a study file.
 fn learner_for(case: &Case, loss: &str) -> Box<dyn Learner> {
+    learner_of(if case.bounds.len() == 1 { "1d" } else { "nd" }, case, loss)
+}
+
+/// A learner of some kind.
+fn learner_of(kind: &str, case: &Case, loss: &str) -> Box<dyn Learner> {
     let item = |x: f64| Setting { value: SettingValue::Float(x), span: 0..0 };
     let pair = |&(lo, hi): &(f64, f64)| vec![item(lo), item(hi)];
-    let (kind, bounds) = match case.bounds {
-        [only] => ("1d", pair(only)),
+    let bounds = match case.bounds {
+        [only] => pair(only),
         many => {
             let list = |bounds| Setting { value: SettingValue::List(pair(bounds)), span: 0..0 };
-            ("nd", many.iter().map(list).collect())
+            many.iter().map(list).collect()
         }
     };
     let table = Table::new("learner")
@@ -61,7 +68,7 @@ fn rows() -> Vec<Row> {
     let row = |case: &'static Case, n| Row {
         case,
         n,
-        grid: measure::line_errors(case, &measure::uniform(case, n)),
+        grid: measure::grid_errors(case, n),
         learners: LOSSES.iter().map(|loss| measured(case, loss, n, 1)).collect(),
     };
     functions::LINES.iter().flat_map(|case| POINTS.map(|n| row(case, n))).collect()
@@ -69,10 +76,17 @@ fn rows() -> Vec<Row> {
 
 #[expect(clippy::print_stdout, reason = "the script writes it to a file")]
 fn main() {
-    let rows = rows();
     match std::env::args().nth(1).as_deref() {
-        Some("picture") => print!("{}", picture::svg(&rows)),
+        Some("picture") => print!("{}", picture::svg(&picture::lines(&rows()))),
+        Some("picture-2d") => print!("{}", picture::svg(&picture::plane(&several::PLANE))),
+        Some("several") => {
+            for plan in [several::PLANE, several::SPACE] {
+                println!("{}", plan.tables(&plan.rows()));
+            }
+            println!("{}", several::in_flight());
+        }
         _ => {
+            let rows = rows();
             println!("{}", table::summary(&rows));
             println!("{}", table::by_function(&rows));
             println!("{}", table::in_flight());

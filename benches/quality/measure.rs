@@ -1,7 +1,7 @@
 //! Runs a learner on a function and measures the error of the linear interpolant of what it was told.
 
 use super::functions::Case;
-use adaptive_mpi::learner::Learner;
+use adaptive_mpi::learner::{Learner, learner_nd};
 use adaptive_mpi::model::{Point, Sample, Value};
 
 /// Maximum and root mean square of a difference, over all cells and components.
@@ -100,7 +100,10 @@ pub(crate) fn uniform(case: &Case, n: usize) -> Told {
         .collect()
 }
 
-/// Errors of an interpolant, which appends its components at a point; NaN counts as infinitely wrong.
+/// What a value counts that the interpolant does not know, though the function does: about the range of the functions.
+const UNKNOWN: f64 = 1.0;
+
+/// Errors of an interpolant, which appends its components at a point. Cells whose value is NaN don't count.
 pub(crate) fn errors(case: &Case, mut interpolant: impl FnMut(&[f64], &mut Vec<f64>)) -> Errors {
     let (mut exact, mut got) = (Vec::new(), Vec::new());
     let (mut linf, mut squares, mut count) = (0.0f64, 0.0, 0usize);
@@ -109,8 +112,8 @@ pub(crate) fn errors(case: &Case, mut interpolant: impl FnMut(&[f64], &mut Vec<f
         got.clear();
         (case.function)(at, &mut exact);
         interpolant(at, &mut got);
-        for (a, b) in exact.iter().zip(&got) {
-            let error = if b.is_nan() { f64::INFINITY } else { (a - b).abs() };
+        for (a, b) in exact.iter().zip(&got).filter(|(exact, _)| !exact.is_nan()) {
+            let error = if b.is_nan() { UNKNOWN } else { (a - b).abs() };
             linf = linf.max(error);
             squares += error * error;
             count += 1;
@@ -142,4 +145,24 @@ pub(crate) fn learner_errors(learner: &dyn Learner, case: &Case, told: &Told) ->
     errors(case, |at, out| {
         learner.interpolate(at, out);
     })
+}
+
+/// Errors of the linear interpolant over the Delaunay triangulation of some points, in the unit cube.
+pub(crate) fn scattered_errors(case: &Case, told: &Told) -> Errors {
+    let mut learner = match learner_nd::cuboid(case.bounds, learner_nd::Options::default()) {
+        Ok(learner) => learner,
+        Err(error) => unreachable!("{error}"),
+    };
+    for (point, y) in told {
+        if let Err(error) = learner.tell(&Sample::at(point.clone()), &Value::vector(y)) {
+            unreachable!("{}: {error}", case.name);
+        }
+    }
+    learner_errors(learner.as_ref(), case, told)
+}
+
+/// Errors of `n` points that don't look at the function: a regular grid.
+pub(crate) fn grid_errors(case: &Case, n: usize) -> Errors {
+    let told = uniform(case, n);
+    if case.bounds.len() == 1 { line_errors(case, &told) } else { scattered_errors(case, &told) }
 }

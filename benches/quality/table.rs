@@ -10,8 +10,8 @@ const EXACT: f64 = 1e-12;
 /// How much worse than the grid counts as worse.
 const TOLERANCE: f64 = 1.1;
 
-type Part = fn(&Errors) -> f64;
-const PARTS: [(&str, Part); 2] = [("Linf", |errors| errors.linf), ("L2", |errors| errors.l2)];
+pub(super) type Part = fn(&Errors) -> f64;
+pub(super) const PARTS: [(&str, Part); 2] = [("Linf", |errors| errors.linf), ("L2", |errors| errors.l2)];
 
 /// The smallest error of adaptive's losses.
 fn best(row: &Row, part: Part) -> f64 {
@@ -22,15 +22,15 @@ fn best(row: &Row, part: Part) -> f64 {
 const MOST: f64 = 1000.0;
 
 /// How many times smaller than `other` an error is; 1 where both are rounding errors.
-fn gain(error: f64, other: f64) -> f64 {
+pub(super) fn gain(error: f64, other: f64) -> f64 {
     (other.max(EXACT) / error.max(EXACT)).clamp(1.0 / MOST, MOST)
 }
 
-fn number(error: f64) -> String {
+pub(super) fn number(error: f64) -> String {
     if error < EXACT { "exact".into() } else { format!("{error:.2e}") }
 }
 
-fn factor(gain: f64) -> String {
+pub(super) fn factor(gain: f64) -> String {
     match gain {
         gain if gain >= MOST => "> 1000".into(),
         gain if gain <= 1.0 / MOST => "< 0.001".into(),
@@ -41,7 +41,7 @@ fn factor(gain: f64) -> String {
 }
 
 /// Geometric mean.
-fn mean(gains: impl Iterator<Item = f64>) -> f64 {
+pub(super) fn mean(gains: impl Iterator<Item = f64>) -> f64 {
     let (mut sum, mut count) = (0.0, 0.0);
     for gain in gains {
         sum += gain.ln();

@@ -6,6 +6,9 @@ use std::sync::Arc;
 
 /// Looks for the places where a value crosses one of some levels: roots, thresholds, contours.
 ///
+/// For functions of several variables h is the D-th root of the volume of a simplex, and `resolution` 1e-3 unless said
+/// otherwise; the loss is the D-th power of what is said here, up to the exponent.
+///
 /// An interval of length h whose line between the ends crosses a level, or may cross it within twice the
 /// estimated error of interpolation, has the loss √h down to `resolution` (fractions of the domain), and hardly any below. All others have a
 /// tenth of the second term of [`InterpolationError`], so that crossings which nobody has seen yet are found with time.
@@ -38,7 +41,12 @@ pub struct Thresholded {
 pub(super) const LEVEL: IntervalLossKind = IntervalLossKind {
     name: "level",
     about: "where a value crosses one of the levels: levels, component, resolution",
-    from_settings: |table| {
+    from_settings: |table| Ok(Arc::new(Level::from_settings(table, 1e-6)?)),
+};
+
+impl Level {
+    /// Reads `levels`, `component` and `resolution`.
+    pub(in crate::loss) fn from_settings(table: &Table, resolution: f64) -> settings::Result<Self> {
         let help = "as in { name = \"level\", levels = [0.0] }";
         let levels = table.floats("levels")?.ok_or_else(|| table.missing("levels").help(help))?;
         if levels.is_empty() || levels.iter().any(|level| !level.is_finite()) {
@@ -47,16 +55,16 @@ pub(super) const LEVEL: IntervalLossKind = IntervalLossKind {
                 .error("levels", format!("`{path}` should be one or more finite numbers"))
                 .help(help));
         }
-        let resolution = weight(table, "resolution", 1e-6)?;
+        let resolution = weight(table, "resolution", resolution)?;
         if resolution == 0.0 {
             let path = table.path_of("resolution");
             return Err(table
                 .error("resolution", format!("`{path}` should be a fraction of the domain above 0"))
                 .help("as in resolution = 1e-6"));
         }
-        Ok(Arc::new(Level { levels, component: component(table)?, resolution }))
-    },
-};
+        Ok(Self { levels, component: component(table)?, resolution })
+    }
+}
 
 pub(super) const THRESHOLDED: IntervalLossKind = IntervalLossKind {
     name: "thresholded",

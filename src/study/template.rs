@@ -160,7 +160,7 @@ type = "2d"
 bounds = [[-1, 1], [-1, 1]]
 # What makes a triangle worth refining: default, uniform, resolution, minimize_triangle_surface, thresholded,
 # triangle. A loss with settings is a table: { name = "resolution", min_distance = 0.01 }
-# loss = "default"
+# loss = "interpolation_error"
 # Points chosen from one state; 1 uses every value for the very next point.
 # stack_size = 10
 # Height of the domain against its width, as triangles are judged: above 1 resolves y more finely than x.
@@ -176,7 +176,7 @@ type = "nd"
 # domain: hull = [[0, 0], [2, 0], [0, 1]]
 bounds = [[-1, 1], [0, 10]]
 # What makes a simplex worth refining: default, uniform, std, triangle, curvature.
-# loss = "default"
+# loss = "interpolation_error"
 # Narrow simplices across steep slopes.
 # anisotropic = false
 "#,

@@ -324,13 +324,14 @@ impl Learner2D {
 
     fn plan_from(&self, field: &Field, wanted: usize, hint: impl Fn(SimplexId) -> Hint) -> Plan {
         let mut plan = Plan::default();
+        let towards_circumcentre = self.loss.splits_towards_circumcentre();
         // Two triangles may share the side that both would be cut through.
         let mut chosen = rustc_hash::FxHashSet::default();
         for (id, loss) in field.ranked() {
             if plan.candidates.len() >= wanted {
                 break;
             }
-            let point = self.domain.choose(field.corners(id));
+            let point = self.domain.choose(field.corners(id), towards_circumcentre);
             if self.known.contains_key(&key(point)) {
                 plan.hopeless.push(id);
             } else if chosen.insert(key(point)) {

@@ -1,16 +1,18 @@
 //! The point at which a simplex is split.
 
-use crate::geometry::simplex::{barycentric, circumsphere, longest_edge};
+use crate::geometry::simplex::{Weights, barycentric, circumsphere, longest_edge};
 
 /// How far outside of the simplex its circumcentre may lie and still count as inside, in barycentric coordinates.
 /// The circumcentre of a right-angled triangle lies on its longest side.
 const TOLERANCE: f64 = 1e-8;
 
 /// Where to split a simplex.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Choice {
     /// In the mean of its corners.
     Centroid,
+    /// Between the corners, with these weights.
+    Between(Weights),
     /// In the middle of the edge between these two corners.
     Edge(usize, usize),
 }
@@ -18,14 +20,22 @@ pub(super) enum Choice {
 /// The centroid of a well-shaped simplex, one that holds the centre of its circumsphere; else the middle of its
 /// longest edge, of equal ones the first (upstream: `choose_point_in_simplex`).
 ///
+/// With `towards_circumcentre`, a well-shaped simplex is split half-way between its centroid and the centre of its
+/// circumsphere, which is as far as possible from all vertices around: simplices stay rounder, and the interpolant of as
+/// many points is better by some percent.
+///
 /// `corners` are the coordinates of the D + 1 corners, one after the other, in which lengths are measured. O(D^3).
 #[inline]
-pub(super) fn choose<const D: usize>(corners: &[f64]) -> Choice {
+pub(super) fn choose<const D: usize>(corners: &[f64], towards_circumcentre: bool) -> Choice {
     let mut centre = [0.0; D];
-    let well_shaped = circumsphere(corners, D, &mut centre).is_some()
-        && barycentric(corners, D, &centre).is_some_and(|weights| weights.iter().all(|b| *b >= -TOLERANCE));
-    if well_shaped {
-        return Choice::Centroid;
+    let weights = circumsphere(corners, D, &mut centre).and_then(|_| barycentric(corners, D, &centre));
+    if let Some(mut weights) = weights.filter(|weights| weights.iter().all(|b| *b >= -TOLERANCE)) {
+        if !towards_circumcentre {
+            return Choice::Centroid;
+        }
+        let even = 1.0 / (D + 1) as f64;
+        weights.iter_mut().for_each(|weight| *weight = 0.5 * (*weight + even));
+        return Choice::Between(weights);
     }
     let (i, j) = longest_edge(corners, D);
     Choice::Edge(i, j)
@@ -40,6 +50,13 @@ impl Choice {
                 let (a, b) = (corner(i), corner(j));
                 // Adding 0.0 turns -0.0 into 0.0: they are the same point.
                 std::array::from_fn(|axis| (a[axis] + b[axis]) / 2.0 + 0.0)
+            }
+            Self::Between(weights) => {
+                let mut sum = [0.0; D];
+                for (i, weight) in weights.iter().enumerate() {
+                    sum.iter_mut().zip(corner(i)).for_each(|(sum, x)| *sum += x * weight);
+                }
+                sum.map(|sum| sum + 0.0)
             }
             Self::Centroid => {
                 let mut sum = [0.0; D];
@@ -57,8 +74,8 @@ mod tests {
     use super::*;
 
     fn chosen<const D: usize>(corners: &[[f64; D]]) -> (Choice, [f64; D]) {
-        let choice = choose::<D>(corners.as_flattened());
-        (choice, choice.point(|i| corners[i]))
+        let choice = choose::<D>(corners.as_flattened(), false);
+        (choice.clone(), choice.point(|i| corners[i]))
     }
 
     #[test]
@@ -66,6 +83,15 @@ mod tests {
         assert_eq!(chosen(&[[0.0, 0.0], [1.0, 0.0], [0.5, 0.8]]).0, Choice::Centroid);
         let corners = [[0.0; 3], [1.0, 0.0, 0.0], [0.5, 1.0, 0.0], [0.5, 0.4, 1.0]];
         assert_eq!(chosen(&corners).0, Choice::Centroid);
+    }
+
+    #[test]
+    fn towards_the_circumcentre_a_right_angle_is_split_near_its_longest_side() {
+        let corners: [[f64; 2]; 3] = [[0.0, 0.0], [0.0, 3.0], [3.0, 0.0]];
+        let point = choose::<2>(corners.as_flattened(), true).point(|i| corners[i]);
+        assert!(point.iter().all(|x| (x - 1.25).abs() < 1e-12), "{point:?}");
+        let obtuse = [[0.0, 0.0], [0.4, 0.1], [1.0, 0.0]];
+        assert_eq!(choose::<2>(obtuse.as_flattened(), true), Choice::Edge(0, 2));
     }
 
     #[test]

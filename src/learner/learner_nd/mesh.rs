@@ -6,6 +6,7 @@ use super::Options;
 use super::choose::choose;
 use super::inside::{Corners, Inside, Pending};
 use super::rank::Rank;
+use super::slopes::Slopes;
 use super::stretch::Stretch;
 use super::told::Told;
 use crate::geometry::{InsertError, SimplexId, Triangulation};
@@ -74,6 +75,8 @@ pub(super) struct Split<const D: usize> {
 pub(super) struct Mesh<const D: usize> {
     options: Arc<Options>,
     triangulation: Triangulation<D>,
+    /// Kept if the loss looks at them.
+    slopes: Slopes<D>,
     cells: Vec<Cell<D>>,
     queue: IndexedHeap<Rank<D>>,
     real: IndexedHeap<u64>,
@@ -96,6 +99,7 @@ struct Trial<const D: usize> {
 struct Scratch<const D: usize> {
     points: Vec<f64>,
     values: Vec<f64>,
+    gradients: Vec<f64>,
     freed: Vec<Pending<D>>,
     removed: Vec<SimplexId>,
     added: Vec<SimplexId>,
@@ -108,6 +112,7 @@ impl<const D: usize> Mesh<D> {
         let mut mesh = Self {
             options,
             triangulation,
+            slopes: Slopes::default(),
             cells: Vec::new(),
             queue: IndexedHeap::default(),
             real: IndexedHeap::default(),
@@ -117,7 +122,12 @@ impl<const D: usize> Mesh<D> {
             scratch: Scratch::default(),
         };
         let all: Vec<SimplexId> = mesh.triangulation.simplices().collect();
-        all.iter().for_each(|id| mesh.clear(*id));
+        for id in &all {
+            mesh.clear(*id);
+            if mesh.options.loss.sees_gradients() {
+                mesh.slopes.count(1.0, mesh.triangulation.vertices(*id), &mesh.triangulation, told);
+            }
+        }
         mesh.recompute_all(told);
         mesh
     }
@@ -154,6 +164,20 @@ impl<const D: usize> Mesh<D> {
         let hint = hint.filter(|id| self.triangulation.is_alive(*id));
         self.triangulation.insert(scaled, hint)?;
         told.push(point, value);
+        if self.options.loss.sees_gradients() {
+            // In an order that does not depend on where the search for the point began: sums are rounded alike then.
+            let mut gone: Vec<&[u32]> = self.triangulation.removed().map(|(_, vertices)| vertices).collect();
+            gone.sort_unstable();
+            for vertices in gone {
+                self.slopes.count(-1.0, vertices, &self.triangulation, told);
+            }
+            let added = self.triangulation.added().iter();
+            let mut come: Vec<&[u32]> = added.map(|id| self.triangulation.vertices(*id)).collect();
+            come.sort_unstable();
+            for vertices in come {
+                self.slopes.count(1.0, vertices, &self.triangulation, told);
+            }
+        }
         let mut scratch = std::mem::take(&mut self.scratch);
         let Scratch { freed, removed, added, .. } = &mut scratch;
         removed.clear();
@@ -238,8 +262,8 @@ impl<const D: usize> Mesh<D> {
     }
 
     /// Computes the loss of a cell. The queues are left to the caller.
-    fn refresh(&mut self, id: SimplexId, told: &Told<D>, anew: bool) {
-        let Scratch { points, values, .. } = &mut self.scratch;
+    fn refresh(&mut self, id: SimplexId, told: &Told<D>, made_anew: bool) {
+        let Scratch { points, values, gradients, .. } = &mut self.scratch;
         points.clear();
         values.clear();
         let multiplier = told.range.multiplier();
@@ -251,11 +275,20 @@ impl<const D: usize> Mesh<D> {
         if self.options.loss.sees_neighbors() {
             (0..=D).filter_map(|k| self.triangulation.opposing_vertex(id, k)).for_each(see);
         }
+        gradients.clear();
+        if self.options.loss.sees_gradients() {
+            let corners = self.triangulation.vertices(id).iter();
+            corners.for_each(|vertex| self.slopes.append(*vertex, told.dim, multiplier, gradients));
+        }
         let cell = &mut self.cells[id as usize];
-        cell.loss = self.options.loss.evaluate(&View::new(D, points, told.dim, values, cell.volume));
+        let view = View::new(D, points, told.dim, values, cell.volume)
+            .with_gradients(gradients)
+            .with_scale(1.0 / multiplier);
+        cell.loss = self.options.loss.evaluate(&view);
         let urgency = cell.urgency();
+        let anew = made_anew || self.options.loss.is_current();
         cell.queued = if anew { urgency } else { cell.queued.max(urgency) };
-        cell.spent &= !anew;
+        cell.spent &= !made_anew;
         let density = cell.density();
         cell.inside.set_density(density, anew);
     }
@@ -390,7 +423,8 @@ impl<const D: usize> Mesh<D> {
         {
             corners.scaled.iter_mut().for_each(|corner| *corner = stretch.apply(corner));
         }
-        let choice = choose::<D>(corners.scaled.as_flattened());
+        let choice =
+            choose::<D>(corners.scaled.as_flattened(), self.options.loss.splits_towards_circumcentre());
         let improvement = if cell.loss == f64::INFINITY { f64::INFINITY } else { share };
         Some((Split { point: choice.point(|i| corners.user[i]), improvement, cell: id }, part))
     }

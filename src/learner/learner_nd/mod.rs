@@ -13,6 +13,7 @@ mod mesh;
 mod range;
 mod rank;
 mod settings;
+mod slopes;
 mod span;
 mod start;
 mod stretch;

@@ -8,6 +8,8 @@
 
 mod curvature;
 mod default;
+mod interpolation_error;
+mod level;
 mod measure;
 mod std;
 mod triangle;
@@ -16,6 +18,7 @@ mod view;
 
 pub use curvature::Curvature;
 pub use default::GraphVolume;
+pub use interpolation_error::InterpolationError;
 pub use std::Std;
 pub use triangle::Triangle;
 pub use uniform::Uniform;
@@ -33,6 +36,23 @@ pub trait SimplexLoss: Send + Sync {
         false
     }
 
+    /// Whether the loss looks at the gradients at the corners, as the simplices around them give them.
+    fn sees_gradients(&self) -> bool {
+        false
+    }
+
+    /// Whether a simplex waits with the loss that it has now. Otherwise it waits with the greatest that it has had since it
+    /// was made, as upstream.
+    fn is_current(&self) -> bool {
+        false
+    }
+
+    /// Whether a well-shaped simplex is split half-way between its centroid and the centre of its circumsphere, not in
+    /// its centroid as upstream.
+    fn splits_towards_circumcentre(&self) -> bool {
+        false
+    }
+
     /// The loss of a simplex: zero or more; what is infinite or NaN is ranked by its volume.
     fn evaluate(&self, simplex: &View<'_>) -> f64;
 }
@@ -41,12 +61,20 @@ pub trait SimplexLoss: Send + Sync {
 pub type SimplexLossKind = LossKind<dyn SimplexLoss>;
 
 /// All losses that a study file can name for a learner of type `nd`.
-pub const SIMPLEX_LOSSES: &[SimplexLossKind] =
-    &[default::KIND, uniform::KIND, std::KIND, triangle::KIND, curvature::KIND];
+pub const SIMPLEX_LOSSES: &[SimplexLossKind] = &[
+    default::KIND,
+    uniform::KIND,
+    std::KIND,
+    triangle::KIND,
+    curvature::KIND,
+    interpolation_error::KIND,
+    level::KIND,
+];
 
-/// The loss that is used where a study names none: the volume of the simplex in the space of points and values.
+/// The loss that is used where a study names none: [`InterpolationError`]. Upstream's is [`GraphVolume`], which a study
+/// names `default`.
 pub fn default_simplex_loss() -> Arc<dyn SimplexLoss> {
-    Arc::new(GraphVolume)
+    Arc::new(InterpolationError::default())
 }
 
 /// Reads `loss` of a learner's table: a name, or a table with a `name` and parameters; the default if absent.
@@ -102,10 +130,13 @@ mod tests {
     }
 
     #[test]
-    fn every_registered_loss_can_be_made_by_its_bare_name() {
+    fn every_loss_without_parameters_can_be_made_by_its_bare_name() {
         for kind in SIMPLEX_LOSSES {
             let table = Table::new("learner").with("loss", SettingValue::Text(kind.name.into()));
-            let loss = simplex_loss_from_settings(&table).unwrap();
+            let Ok(loss) = simplex_loss_from_settings(&table) else {
+                assert_eq!(kind.name, "level", "{} needs no parameters", kind.name);
+                continue;
+            };
             let value = loss.evaluate(&triangle(loss.sees_neighbors()));
             assert!(value > 0.0 && value.is_finite(), "{}: {value}", kind.name);
         }
@@ -122,9 +153,10 @@ mod tests {
     }
 
     #[test]
-    fn a_nan_value_makes_every_loss_of_values_nan() {
+    fn a_nan_value_makes_every_loss_of_upstream_nan() {
         let values = [0.0, f64::NAN, 2.0, 5.0];
-        for kind in SIMPLEX_LOSSES.iter().filter(|kind| kind.name != "uniform") {
+        let ours = ["uniform", "interpolation_error", "level"];
+        for kind in SIMPLEX_LOSSES.iter().filter(|kind| !ours.contains(&kind.name)) {
             let loss = (kind.from_settings)(&Table::new("learner.loss")).unwrap();
             assert!(loss.evaluate(&View::new(2, &POINTS, 1, &values, 0.5)).is_nan(), "{}", kind.name);
         }

@@ -9,6 +9,8 @@ pub struct View<'a> {
     value_dim: usize,
     values: &'a [f64],
     volume: f64,
+    gradients: &'a [f64],
+    scale: f64,
 }
 
 impl<'a> View<'a> {
@@ -17,7 +19,34 @@ impl<'a> View<'a> {
     pub fn new(dim: usize, points: &'a [f64], value_dim: usize, values: &'a [f64], volume: f64) -> Self {
         debug_assert!(points.len() > dim * dim && points.len().is_multiple_of(dim));
         debug_assert!(values.len() == points.len() / dim * value_dim);
-        Self { dim, points, value_dim, values, volume }
+        Self { dim, points, value_dim, values, volume, gradients: &[], scale: 1.0 }
+    }
+
+    /// The same simplex where a scaled value of 1 is this much in the units of the function.
+    #[inline]
+    #[must_use]
+    pub fn with_scale(self, scale: f64) -> Self {
+        Self { scale, ..self }
+    }
+
+    /// What a scaled value is multiplied by to get it in the units of the function.
+    #[inline]
+    pub fn scale(&self) -> f64 {
+        self.scale
+    }
+
+    /// The same simplex with gradients at its corners: per corner, component by component.
+    #[inline]
+    #[must_use]
+    pub fn with_gradients(self, gradients: &'a [f64]) -> Self {
+        Self { gradients, ..self }
+    }
+
+    /// The gradient of a component at corner `i`, scaled; `None` if the loss did not ask for gradients.
+    #[inline]
+    pub fn gradient(&self, i: usize, component: usize) -> Option<&'a [f64]> {
+        let at = (i * self.value_dim + component) * self.dim;
+        self.gradients.get(at..at + self.dim)
     }
 
     /// Number of coordinates D.

@@ -80,6 +80,24 @@ impl<'a> Triangle<'a> {
         place(self.points[corner], self.values[corner], self.scale)
     }
 
+    /// Points and unscaled values: of the corners, then of the vertices opposite to the sides.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (&[f64; 2], &'a [f64])> + '_ {
+        let corners = self.points.iter().zip(self.values);
+        corners.chain(self.neighbours.iter().map(|(point, values)| (point, *values)))
+    }
+
+    /// Unscaled gradients of all components at a corner; empty if the loss did not ask for them.
+    #[inline]
+    pub(super) fn gradients(&self, corner: usize) -> &'a [[f64; 2]] {
+        self.gradients[corner]
+    }
+
+    /// What brings values to a range of one.
+    #[inline]
+    pub(super) fn scale(&self) -> f64 {
+        self.scale
+    }
+
     /// The area.
     #[inline]
     pub fn area(&self) -> f64 {
