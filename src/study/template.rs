@@ -158,8 +158,8 @@ tol = 1e-8
 type = "2d"
 # First and last x, first and last y.
 bounds = [[-1, 1], [-1, 1]]
-# What makes a triangle worth refining: default, uniform, resolution, minimize_triangle_surface, thresholded,
-# triangle. A loss with settings is a table: { name = "resolution", min_distance = 0.01 }
+# What makes a triangle worth refining: interpolation_error, default, uniform, resolution,
+# minimize_triangle_surface, thresholded, triangle, level. A loss with settings is a table: { name = "resolution", min_distance = 0.01 }
 # loss = "interpolation_error"
 # Points chosen from one state; 1 uses every value for the very next point.
 # stack_size = 10
@@ -175,7 +175,7 @@ type = "nd"
 # Lower and upper bound of each variable; their corners are asked first. Or, instead, points whose convex hull is the
 # domain: hull = [[0, 0], [2, 0], [0, 1]]
 bounds = [[-1, 1], [0, 10]]
-# What makes a simplex worth refining: default, uniform, std, triangle, curvature.
+# What makes a simplex worth refining: interpolation_error, default, uniform, std, triangle, curvature, level.
 # loss = "interpolation_error"
 # Narrow simplices across steep slopes.
 # anisotropic = false
