@@ -86,12 +86,12 @@ fn add(block: &Block, dim: usize, at: &[f64], out: &mut [f64]) {
     for (slot, row) in block.surpluses.chunks(out.len()).enumerate() {
         let mut rest = slot;
         let mut weight = 1.0;
-        for k in 0..dim {
-            let count = if block.levels[k] == 0 { 2 } else { 1 << (block.levels[k] - 1) };
+        for (&level, &x) in block.levels.iter().zip(at).take(dim) {
+            let count = if level == 0 { 2 } else { 1 << (level - 1) };
             let digit = rest % count;
             rest /= count;
-            let index = if block.levels[k] == 0 { digit } else { 2 * digit + 1 };
-            weight *= hat(block.levels[k], index, at[k]);
+            let index = if level == 0 { digit } else { 2 * digit + 1 };
+            weight *= hat(level, index, x);
             if weight == 0.0 {
                 break;
             }
@@ -152,17 +152,16 @@ fn near(block: &Block, dim: usize, at: &[f64], out: &mut [f64]) {
     let ends: Vec<usize> = (0..dim).filter(|k| block.levels[*k] == 0).collect();
     for choice in 0..1usize << ends.len() {
         let (mut slot, mut stride, mut weight) = (0, 1, 1.0);
-        for k in 0..dim {
-            let level = block.levels[k];
+        for (k, (&level, &x)) in block.levels.iter().zip(at).enumerate().take(dim) {
             let (digit, count, index) = match ends.iter().position(|end| *end == k) {
                 Some(bit) => (choice >> bit & 1, 2, choice >> bit & 1),
                 None => {
                     let count = 1usize << (level - 1);
-                    let digit = ((at[k] * count as f64) as usize).min(count - 1);
+                    let digit = ((x * count as f64) as usize).min(count - 1);
                     (digit, count, 2 * digit + 1)
                 }
             };
-            weight *= hat(level, index, at[k]);
+            weight *= hat(level, index, x);
             slot += digit * stride;
             stride *= count;
         }
