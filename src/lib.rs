@@ -13,7 +13,8 @@
 //! report                                   status lines, tables, exports of what a checkpoint holds
 //! pool  checkpoint  function               the outside world: MPI, HDF5, user code
 //! learner                                  pure and deterministic
-//! loss  geometry                           pure
+//! loss                                     pure
+//! geometry                                 pure
 //! model                                    Point, Value, Sample, Outcome, Settings: plain data
 //! ```
 

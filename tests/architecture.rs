@@ -6,9 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules from bottom to top; those in one row stand beside each other and must not know each other.
-const LAYERS: [&[&str]; 8] = [
+const LAYERS: [&[&str]; 9] = [
     &["model"],
-    &["loss", "geometry"],
+    &["geometry"],
+    &["loss"],
     &["learner"],
     &["pool", "checkpoint", "function"],
     &["report"],

@@ -96,7 +96,7 @@ pub const LEARNER_PARTS: &[Part] = &[
 type = "1d"
 # The first and the last point.
 bounds = [-1, 1]
-# What makes an interval worth refining (`adaptive-mpi learners` lists all losses); `default` is that of Python
+# What makes an interval worth refining; `adaptive-mpi learners` lists all losses. `default` is that of Python
 # adaptive. With settings, a table:
 # { name = "level", levels = [0.5] } looks for places where the value crosses a number.
 # loss = "interpolation_error"
@@ -158,8 +158,8 @@ tol = 1e-8
 type = "2d"
 # First and last x, first and last y.
 bounds = [[-1, 1], [-1, 1]]
-# What makes a triangle worth refining: interpolation_error, default, uniform, resolution,
-# minimize_triangle_surface, thresholded, triangle, level. A loss with settings is a table: { name = "resolution", min_distance = 0.01 }
+# What makes a triangle worth refining: `adaptive-mpi learners` lists all losses. With settings, a table:
+# { name = "resolution", min_distance = 0.01 }
 # loss = "interpolation_error"
 # Points chosen from one state; 1 uses every value for the very next point.
 # stack_size = 10
@@ -172,8 +172,8 @@ bounds = [[-1, 1], [-1, 1]]
         about: "a function of two or more variables, densely where it changes",
         text: r#"# A function of two or more variables (2 to 8): many points where it changes, few where it does not.
 type = "nd"
-# Lower and upper bound of each variable; their corners are asked first. Or, instead, points whose convex hull is the
-# domain: hull = [[0, 0], [2, 0], [0, 1]]
+# Lower and upper bound of each variable; their corners are asked first. Or, instead, points whose convex hull
+# is the domain: hull = [[0, 0], [2, 0], [0, 1]]
 bounds = [[-1, 1], [0, 10]]
 # What makes a simplex worth refining: interpolation_error, default, uniform, std, triangle, curvature, level.
 # loss = "interpolation_error"

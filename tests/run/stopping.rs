@@ -131,7 +131,7 @@ fn a_duration_as_goal_is_a_goal() {
 fn learners_that_meet_their_goal_rest_until_the_others_do() {
     let study = "[function]\nexpression = 'tanh(k * x)'\n[parameters]\nk = [0.1, 1000.0, 0.2]\n[learner]\ntype = '1d'\n\
                  bounds = [-1, 1.5]\nloss = 'default'\n[goal]\nloss = 0.05\n[balancing]\nstrategy = 'STRATEGY'\n\
-                 [run]\nworkers = 2\nlog = true\n";
+                 [run]\nworkers = 1\nin_flight = 1\nlog = true\n";
     for strategy in ["loss_improvements", "loss", "npoints", "cycle"] {
         let folder = Folder::new(&study.replace("STRATEGY", strategy));
         folder.run(0, &["--quiet"]);
