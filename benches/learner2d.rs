@@ -52,10 +52,15 @@ fn measure(group: &mut Group<'_>, name: &str, start: &Learner2D, n: usize, in_fl
     });
 }
 
+/// The default loss of Python adaptive, to compare with it.
+fn upstream() -> Arc<dyn TriangleLoss> {
+    Arc::new(triangle::Deviation)
+}
+
 fn growth(c: &mut Criterion) {
     let mut group = c.benchmark_group("2d_default");
     group.sample_size(10);
-    let start = empty(&triangle::default_triangle_loss());
+    let start = empty(&upstream());
     for n in [1_000, 10_000, 100_000] {
         measure(&mut group, &n.to_string(), &start, n, 1);
     }
@@ -64,7 +69,7 @@ fn growth(c: &mut Criterion) {
 fn in_flight(c: &mut Criterion) {
     let mut group = c.benchmark_group("2d_in_flight_10000");
     group.sample_size(10);
-    let start = empty(&triangle::default_triangle_loss());
+    let start = empty(&upstream());
     for in_flight in [2, 64] {
         measure(&mut group, &in_flight.to_string(), &start, 10_000, in_flight);
     }
@@ -77,13 +82,13 @@ fn losses(c: &mut Criterion) {
         let Ok(loss) = (kind.from_settings)(&Table::new("learner.loss")) else { continue };
         measure(&mut group, kind.name, &empty(&loss), 10_000, 1);
     }
-    let single = empty(&triangle::default_triangle_loss()).with_stack_size(1);
+    let single = empty(&upstream()).with_stack_size(1);
     measure(&mut group, "default, stack of 1", &single, 10_000, 1);
 }
 
 /// A million points of a grid, from ten thousand told ones.
 fn grid(c: &mut Criterion) {
-    let learner = run(empty(&triangle::default_triangle_loss()), 10_000, 1);
+    let learner = run(empty(&upstream()), 10_000, 1);
     let points = Points::even(&learner.bounds(), &[1000, 1000]);
     let mut group = c.benchmark_group("2d_grid_of_10000");
     group.sample_size(10).throughput(Throughput::Elements(points.len() as u64));

@@ -101,7 +101,7 @@ impl Program {
     /// States are made once per worker: before MPI is initialised on ranks that the launcher's environment shows
     /// to be workers, so that `init` may start child processes; else when the worker starts. They are dropped
     /// when the worker leaves. An error or panic of `init` is the error of every task on that worker, and is
-    /// listed in [`World::workers`].
+    /// listed in [`World::workers`](super::World::workers).
     pub fn task_with_state<S, A, R>(
         &mut self,
         name: &str,

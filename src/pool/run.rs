@@ -23,7 +23,7 @@ impl Program {
     ///
     /// Under a launcher with several processes, messages go over MPI, which is initialised and finalised inside;
     /// so this works once per process. With one process, workers are threads and MPI is not touched: one
-    /// thread if there is a launcher, else one per core, or as many as [`PoolOptions::workers`] says.
+    /// thread if there is a launcher, else one per core, or as many as [`PoolOptions::workers`](super::PoolOptions::workers) says.
     ///
     /// When `main` returns, tasks that run are waited for, others dropped. If ranks were lost, MPI is not
     /// finalised, as that could hang: then the process should end soon.
