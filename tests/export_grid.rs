@@ -127,6 +127,7 @@ fn what_can_not_be_shown_is_exit_2_with_advice() {
     let folder = Folder::new(&study("a * x + 3 * y", PLANE, 20));
     folder.command(&["export", "--grid"]).end().expect(2).says("no results");
     folder.run(0, &["--quiet"]);
+    let h5 = if cfg!(feature = "hdf5") { "-o grid.h5" } else { "built without HDF5" };
     for (arguments, message) in [
         (&["--slice", "yy=0.3"][..], "did you mean `y`?"),
         (&["--slice", "x=0,y=0"], "fixes all coordinates"),
@@ -138,7 +139,7 @@ fn what_can_not_be_shown_is_exit_2_with_advice() {
         (&["--grid", "3", "--where", "a=3"], "no learner has"),
         (&["--at", "none.csv"], "none.csv"),
         (&["--isoline", "1", "--of", "valeu"], "did you mean `value`?"),
-        (&["--grid", "3", "--format", "h5"], "-o grid.h5"),
+        (&["--grid", "3", "--format", "h5"], h5),
         (&["--format", "h5"], "csv or json"),
         (&["--isoline", "1", "-o", "lines.h5"], "csv or json"),
         (&["--grid", "3", "--format", "jsn"], "did you mean `json`?"),
