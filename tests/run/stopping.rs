@@ -137,7 +137,7 @@ fn learners_that_meet_their_goal_rest_until_the_others_do() {
         folder.run(0, &["--quiet"]);
         let count = || [0, 1, 2].map(|k| folder.rows().iter().filter(|row| row.learner == k).count());
         let counts = count();
-        assert!(counts[1] >= 70, "{strategy}: {counts:?}");
+        assert!(counts[1] >= 60, "{strategy}: {counts:?}");
         assert!(counts[0] < 50 && counts[2] < 50, "{strategy}: {counts:?}");
         folder.command(&["check", "--replay", "data/adaptive.log"]).end().expect(0);
         // A stricter goal wakes them all.

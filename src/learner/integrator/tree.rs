@@ -150,7 +150,7 @@ impl Tree {
         }
         let is_new = |x: &f64| self.points.find(*x).is_none();
         if forced.is_some() || interval.depth == DEEPEST {
-            let nodes = interval.halves(id).into_iter().flat_map(|half| [8, 24].map(|node| half.x(node)));
+            let nodes = interval.halves(id).into_iter().flat_map(|half| [8, 16, 24].map(|node| half.x(node)));
             let x = nodes.into_iter().find(is_new)?;
             return Some((x, interval.err / 2.0));
         }
@@ -225,7 +225,11 @@ impl Tree {
             if (0..NODES).any(|node| level(node) == next && waits(interval.x(node))) {
                 self.step(leaf, false);
                 leaves.push(leaf);
-            } else if interval.halves(leaf).iter().any(|half| waits(half.x(8)) || waits(half.x(24))) {
+            } else if interval
+                .halves(leaf)
+                .iter()
+                .any(|half| [8, 16, 24].iter().any(|node| waits(half.x(*node))))
+            {
                 self.step(leaf, true);
                 leaves.extend(self.children(leaf));
             }
