@@ -114,7 +114,8 @@ fn results_that_wait_for_their_turn_survive_a_kill() {
     folder.run(0, &["--quiet"]);
     let rows = folder.rows();
     assert_eq!(rows.len(), 12);
-    assert!(folder.read().early.is_empty());
+    // Those that arrived after the goal wait for another run.
+    assert!(folder.read().early.iter().all(|told| !waiting.contains(told)));
     let calls = folder.text("calls");
     for told in waiting {
         let x = told.sample.point[0];
