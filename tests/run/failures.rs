@@ -168,11 +168,11 @@ fn a_program_may_fail_in_every_way() {
     folder.write("server.py", SERVER);
     let python =
         if std::path::Path::new("/usr/bin/python3").exists() { "/usr/bin/python3" } else { "python3" };
-    let function = format!("program = [{python:?}, 'server.py']\ntimeout = '2s'");
+    let function = format!("program = [{python:?}, 'server.py']\ntimeout = '5s'");
     let cases = [
         case("error", "error", "no convergence"),
         case("leave", "crash", ""),
-        case("hang", "timeout", "2"),
+        case("hang", "timeout", "5"),
         case("garbage", "bad output", "done, I think"),
         case("other", "bad output", "an answer to request"),
         case("flood", "bad output", ""),
