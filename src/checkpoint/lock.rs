@@ -54,6 +54,17 @@ impl Holder {
         let Ok(pid) = i32::try_from(self.pid) else { return false };
         // EPERM: there is such a process, of another user.
         !matches!(nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None), Err(Errno::ESRCH))
+            && !self.is_leaving()
+    }
+
+    /// Whether a process of this host is dead, though perhaps some of its threads still have its files open: a killed
+    /// process keeps its `flock` for a moment.
+    fn is_leaving(&self) -> bool {
+        match fs::read_to_string(format!("/proc/{}/stat", self.pid)) {
+            // The name of the program, in parentheses, may hold anything.
+            Ok(stat) => stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(['Z', 'X'])),
+            Err(error) => error.kind() == io::ErrorKind::NotFound && Path::new("/proc/self").exists(),
+        }
     }
 }
 
@@ -66,6 +77,9 @@ impl std::fmt::Display for Holder {
         Ok(())
     }
 }
+
+/// Between two looks at a lock whose holder is dying; there are at most sixty.
+const LEAVING: std::time::Duration = std::time::Duration::from_millis(30);
 
 /// Tells apart the drafts of several threads.
 static DRAFTS: AtomicU32 = AtomicU32::new(0);
@@ -102,7 +116,7 @@ impl Lock {
         let me = Holder::me();
         let failed = |error| CheckpointError::not_saved("take the lock", &path)(error);
         // Each turn ends the loop unless another process changed the file meanwhile.
-        for _ in 0..100 {
+        for turn in 0..100 {
             if let Some(lock) = create(&path, &me).map_err(failed)? {
                 return Ok(lock);
             }
@@ -126,6 +140,10 @@ impl Lock {
                 Some(Held::FileOnly) => State::Unknown,
                 None => State::Held,
             };
+            if turn < 60 && matches!(state, State::Held) && holder.host == me.host && holder.is_leaving() {
+                std::thread::sleep(LEAVING);
+                continue;
+            }
             match verdict(&holder, &me, state, holder.runs_here(), break_lock) {
                 Verdict::Refuse(advice) => return Err(locked(&path, holder, &advice)),
                 Verdict::TakeOver => {
