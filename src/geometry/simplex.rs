@@ -92,6 +92,11 @@ pub fn volume(points: &[f64], dim: usize) -> f64 {
 pub fn embedded_volume(points: &[f64], dim: usize) -> f64 {
     let k = points.len() / dim - 1;
     debug_assert!(k <= dim && points.len() == (k + 1) * dim, "k + 1 points in at least k dimensions");
+    if let (3, &[ax, ay, az, bx, by, bz, cx, cy, cz]) = (dim, points) {
+        let (u, v) = ([bx - ax, by - ay, bz - az], [cx - ax, cy - ay, cz - az]);
+        let (x, y, z) = (u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]);
+        return (x * x + y * y + z * z).sqrt() / 2.0;
+    }
     let mut edges = edges(points, dim);
     let mut product = 1.0;
     for done in 0..k {
@@ -101,7 +106,8 @@ pub fn embedded_volume(points: &[f64], dim: usize) -> f64 {
         let mut best = (done, square(&edges, done));
         for row in done + 1..k {
             let length = square(&edges, row);
-            if length > best.1 {
+            // A NaN anywhere is a NaN of the volume.
+            if length > best.1 || length.is_nan() {
                 best = (row, length);
             }
         }

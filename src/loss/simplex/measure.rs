@@ -1,52 +1,18 @@
 //! Volumes of simplices in the space of points and values.
 
 use super::View;
+use crate::geometry::simplex;
 use smallvec::SmallVec;
 
 /// k-volume of the simplex that point `apex` and the points before `count` span in the space of coordinates and
 /// values, with k = `count`. (The points are 0 to k - 1, and the apex.)
-///
-/// The edges that meet in the apex are made orthogonal one after the other; the product of their lengths over k! is
-/// the volume (upstream: `simplex_volume_in_embedding`, by the Cayley-Menger determinant, which squares the error).
-/// O(k^2 m) with m = dimensions + components; no heap for less than 64 numbers.
 pub(super) fn embedded_volume(view: &View<'_>, count: usize, apex: usize) -> f64 {
-    if view.dim() == 2 && view.value_dim() == 1 && count == 2 {
-        return triangle_area(view, apex);
+    let mut rows: SmallVec<[f64; 64]> = SmallVec::new();
+    for i in std::iter::once(apex).chain(0..count) {
+        rows.extend_from_slice(view.point(i));
+        rows.extend_from_slice(view.value(i));
     }
-    let width = view.dim() + view.value_dim();
-    let mut edges: SmallVec<[f64; 64]> = SmallVec::new();
-    for i in 0..count {
-        let (point, value) = (view.point(i), view.value(i));
-        edges.extend(point.iter().zip(view.point(apex)).map(|(a, b)| a - b));
-        edges.extend(value.iter().zip(view.value(apex)).map(|(a, b)| a - b));
-    }
-    let mut volume = 1.0;
-    for i in 0..count {
-        let (done, rest) = edges.split_at_mut(i * width);
-        let edge = &mut rest[..width];
-        for (j, unit) in done.chunks_exact(width).enumerate() {
-            debug_assert!(j < i);
-            let along: f64 = unit.iter().zip(&*edge).map(|(u, e)| u * e).sum();
-            edge.iter_mut().zip(unit).for_each(|(e, u)| *e -= along * u);
-        }
-        let length = edge.iter().map(|e| e * e).sum::<f64>().sqrt();
-        volume *= length / (i + 1) as f64;
-        // An edge within the span of the others leaves the volume at zero, unless something later is NaN.
-        let scale = if length > 0.0 { 1.0 / length } else { 0.0 };
-        edge.iter_mut().for_each(|e| *e *= scale);
-    }
-    volume
-}
-
-/// The same for a triangle over the plane: half the length of a cross product.
-fn triangle_area(view: &View<'_>, apex: usize) -> f64 {
-    let edge = |i: usize| {
-        let (a, b) = (view.point(i), view.point(apex));
-        [a[0] - b[0], a[1] - b[1], view.value(i)[0] - view.value(apex)[0]]
-    };
-    let (u, v) = (edge(0), edge(1));
-    let (x, y, z) = (u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]);
-    (x * x + y * y + z * z).sqrt() / 2.0
+    simplex::embedded_volume(&rows, view.dim() + view.value_dim())
 }
 
 #[cfg(test)]

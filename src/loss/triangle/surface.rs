@@ -1,4 +1,6 @@
 use super::{Place, Triangle, TriangleLoss, TriangleLossKind};
+use crate::geometry::simplex;
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// Area of the triangle in the space of x, y and all components of the value
@@ -26,15 +28,7 @@ pub(super) const BEND: TriangleLossKind = TriangleLossKind {
 
 impl TriangleLoss for Surface {
     fn evaluate(&self, triangle: &Triangle<'_>) -> f64 {
-        if triangle.components() == 1 {
-            let ([a, b, c], value) = (triangle.points(), |corner| triangle.value(corner, 0));
-            let (u, v) = ([b[0] - a[0], b[1] - a[1]], [c[0] - a[0], c[1] - a[1]]);
-            let (du, dv) = (value(1) - value(0), value(2) - value(0));
-            let cross = [u[1] * dv - du * v[1], du * v[0] - u[0] * dv, u[0] * v[1] - u[1] * v[0]];
-            return 0.5 * (cross[0] * cross[0] + cross[1] * cross[1] + cross[2] * cross[2]).sqrt();
-        }
-        let from = triangle.corner(0);
-        0.5 * content([difference(&triangle.corner(1), &from), difference(&triangle.corner(2), &from)])
+        volume([0, 1, 2].map(|corner| triangle.corner(corner)))
     }
 }
 
@@ -44,44 +38,21 @@ impl TriangleLoss for Bend {
     }
 
     fn evaluate(&self, triangle: &Triangle<'_>) -> f64 {
-        let from = triangle.corner(0);
-        let sides = [1, 2].map(|corner| difference(&triangle.corner(corner), &from));
+        let [a, b, c] = [0, 1, 2].map(|corner| triangle.corner(corner));
         let (mut sum, mut count) = (0.0, 0.0);
         for neighbour in triangle.neighbours() {
-            let [a, b] = sides.clone();
-            sum += content([a, b, difference(&neighbour, &from)]) / 6.0;
+            sum += volume([a.clone(), b.clone(), c.clone(), neighbour]);
             count += 1.0;
         }
         if count > 0.0 { sum / count } else { 0.0 }
     }
 }
 
-fn difference(to: &Place, from: &Place) -> Place {
-    to.iter().zip(from).map(|(to, from)| to - from).collect()
-}
-
-/// The content of the parallelotope that these vectors span: the product of what remains of each one's length after
-/// the directions before it were taken out. Twice, because the first pass leaves rounding errors of a thin one.
-fn content<const N: usize>(mut vectors: [Place; N]) -> f64 {
-    let dot = |a: &Place, b: &Place| -> f64 { a.iter().zip(b).map(|(a, b)| a * b).sum() };
-    let mut content = 1.0;
-    for i in 0..N {
-        let (before, rest) = vectors.split_at_mut(i);
-        let Some(vector) = rest.first_mut() else { break };
-        for _ in 0..2 {
-            for unit in before.iter() {
-                let along = dot(vector, unit);
-                vector.iter_mut().zip(unit).for_each(|(x, u)| *x -= along * u);
-            }
-        }
-        let length = dot(vector, vector).sqrt();
-        if length == 0.0 {
-            return 0.0;
-        }
-        content *= length;
-        vector.iter_mut().for_each(|x| *x /= length);
-    }
-    content
+/// The volume of the simplex between these points.
+fn volume<const N: usize>(points: [Place; N]) -> f64 {
+    let dim = points[0].len();
+    let rows: SmallVec<[f64; 24]> = points.into_iter().flatten().collect();
+    simplex::embedded_volume(&rows, dim)
 }
 
 #[cfg(test)]
