@@ -3,7 +3,7 @@
 use super::{DomainError, Options, cuboid, hull};
 use crate::learner::{Learner, LearnerKind};
 use crate::loss::simplex::simplex_loss_from_settings;
-use crate::model::settings::{self, Setting, SettingValue, Table};
+use crate::model::settings::{self, Setting, Table};
 
 pub(in crate::learner) const KIND: LearnerKind = LearnerKind {
     name: "nd",
@@ -14,24 +14,14 @@ pub(in crate::learner) const KIND: LearnerKind = LearnerKind {
 const BOUNDS: &str = "write it as bounds = [[-1, 1], [0, 10]], one pair for each coordinate";
 const HULL: &str = "write it as hull = [[0, 0], [2, 0], [0, 1]], a list of points";
 
-/// Losses of upstream: who names one of them wants the run that upstream would make with it, point by point.
-const UPSTREAM: [&str; 6] = ["default", "default_loss", "uniform", "std", "triangle", "curvature"];
-
-fn loss_name(table: &Table) -> Option<&str> {
-    match &table.get("loss")?.value {
-        SettingValue::Text(name) => Some(name),
-        SettingValue::Table(loss) => loss.text("name").ok().flatten(),
-        _ => None,
-    }
-}
-
 /// Reads `bounds` or `hull`, `loss` and `anisotropic`.
 fn from_settings(table: &Table) -> settings::Result<Box<dyn Learner>> {
     let bounds = rows(table, "bounds", BOUNDS)?;
     let points = rows(table, "hull", HULL)?;
     let anisotropic = table.bool("anisotropic")?.unwrap_or(false);
     let loss = simplex_loss_from_settings(table)?;
-    let as_upstream = loss_name(table).is_some_and(|name| UPSTREAM.contains(&name));
+    // Who names one of upstream's losses wants the run that upstream would make with it, point by point.
+    let as_upstream = !loss.is_current();
     let options = Options { loss, anisotropic, as_upstream, ..Options::default() };
     match (bounds, points) {
         (Some(_), Some(_)) => Err(table
