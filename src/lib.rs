@@ -10,7 +10,7 @@
 //! cli                                      commands, output, exit codes
 //! study                                    TOML -> functions, learners, goals
 //! runner                                   goal, retries, logging: a state machine and a thin loop around it
-//! report                                   status lines, tables, exports of what a checkpoint holds
+//! report  cache                            status lines, tables, exports of what a checkpoint holds; known values
 //! pool  checkpoint  function               the outside world: MPI, HDF5, user code
 //! learner                                  pure and deterministic
 //! loss                                     pure
@@ -18,6 +18,7 @@
 //! model                                    Point, Value, Sample, Outcome, Settings: plain data
 //! ```
 
+pub mod cache;
 pub mod checkpoint;
 pub mod cli;
 pub mod function;

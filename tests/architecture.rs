@@ -12,7 +12,7 @@ const LAYERS: [&[&str]; 9] = [
     &["loss"],
     &["learner"],
     &["pool", "checkpoint", "function"],
-    &["report"],
+    &["report", "cache"],
     &["runner"],
     &["study"],
     &["cli"],

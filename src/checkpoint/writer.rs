@@ -9,7 +9,7 @@ use super::resume;
 use super::snapshot::{self, Snapshot};
 use super::sync::Syncer;
 use super::{CheckpointError, Ended, Ending, Fact, Failed, Header, Loaded, Options, SyncPolicy, Told};
-use crate::model::Sample;
+use crate::model::{Parameters, Sample};
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -153,6 +153,14 @@ impl Checkpoint {
             }
         }
         self.stats.appended += 1;
+    }
+
+    /// More learners, behind those that are there. Writes all of them: better many at once than one by one. In memory
+    /// only until the next [`commit`](Self::commit).
+    pub fn add_learners(&mut self, parameters: Vec<Parameters>) {
+        self.header.learners.extend(parameters);
+        self.header = std::mem::take(&mut self.header).normalised();
+        self.journal.header(self.len() as u64, &self.header);
     }
 
     /// Takes a value that is told later, when its turn comes, by [`append`](Self::append): until then a reader finds

@@ -5,12 +5,15 @@ use super::output;
 use super::prepare::{Evaluators, Isolation, Prepared, prepare};
 use super::summary::{exit, outlook, summary};
 use super::watch::Watch;
+use crate::cache::Cache;
 use crate::function::{Evaluator, Natives};
 use crate::model::{Outcome, Sample};
 use crate::pool::{LaunchError, Pool, PoolOptions, Program, Task};
 use crate::report::count;
 use crate::runner::goal::GoalTracker;
-use crate::runner::{Drive, Order, Policy, Restored, StopSignals, Walltime, drive, look_at_all, restore};
+use crate::runner::{
+    Cached, Drive, Order, Policy, Restored, StopSignals, Walltime, drive, look_at_all, restore,
+};
 use crate::study::Study;
 use std::time::Duration;
 
@@ -103,6 +106,7 @@ fn manage(
     for notice in &loaded.notices {
         output::note(notice);
     }
+    let cached = cached(&study, &evaluators, args.quiet)?;
     let learner = logged(&study, learner)?;
     let policy = policy(&study);
     let (engine, restored) =
@@ -141,6 +145,7 @@ fn manage(
             in_flight: if study.run.deterministic { None } else { study.run.in_flight },
             raise_if_retries_exceeded: study.run.raise_if_retries_exceeded,
             stored_learner: places.stored,
+            cached,
         },
         &mut watch,
     );
@@ -151,6 +156,30 @@ fn manage(
         pool.abandon(exit(&finished) as u8);
     }
     Ok(exit(&finished))
+}
+
+/// What need not be computed, where the study wants a cache.
+fn cached(study: &Study, evaluators: &Evaluators, quiet: bool) -> Result<Option<Cached>, CommandError> {
+    let Some(path) = &study.cache else { return Ok(None) };
+    let calls = study.calls(&evaluators.signature, &evaluators.combos)?;
+    let (cache, notices) = Cache::open(path).map_err(|error| {
+        let error = checkpoint_error(error);
+        CommandError::new(error.exit, format!("the cache: {}", error.message))
+            .help("move the file away to begin a new one; it holds copies only")
+    })?;
+    for notice in notices {
+        output::note(notice);
+    }
+    if !quiet {
+        let files =
+            if calls.files.is_empty() { String::new() } else { format!(" of {}", calls.files.join(", ")) };
+        output::note(format!(
+            "cache {}: {} values; values of another `version`, or of other contents{files}, are not used",
+            path.display(),
+            count(cache.len() as u64)
+        ));
+    }
+    Ok(Some(Cached::new(cache, &calls.texts, evaluators.signature.seeded)))
 }
 
 fn learners(evaluators: &Evaluators) -> String {

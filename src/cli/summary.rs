@@ -16,6 +16,7 @@ pub(super) fn outlook(finished: &Finished, workers: usize) -> Outlook<'_> {
         goals: &finished.goals,
         workers,
         told: finished.told,
+        from_cache: finished.from_cache,
     }
 }
 
@@ -53,7 +54,7 @@ fn show_figures(study: &Study, learner: &dyn Learner) {
 }
 
 pub(super) fn summary(args: &RunArgs, study: &Study, finished: &Finished, workers: usize) {
-    let Finished { ended, accounting, told, engine, left_behind, snapshot_error, .. } = finished;
+    let Finished { ended, accounting, told, from_cache, engine, left_behind, snapshot_error, .. } = finished;
     let outlook = outlook(finished, workers);
     let phases: Vec<(&str, f64)> =
         Phase::ALL.iter().map(|(phase, name)| (*name, accounting.share(*phase))).collect();
@@ -66,6 +67,7 @@ pub(super) fn summary(args: &RunArgs, study: &Study, finished: &Finished, worker
             "exit": exit(finished) as u8,
             "npoints": engine.learner().npoints(),
             "told": told,
+            "from_cache": from_cache,
             "loss": crate::model::json::from_number(outlook.loss()),
             "elapsed_s": accounting.elapsed().as_secs_f64(),
             "rate_per_s": outlook.rate(),
@@ -95,6 +97,9 @@ pub(super) fn summary(args: &RunArgs, study: &Study, finished: &Finished, worker
             duration(accounting.function),
             shares.join(", "),
         ));
+        if *from_cache > 0 {
+            output::note(format!("{} values came from the cache", count(*from_cache)));
+        }
         show_figures(study, engine.learner());
     }
     match ended {
@@ -118,6 +123,9 @@ pub(super) fn summary(args: &RunArgs, study: &Study, finished: &Finished, worker
         output::note(format!(
             "warning: {error}; all results are in the journal, the next run takes them from there"
         ));
+    }
+    if let Some(error) = &finished.cache_error {
+        output::note(format!("warning: the cache: {error}; the results of this run are safe"));
     }
     if *left_behind > 0 {
         output::note(format!(

@@ -144,6 +144,7 @@ impl Watch {
             "learners": line.learners,
             "failed_attempts": line.retries,
             "given_up": line.failed,
+            "from_cache": outlook.from_cache,
             "efficiency": outlook.accounting.efficiency(line.workers),
             "time_left_s": line.left.map(|left| left.as_secs_f64()),
         });

@@ -22,6 +22,9 @@
 //! The first four can crash their rank. With `isolate = true`, or any `timeout`, they run in a child process of
 //! their own by the protocol of [`program`] ([`isolated`]).
 //!
+//! With `cache = true`, or a path, values are kept in a file beside the checkpoints, and no value in it is computed again: not in this
+//! run, not in another, not in another study ([`crate::cache`]). Not for functions that depend on chance or on the time.
+//!
 //! A new kind is one file with a `from_settings`, and one line in [`FUNCTIONS`].
 
 use crate::model::{Failure, Parameters, Point, Signature, Value};

@@ -114,15 +114,16 @@ const THREAD_VARIABLES: [&str; 6] = [
     "NUMBA_NUM_THREADS",
 ];
 
-/// Keys of `[function]` that the layers above read: workers of several ranks, devices, the policy on NaN.
-const KEYS_OF_OTHERS: [&str; 3] = ["ranks", "gpus", "nan"];
+/// Keys of `[function]` that the layers above read: workers of several ranks, devices, the policy on NaN, the cache and
+/// what its values are values of.
+const KEYS_OF_OTHERS: [&str; 5] = ["ranks", "gpus", "nan", "cache", "version"];
 
 /// Generous: a cluster where thousands of ranks import from one file system takes minutes.
 const START_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Reads `[function]` whole: exactly one kind, its keys, the shared keys, and nothing else.
 ///
-/// The keys `ranks`, `gpus` and `nan` are left for the layers above. Touches no file except the templates that a
+/// The keys of others (`ranks`, `cache`, …) are left for the layers above. Touches no file except the templates that a
 /// `command` names.
 pub fn from_settings(table: &Table, context: &Context) -> settings::Result<Arc<dyn FunctionSpec>> {
     let kind = chosen_kind(table)?;

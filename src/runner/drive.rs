@@ -1,5 +1,5 @@
 use super::goal::{Condition, GoalTracker, Moment, Progress, Reached};
-use super::{Accounting, Engine, Phase, StopReason, StopSignals, Walltime, Work};
+use super::{Accounting, Cached, Engine, LookUp, Phase, StopReason, StopSignals, Walltime, Work};
 use crate::checkpoint::{Checkpoint, CheckpointError, Ending, EndingKind, Fact, Meta};
 use crate::learner::{Learner, Loss};
 use crate::model::{Failure, FailureKind, Outcome, Sample};
@@ -52,6 +52,8 @@ pub struct Drive<'a> {
     pub raise_if_retries_exceeded: bool,
     /// By learner of this run: its index in the checkpoint, where combos of the study file were added or moved.
     pub stored_learner: Option<Vec<u32>>,
+    /// What need not be computed, where the study wants a cache.
+    pub cached: Option<Cached>,
 }
 
 /// How a run ended.
@@ -98,6 +100,8 @@ pub struct Outlook<'a> {
     pub workers: usize,
     /// Points told in this run.
     pub told: u64,
+    /// Those of them whose values came from a cache.
+    pub from_cache: u64,
 }
 
 impl Outlook<'_> {
@@ -127,6 +131,8 @@ pub struct Finished {
     pub accounting: Accounting,
     /// Points told in this run.
     pub told: u64,
+    /// Those of them whose values came from a cache.
+    pub from_cache: u64,
     /// The engine with its learner, for a summary.
     pub engine: Engine,
     /// How far each learner came.
@@ -135,6 +141,8 @@ pub struct Finished {
     pub left_behind: usize,
     /// The last snapshot could not be written; the journal holds what it would hold.
     pub snapshot_error: Option<CheckpointError>,
+    /// The cache could not be written: its new values will be computed again by whoever needs them.
+    pub cache_error: Option<CheckpointError>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -168,7 +176,7 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
         Some(reason) => Ended::Stopped(reason.clone()),
         None => ended,
     };
-    let Drive { mut engine, queue, checkpoint, goals, .. } = drive;
+    let Drive { mut engine, queue, checkpoint, goals, cached, .. } = drive;
     engine.stop_asking();
     let unfinished = engine.unfinished();
     let kind = match &ended {
@@ -182,9 +190,21 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
         Err(warning) if warning.results_are_safe() => (ended, Some(warning)),
         Err(error) => (Ended::Stopped(run.not_saved.take().unwrap_or_else(|| not_saved(&error))), None),
     };
+    let from_cache = cached.as_ref().map_or(0, Cached::found);
+    let cache_error = cached.and_then(|cached| cached.close().err());
     run.accounting.book(Phase::Checkpoint, Instant::now());
     let left_behind = queue.in_flight();
-    Finished { ended, accounting: run.accounting, told: run.told, engine, goals, left_behind, snapshot_error }
+    Finished {
+        ended,
+        accounting: run.accounting,
+        told: run.told,
+        from_cache,
+        engine,
+        goals,
+        left_behind,
+        snapshot_error,
+        cache_error,
+    }
 }
 
 struct Loop {
@@ -266,8 +286,9 @@ impl Loop {
             if exhausted {
                 return Ended::Exhausted;
             }
-            self.hand_out(drive);
-            self.take_results(drive, LONGEST_WAIT);
+            let known = self.hand_out(drive);
+            // What is known already is told before anybody waits for what is not.
+            self.take_results(drive, if known { Duration::ZERO } else { LONGEST_WAIT });
             self.settle(drive);
             self.chores(drive, observer);
         }
@@ -292,8 +313,9 @@ impl Loop {
         (exhausted || others_finished && waits_for_learners).then(|| why.clone())
     }
 
-    /// As many new evaluations as the pool can use, and no more than the goal can.
-    fn hand_out(&mut self, drive: &mut Drive<'_>) {
+    /// As many new evaluations as the pool can use, and no more than the goal can. Whether some of them need none,
+    /// because their values are known.
+    fn hand_out(&mut self, drive: &mut Drive<'_>) -> bool {
         let room = match drive.in_flight {
             Some(fixed) => fixed.saturating_sub(drive.engine.in_flight()),
             None => drive.queue.wanted(),
@@ -304,11 +326,49 @@ impl Loop {
         if room > 0 {
             drive.engine.next(room, &mut self.work);
             self.accounting.book(Phase::Ask, Instant::now());
-            for work in self.work.drain(..) {
-                drive.queue.submit(work.key, &work.sample);
-            }
-            drive.queue.flush();
+            let mut work = std::mem::take(&mut self.work);
+            let known = self.submit(drive, work.drain(..));
+            self.work = work;
             self.accounting.book(Phase::Wire, Instant::now());
+            return known;
+        }
+        false
+    }
+
+    /// Sends attempts to the workers, but for those whose values are known or on their way. Whether any are known.
+    fn submit(&mut self, drive: &mut Drive<'_>, work: impl IntoIterator<Item = Work>) -> bool {
+        let mut known = false;
+        for work in work {
+            let work = match drive.cached.as_mut().map(|cached| cached.look_up(work.clone())) {
+                None | Some(LookUp::Evaluate(_)) => work,
+                Some(LookUp::Waits) => continue,
+                Some(LookUp::Known(key, told)) => {
+                    self.arrive(drive, key, Ok(told.value), told.meta);
+                    known = true;
+                    continue;
+                }
+            };
+            drive.queue.submit(work.key, &work.sample);
+        }
+        drive.queue.flush();
+        known
+    }
+
+    /// Attempts that waited for the value of another one.
+    fn submit_again(&mut self, drive: &mut Drive<'_>, waited: Vec<Work>) {
+        if self.draining {
+            // Nothing new is begun any more; but what is known now is taken along.
+            for work in waited {
+                if let Some(LookUp::Known(key, told)) =
+                    drive.cached.as_mut().map(|cached| cached.look_up(work.clone()))
+                {
+                    self.arrive(drive, key, Ok(told.value), told.meta);
+                } else {
+                    drive.engine.withdrawn(work.key);
+                }
+            }
+        } else if !waited.is_empty() {
+            self.submit(drive, waited);
         }
     }
 
@@ -340,11 +400,28 @@ impl Loop {
         let Completed { key, result, worker, started, duration } = completed;
         let outcome = match result {
             Ok(outcome) => outcome,
-            Err(TaskError { kind: TaskErrorKind::Cancelled, .. }) => return drive.engine.withdrawn(key),
+            Err(TaskError { kind: TaskErrorKind::Cancelled, .. }) => return self.withdraw(drive, key),
             Err(error) => Err(failure(error)),
         };
         self.accounting.evaluated(duration);
+        let mut waited = Vec::new();
+        match &mut drive.cached {
+            Some(cached) if outcome.is_ok() => cached.arrived(key),
+            Some(cached) => waited = cached.without_value(key),
+            None => {}
+        }
         let meta = Meta { worker, attempt: 0, started, duration: duration.as_secs_f64() };
+        self.arrive(drive, key, outcome, meta);
+        self.submit_again(drive, waited);
+    }
+
+    fn withdraw(&mut self, drive: &mut Drive<'_>, key: u64) {
+        drive.engine.withdrawn(key);
+        let waited = drive.cached.as_mut().map(|cached| cached.without_value(key)).unwrap_or_default();
+        self.submit_again(drive, waited);
+    }
+
+    fn arrive(&mut self, drive: &mut Drive<'_>, key: u64, outcome: Outcome, meta: Meta) {
         if let Some(mut waiting) = drive.engine.completed(key, outcome, meta) {
             if let Some(stored) = &drive.stored_learner {
                 waiting.sample.learner = stored[waiting.sample.learner as usize];
@@ -372,6 +449,11 @@ impl Loop {
 
     fn record(&mut self, drive: &mut Drive<'_>, mut fact: Fact) {
         let learner = fact.sample().learner;
+        let waited = match (&mut drive.cached, &fact) {
+            (Some(cached), Fact::Told(told)) => cached.told(told),
+            (Some(cached), Fact::Failed(failed)) => cached.refused(&failed.sample),
+            (None, _) => Vec::new(),
+        };
         if let Some(stored) = &drive.stored_learner {
             fact.sample_mut().learner = stored[learner as usize];
         }
@@ -393,11 +475,15 @@ impl Loop {
                 self.goal = drive.goals.reached(self.moment);
             }
         }
+        self.submit_again(drive, waited);
     }
 
     fn commit(&mut self, drive: &mut Drive<'_>) {
         if let Err(error) = drive.checkpoint.commit() {
             self.not_saved.get_or_insert_with(|| not_saved(&error));
+        }
+        if let Some(cached) = &mut drive.cached {
+            cached.commit();
         }
         self.accounting.book(Phase::Checkpoint, Instant::now());
     }
@@ -422,6 +508,12 @@ impl Loop {
                 self.not_saved.get_or_insert_with(|| not_saved(&error));
             }
         }
+        if let Some(cached) = &mut drive.cached {
+            cached.tick(now);
+            if let Some(error) = cached.trouble() {
+                observer.note(&format!("warning: the cache: {error}; the results of this run are safe"));
+            }
+        }
         self.accounting.book(Phase::Checkpoint, Instant::now());
         observer.progress(&self.outlook(drive));
         self.accounting.book(Phase::Other, Instant::now());
@@ -434,6 +526,7 @@ impl Loop {
             goals: &drive.goals,
             workers: drive.workers,
             told: self.told,
+            from_cache: drive.cached.as_ref().map_or(0, Cached::found),
         }
     }
 
@@ -465,7 +558,7 @@ impl Loop {
         self.draining = true;
         self.goal = None;
         for key in drive.queue.cancel_unsent() {
-            drive.engine.withdrawn(key);
+            self.withdraw(drive, key);
         }
         let begin = Instant::now();
         let deadline = begin + drive.grace;

@@ -13,6 +13,7 @@
 
 mod accounting;
 pub mod ask_tell;
+mod cached;
 mod drive;
 mod engine;
 #[cfg(test)]
@@ -24,6 +25,7 @@ mod restore;
 mod stop;
 
 pub use accounting::{Accounting, Phase};
+pub use cached::{Cached, LookUp};
 pub use drive::{Drive, Ended, Finished, Observer, Outlook, drive, look_at, look_at_all};
 pub use engine::{Engine, NanPolicy, Order, Policy, Work};
 pub use log::{Log, LogError, replay};

@@ -32,13 +32,14 @@ pub enum Severity {
 }
 
 /// Keys of `[function]` that say how a value is computed, not which value.
-const FREE_FUNCTION_KEYS: [&str; 10] = [
+const FREE_FUNCTION_KEYS: [&str; 11] = [
     "timeout",
     "isolate",
     "ranks",
     "threads",
     "gpus",
     "env",
+    "cache",
     "scratch",
     "keep_scratch",
     "cwd",

@@ -1,5 +1,6 @@
 //! The study file as a whole: its sections, its name, its defaults.
 
+use super::calls;
 use super::{CheckpointOptions, Combos, RunOptions, StudyError, tree};
 use crate::model::settings::{self, SettingError, SettingValue, Table, nearest, unknown};
 use crate::runner::goal::Goal;
@@ -30,6 +31,8 @@ pub struct Study {
     pub run: RunOptions,
     /// `[checkpoint]`
     pub checkpoint: CheckpointOptions,
+    /// `[function] cache`: the file of values that need not be computed again.
+    pub cache: Option<PathBuf>,
     /// `[scheduler]`, as written.
     pub scheduler: Option<Table>,
 }
@@ -142,6 +145,12 @@ impl Study {
         let run = run.map_or_else(RunOptions::default, |table| RunOptions::read(table, problems));
         let checkpoint = checkpoint
             .map_or_else(CheckpointOptions::default, |table| CheckpointOptions::read(table, problems));
+        let cache = match (&function, &name) {
+            (Some(function), Some(name)) => {
+                note(calls::cache(function, &checkpoint.folder, name), problems).flatten()
+            }
+            _ => None,
+        };
         unknown_sections(root, problems);
         stray_goal(root, problems);
         Some(Self {
@@ -155,6 +164,7 @@ impl Study {
             strategy: strategy?,
             run,
             checkpoint,
+            cache,
             scheduler: scheduler.cloned(),
         })
     }

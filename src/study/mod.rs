@@ -31,6 +31,7 @@
 //! ```
 
 mod build;
+mod calls;
 mod combos;
 mod compare;
 mod config;
@@ -43,6 +44,7 @@ mod tree;
 mod values;
 
 pub use build::{Built, Learners, Makers};
+pub use calls::Calls;
 pub use combos::{Combos, identity};
 pub use compare::{Difference, Severity, combo_moves, compare};
 pub use config::{Reader, STRATEGIES, Study};

@@ -217,6 +217,10 @@ const FUNCTION_TAIL: &str = r#"# (A study for `adaptive-mpi ask-tell` needs no [
 # isolate = false
 # Threads that the function may use (sets OMP_NUM_THREADS and the like).
 # threads = 1
+# Compute no value twice, in any study that shares this file (true: data/cache.h5). Files that are named here count with
+# their contents; when something else changes the values, change `version`.
+# cache = true
+# version = "1"
 "#;
 
 const PARAMETERS: &str = r#"# Each combination of these values gets a learner of its own. The first name varies slowest.

@@ -5,6 +5,7 @@
 #[path = "../study_run/mod.rs"]
 mod study_run;
 
+mod cache;
 mod changes;
 mod commands;
 mod failures;
