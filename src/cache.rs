@@ -189,6 +189,8 @@ impl Cache {
     /// As [`Checkpoint::close`].
     pub fn close(self) -> Result<(), CheckpointError> {
         match self.store {
+            // Nothing is new.
+            Store::Ours(checkpoint) if checkpoint.stats().appended == 0 => Ok(()),
             Store::Ours(checkpoint) => {
                 checkpoint.close(Vec::new(), Ending::new(EndingKind::Stopped, "a cache has no end"))
             }

@@ -23,6 +23,9 @@ pub struct Sim {
     pub message_cost: Duration,
     /// How long tasks take.
     pub duration: DurationModel,
+    /// Virtual time goes on while rank 0 computes, by the processor time that it really takes. Then a simulation shows
+    /// how far one manager reaches on this machine, and is no longer the same every time.
+    pub charged: bool,
     /// What goes wrong, and when.
     pub faults: Vec<(Duration, Fault)>,
 }
@@ -35,6 +38,7 @@ impl Sim {
             latency: Duration::from_micros(2),
             message_cost: Duration::ZERO,
             duration: Box::new(move |_, _| duration),
+            charged: false,
             faults: Vec::new(),
         }
     }
@@ -109,6 +113,8 @@ pub(crate) struct SimTransport {
     workers: Vec<Virtual>,
     events: BinaryHeap<Reverse<Event>>,
     now: Duration,
+    /// The processor time at which rank 0 went on with its own work.
+    left: Duration,
     sent: u64,
     started: u64,
     buffers: Buffers,
@@ -137,10 +143,12 @@ impl SimTransport {
             workers,
             events: BinaryHeap::new(),
             now: Duration::ZERO,
+            left: Duration::ZERO,
             sent: 0,
             started: 0,
             buffers: Buffers::default(),
         };
+        transport.leave();
         let mut hello = Hello {
             info,
             presence: Presence::own(),
@@ -155,6 +163,31 @@ impl SimTransport {
             }
         }
         transport
+    }
+
+    /// What rank 0 has computed since it left takes virtual time.
+    fn enter(&mut self) {
+        if self.sim.charged {
+            self.now += processor_time().saturating_sub(self.left);
+        }
+    }
+
+    /// Simulating takes none.
+    fn leave(&mut self) {
+        if self.sim.charged {
+            self.left = processor_time();
+        }
+    }
+
+    fn next_event(&mut self) -> Option<Received> {
+        match self.events.peek() {
+            Some(Reverse(event)) if event.at <= self.now => {
+                self.now += self.sim.message_cost;
+                let event = self.events.pop();
+                event.map(|Reverse(Event { from, message, .. })| Received { from, message })
+            }
+            _ => None,
+        }
     }
 
     fn post(&mut self, from: u32, at: Duration, message: Vec<u8>) {
@@ -233,6 +266,12 @@ impl SimTransport {
     }
 }
 
+/// What this thread has computed so far.
+fn processor_time() -> Duration {
+    nix::time::clock_gettime(nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID)
+        .map_or(Duration::ZERO, Duration::from)
+}
+
 fn garble(message: &mut [u8]) {
     let mut at = HEADER;
     while let Some((_, span)) = wire::result_at(message, at) {
@@ -249,32 +288,33 @@ impl Transport for SimTransport {
     }
 
     fn send(&mut self, to: u32, message: Vec<u8>) -> Result<(), TransportError> {
+        self.enter();
         self.now += self.sim.message_cost;
         if to >= 1 && to as usize <= self.workers.len() {
             self.run(to, &message);
         }
         self.buffers.put(message);
+        self.leave();
         Ok(())
     }
 
     fn try_receive(&mut self) -> Result<Option<Received>, TransportError> {
-        match self.events.peek() {
-            Some(Reverse(event)) if event.at <= self.now => {
-                self.now += self.sim.message_cost;
-                let event = self.events.pop();
-                Ok(event.map(|Reverse(Event { from, message, .. })| Received { from, message }))
-            }
-            _ => Ok(None),
-        }
+        self.enter();
+        let received = self.next_event();
+        self.leave();
+        Ok(received)
     }
 
     fn receive(&mut self, limit: Duration) -> Result<Option<Received>, TransportError> {
+        self.enter();
         let until = self.now.saturating_add(limit);
         self.now = match self.events.peek() {
             Some(Reverse(event)) if event.at <= until => event.at.max(self.now),
             _ => until,
         };
-        self.try_receive()
+        let received = self.next_event();
+        self.leave();
+        Ok(received)
     }
 
     fn unsent(&mut self) -> Result<usize, TransportError> {
