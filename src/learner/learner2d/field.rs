@@ -3,7 +3,7 @@
 use super::domain::{Domain, area};
 use super::gradients::{Gradients, TOLERANCE};
 use super::rings::Rings;
-use crate::geometry::{GeometryError, InsertError, SimplexId, Triangulation, VertexId};
+use crate::geometry::{GeometryError, InsertError, NONE, SimplexId, Triangulation, VertexId};
 use crate::learner::heap::{IndexedHeap, ordered_bits};
 use crate::loss::triangle::{Triangle, TriangleLoss};
 use smallvec::SmallVec;
@@ -126,7 +126,10 @@ impl Field {
                     gradients.queue(*corner);
                 }
             }
-            self.touch(id);
+            touch(&mut self.dirty, &mut self.is_dirty, id);
+            if self.loss.needs_neighbours() {
+                touch_neighbours(&mut self.dirty, &mut self.is_dirty, &self.mesh, id);
+            }
         }
         Ok(vertex)
     }
@@ -153,8 +156,12 @@ impl Field {
             gradients.queue(vertex);
             ring.spokes.iter().for_each(|spoke| gradients.queue(spoke.to));
         }
-        let (dirty, is_dirty) = (&mut self.dirty, &mut self.is_dirty);
-        ring.triangles.iter().for_each(|id| touch(dirty, is_dirty, *id));
+        for id in &ring.triangles {
+            touch(&mut self.dirty, &mut self.is_dirty, *id);
+            if self.loss.needs_neighbours() {
+                touch_neighbours(&mut self.dirty, &mut self.is_dirty, &self.mesh, *id);
+            }
+        }
     }
 
     /// Tells the range of values: all losses are computed anew if it has grown by much. O(n) then.
@@ -184,15 +191,6 @@ impl Field {
                 triangles.iter().for_each(|id| touch(dirty, is_dirty, *id));
             });
         }
-        if self.loss.needs_neighbours() {
-            for at in 0..self.dirty.len() {
-                for neighbour in self.mesh.neighbours(self.dirty[at]) {
-                    if *neighbour != u32::MAX {
-                        touch(&mut self.dirty, &mut self.is_dirty, *neighbour);
-                    }
-                }
-            }
-        }
         let mut dirty = std::mem::take(&mut self.dirty);
         for id in dirty.drain(..) {
             self.is_dirty[id as usize] = false;
@@ -209,10 +207,10 @@ impl Field {
 
     /// Computes the loss of a triangle and gives it its rank.
     fn rank(&mut self, id: SimplexId) {
-        let corners = self.mesh.vertices(id);
-        let vertices = [corners[0], corners[1], corners[2]];
-        let points = vertices.map(|vertex| *self.mesh.point(vertex));
-        let loss = match self.evaluate(id, vertices, points) {
+        let [a, b, c] = *self.mesh.vertices(id) else { return };
+        // Written out: closures over arrays are not always inlined, and this is called most of all.
+        let points = [*self.mesh.point(a), *self.mesh.point(b), *self.mesh.point(c)];
+        let loss = match self.evaluate(id, [a, b, c], points) {
             nan if nan.is_nan() => UNKNOWN_WEIGHT * area(points),
             loss => loss,
         };
@@ -231,10 +229,10 @@ impl Field {
     }
 
     #[inline]
-    fn evaluate(&self, id: SimplexId, vertices: [VertexId; 3], points: [[f64; 2]; 3]) -> f64 {
-        let mut triangle = Triangle::new(points, vertices.map(|vertex| self.row(vertex)), self.scale);
+    fn evaluate(&self, id: SimplexId, [a, b, c]: [VertexId; 3], points: [[f64; 2]; 3]) -> f64 {
+        let mut triangle = Triangle::new(points, [self.row(a), self.row(b), self.row(c)], self.scale);
         if let Some(gradients) = &self.gradients {
-            triangle = triangle.with_gradients(vertices.map(|vertex| gradients.row(vertex)));
+            triangle = triangle.with_gradients([gradients.row(a), gradients.row(b), gradients.row(c)]);
         }
         if self.loss.needs_neighbours() {
             let opposite = (0..3).filter_map(|k| self.mesh.opposing_vertex(id, k));
@@ -335,6 +333,19 @@ fn touch(dirty: &mut Vec<SimplexId>, is_dirty: &mut Vec<bool>, id: SimplexId) {
     }
     if !std::mem::replace(&mut is_dirty[id as usize], true) {
         dirty.push(id);
+    }
+}
+
+/// A loss that looks at neighbours sees their values: not their gradients, so that a gradient does not come here.
+#[inline]
+fn touch_neighbours(
+    dirty: &mut Vec<SimplexId>,
+    is_dirty: &mut Vec<bool>,
+    mesh: &Triangulation<2>,
+    id: SimplexId,
+) {
+    for neighbour in mesh.neighbours(id).iter().filter(|neighbour| **neighbour != NONE) {
+        touch(dirty, is_dirty, *neighbour);
     }
 }
 
