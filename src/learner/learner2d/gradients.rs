@@ -32,6 +32,7 @@ const MOST_STEPS: usize = 100_000;
 #[derive(Clone, Debug)]
 pub(super) struct Gradients {
     dim: usize,
+    /// As the neighbours know them, and as everybody else does.
     rows: Vec<[f64; 2]>,
     nodes: Vec<Node>,
     queue: VecDeque<VertexId>,
@@ -39,15 +40,24 @@ pub(super) struct Gradients {
     tolerance: f64,
 }
 
-/// What is kept of a gradient beside itself.
+/// What is kept of a gradient beside what is passed on.
 #[derive(Clone, Copy, Debug, Default)]
 struct Node {
     /// From forces to the gradient: the entries xx, xy, yy of the inverse of the system.
     inverse: [f64; 3],
-    /// The gradient as the neighbours know it.
-    passed_on: [f64; 2],
+    /// The gradient as it should be by now.
+    newest: [f64; 2],
     /// The square of the least move that matters, as of the last look around.
     limit: f64,
+}
+
+impl Node {
+    /// Whether the gradient is by more than matters from what was passed on.
+    #[inline]
+    fn matters(&self, passed_on: [f64; 2]) -> bool {
+        let (x, y) = (self.newest[0] - passed_on[0], self.newest[1] - passed_on[1]);
+        x * x + y * y > self.limit
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +87,8 @@ impl Gradients {
         Self { tolerance, ..self }
     }
 
-    /// The gradients of the components at a vertex.
+    /// The gradients of the components at a vertex: right but for moves that don't matter, so that what follows from them
+    /// changes only with [`Gradients::relax`]'s `moved`.
     #[inline]
     pub(super) fn row(&self, vertex: VertexId) -> &[[f64; 2]] {
         let start = vertex as usize * self.dim;
@@ -138,16 +149,16 @@ impl Gradients {
         let (mut sx, mut sy) = (0.0, 0.0);
         for Spoke { to, edge: [x, y], weight } in &ring.spokes {
             let other = *to as usize * self.dim + component;
-            let [gx, gy] = self.nodes[other].passed_on;
+            let [gx, gy] = self.rows[other];
             let pull = (6.0 * (values[other] - values[at]) - 2.0 * (x * gx + y * gy)) * weight;
             (sx, sy) = (sx + pull * x, sy + pull * y);
         }
         let mut inverse = ring.inverse;
-        let mut row = times(inverse, [sx, sy]);
-        if !(row[0].is_finite() && row[1].is_finite()) {
-            (inverse, row) = self.solve_among_known(at, ring, values, component);
+        let mut newest = times(inverse, [sx, sy]);
+        if !(newest[0].is_finite() && newest[1].is_finite()) {
+            (inverse, newest) = self.solve_among_known(at, ring, values, component);
         }
-        (self.nodes[at].inverse, self.rows[at]) = (inverse, row);
+        (self.nodes[at].inverse, self.nodes[at].newest) = (inverse, newest);
     }
 
     /// The same where some values are not finite: the inverse and the gradient.
@@ -164,7 +175,7 @@ impl Gradients {
             let other = *to as usize * self.dim + component;
             let rise = values[other] - values[at];
             if rise.is_finite() {
-                let [gx, gy] = self.nodes[other].passed_on;
+                let [gx, gy] = self.rows[other];
                 let pull = (6.0 * rise - 2.0 * (x * gx + y * gy)) * weight;
                 let (wx, wy) = (4.0 * weight * x, 4.0 * weight * y);
                 (xx, xy, yy) = (xx + wx * x, xy + wx * y, yy + wy * y);
@@ -180,7 +191,7 @@ impl Gradients {
     #[inline]
     fn matters(&mut self, vertex: usize, ring: &Ring, values: &[f64], least: f64, component: usize) -> bool {
         let at = vertex * self.dim + component;
-        let (value, [gx, gy]) = (values[at], self.rows[at]);
+        let (value, [gx, gy]) = (values[at], self.nodes[at].newest);
         // How steeply the values leave the tangent plane: what the deviations of the triangles are made of.
         let mut steepest = least;
         for Spoke { to, edge: [x, y], weight } in &ring.spokes {
@@ -191,17 +202,16 @@ impl Gradients {
                 steepest = slope2;
             }
         }
-        let node = &mut self.nodes[at];
-        node.limit = self.tolerance * self.tolerance * steepest;
-        square_of_move([gx, gy], node) > node.limit
+        self.nodes[at].limit = self.tolerance * self.tolerance * steepest;
+        self.nodes[at].matters(self.rows[at])
     }
 
     /// Moves the neighbours' gradients by what this one has moved.
     #[inline]
     fn pass_on(&mut self, vertex: usize, ring: &Ring, component: usize) {
         let at = vertex * self.dim + component;
-        let [gx, gy] = self.rows[at];
-        let [px, py] = std::mem::replace(&mut self.nodes[at].passed_on, [gx, gy]);
+        let [gx, gy] = self.nodes[at].newest;
+        let [px, py] = std::mem::replace(&mut self.rows[at], [gx, gy]);
         let (dx, dy) = (gx - px, gy - py);
         for Spoke { to, edge: [x, y], weight } in &ring.spokes {
             let state = &mut self.states[*to as usize];
@@ -211,10 +221,10 @@ impl Gradients {
             }
             let other = *to as usize * self.dim + component;
             let pull = -2.0 * (x * dx + y * dy) * weight;
-            let (node, row) = (&self.nodes[other], &mut self.rows[other]);
+            let node = &mut self.nodes[other];
             let [mx, my] = times(node.inverse, [pull * x, pull * y]);
-            *row = [row[0] + mx, row[1] + my];
-            if *state == State::Settled && square_of_move(*row, node) > node.limit {
+            node.newest = [node.newest[0] + mx, node.newest[1] + my];
+            if *state == State::Settled && node.matters(self.rows[other]) {
                 *state = State::Moved;
                 self.queue.push_back(*to);
             }
@@ -225,11 +235,4 @@ impl Gradients {
 #[inline]
 fn times([xx, xy, yy]: [f64; 3], [x, y]: [f64; 2]) -> [f64; 2] {
     [xx * x + xy * y, xy * x + yy * y]
-}
-
-/// How far a gradient is from what the neighbours know of it.
-#[inline]
-fn square_of_move(row: [f64; 2], node: &Node) -> f64 {
-    let (x, y) = (row[0] - node.passed_on[0], row[1] - node.passed_on[1]);
-    x * x + y * y
 }

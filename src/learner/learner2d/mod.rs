@@ -7,6 +7,7 @@
 //! | `gradients` | the gradients at the vertices, kept locally |
 //! | `expected` | told and pending points together |
 //! | `range` | the range of the values |
+//! | `ranking` | which triangle to split next |
 //! | `rings` | what lies around each vertex |
 //! | `settings` | from a study file |
 
@@ -15,6 +16,7 @@ mod expected;
 mod field;
 mod gradients;
 mod range;
+mod ranking;
 mod rings;
 mod settings;
 
@@ -323,17 +325,15 @@ impl Learner2D {
         let towards_circumcentre = self.loss.splits_towards_circumcentre();
         // Two triangles may share the side that both would be cut through.
         let mut chosen = rustc_hash::FxHashSet::default();
-        for (id, loss) in field.ranked() {
-            if plan.candidates.len() >= wanted {
-                break;
-            }
+        field.from_the_largest(|(id, loss)| {
             let point = self.domain.choose(field.corners(id), towards_circumcentre);
             if self.known.contains_key(&key(point)) {
                 plan.hopeless.push(id);
             } else if chosen.insert(key(point)) {
                 plan.candidates.push_back(Candidate { point, improvement: loss, hint: hint(id) });
             }
-        }
+            plan.candidates.len() < wanted
+        });
         plan
     }
 
