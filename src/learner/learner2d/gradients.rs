@@ -18,7 +18,7 @@ use crate::geometry::{SimplexId, Triangulation, VertexId};
 use std::collections::VecDeque;
 
 /// A move of a gradient is passed on when it can change a loss by more than this part of it.
-pub(super) const TOLERANCE: f64 = 0.05;
+pub(super) const TOLERANCE: f64 = 0.025;
 
 /// The slope (values of unit range, domain of unit width) whose change by [`TOLERANCE`] of itself matters even where
 /// the function is linear: there the default loss is 0.3 times the area, which a deviation of about this slope times
