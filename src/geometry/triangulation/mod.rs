@@ -173,6 +173,7 @@ impl<const D: usize> Triangulation<D> {
 
     /// The coordinates of a vertex.
     #[must_use]
+    #[inline]
     pub fn point(&self, vertex: VertexId) -> &[f64; D] {
         &self.points[vertex as usize]
     }
@@ -195,6 +196,7 @@ impl<const D: usize> Triangulation<D> {
 
     /// The vertex of neighbour k that is not shared with the simplex.
     #[must_use]
+    #[inline]
     pub fn opposing_vertex(&self, simplex: SimplexId, k: usize) -> Option<VertexId> {
         let neighbour = self.neighbours(simplex)[k];
         (neighbour != NONE).then(|| self.vertices(neighbour)[self.slot(neighbour, simplex)])

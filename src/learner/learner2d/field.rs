@@ -2,11 +2,12 @@
 
 use super::domain::{Domain, area};
 use super::gradients::{Gradients, TOLERANCE};
+use super::ranking::Ranking;
 use super::rings::Rings;
-use crate::geometry::{GeometryError, InsertError, SimplexId, Triangulation, VertexId};
-use crate::learner::heap::{IndexedHeap, ordered_bits};
+use crate::geometry::{GeometryError, InsertError, NONE, SimplexId, Triangulation, VertexId};
 use crate::loss::triangle::{Triangle, TriangleLoss};
 use smallvec::SmallVec;
+use std::cell::{Ref, RefCell};
 use std::sync::Arc;
 
 /// Losses are computed anew when the range of values has grown by more than this factor since the last time.
@@ -16,9 +17,6 @@ const RECOMPUTE_FACTOR: f64 = 1.1;
 /// What a triangle with an unknown value counts, as a part of its area: as much as one where the function is flat
 /// under the default loss.
 const UNKNOWN_WEIGHT: f64 = 0.3;
-
-/// Largest loss first; among equals the smaller triangle id.
-type Key = (u64, std::cmp::Reverse<SimplexId>);
 
 /// Points with values, triangulated; one loss per triangle, the largest at hand in O(1). Starts from the four corners
 /// of the domain. A new point or value is O(log n), apart from the triangulation's walk to it.
@@ -33,18 +31,14 @@ pub(super) struct Field {
     values: Vec<f64>,
     gradients: Option<Gradients>,
     rings: Rings,
-    /// By triangle.
-    losses: Vec<f64>,
-    ranking: IndexedHeap<Key>,
+    /// A cache: what it says when looked at follows from the rest.
+    ranking: RefCell<Ranking>,
     /// One over the range of values when all losses were computed last.
     scale: f64,
     /// The range then; 0 if there was none.
     range: f64,
     whole_area: f64,
     least_length: f64,
-    /// Triangles whose loss is to be computed again.
-    dirty: Vec<SimplexId>,
-    is_dirty: Vec<bool>,
     /// Scratch space.
     holding: Vec<SimplexId>,
 }
@@ -68,14 +62,11 @@ impl Field {
             values: corner_values.to_vec(),
             gradients: loss.needs_gradients().then(|| Gradients::new(dim, TOLERANCE)),
             rings: Rings::default(),
-            losses: Vec::new(),
-            ranking: IndexedHeap::default(),
+            ranking: RefCell::default(),
             scale: 1.0,
             range: 0.0,
             whole_area: domain.area(),
             least_length: domain.least_length(),
-            dirty: Vec::new(),
-            is_dirty: Vec::new(),
             holding: Vec::new(),
         };
         field.set_range_quietly(range);
@@ -85,7 +76,7 @@ impl Field {
             for vertex in field.mesh.vertices(id) {
                 field.rings.changed(*vertex, id);
             }
-            field.touch(id);
+            field.ranking.get_mut().touch(id);
         }
         if let Some(gradients) = &mut field.gradients {
             for vertex in 0..corners.len() {
@@ -97,7 +88,7 @@ impl Field {
         Ok(field)
     }
 
-    /// Adds a point; [`Field::settle`] brings gradients and losses up to date.
+    /// Adds a point; [`Field::settle`] brings gradients up to date.
     pub(super) fn insert(
         &mut self,
         domain: &Domain,
@@ -111,22 +102,25 @@ impl Field {
         self.points.push(point);
         self.values.extend_from_slice(row);
         self.rings.push();
+        let ranking = self.ranking.get_mut();
         for (id, _) in self.mesh.removed() {
-            self.ranking.remove(id);
+            ranking.remove(id);
         }
         if let Some(gradients) = &mut self.gradients {
             gradients.push();
             gradients.queue(vertex);
         }
-        for at in 0..self.mesh.added().len() {
-            let id = self.mesh.added()[at];
+        for &id in self.mesh.added() {
             for corner in self.mesh.vertices(id) {
                 self.rings.changed(*corner, id);
                 if let Some(gradients) = &mut self.gradients {
                     gradients.queue(*corner);
                 }
             }
-            self.touch(id);
+            ranking.touch(id);
+            if self.loss.needs_neighbours() {
+                touch_neighbours(ranking, &self.mesh, id);
+            }
         }
         Ok(vertex)
     }
@@ -144,7 +138,7 @@ impl Field {
         Some(home)
     }
 
-    /// Replaces the value of a vertex; [`Field::settle`] brings gradients and losses up to date.
+    /// Replaces the value of a vertex; [`Field::settle`] brings gradients up to date.
     pub(super) fn set_value(&mut self, vertex: VertexId, row: &[f64]) {
         let start = vertex as usize * self.dim;
         self.values[start..start + self.dim].copy_from_slice(row);
@@ -153,17 +147,20 @@ impl Field {
             gradients.queue(vertex);
             ring.spokes.iter().for_each(|spoke| gradients.queue(spoke.to));
         }
-        let (dirty, is_dirty) = (&mut self.dirty, &mut self.is_dirty);
-        ring.triangles.iter().for_each(|id| touch(dirty, is_dirty, *id));
+        let ranking = self.ranking.get_mut();
+        for id in &ring.triangles {
+            ranking.touch(*id);
+            if self.loss.needs_neighbours() {
+                touch_neighbours(ranking, &self.mesh, *id);
+            }
+        }
     }
 
     /// Tells the range of values: all losses are computed anew if it has grown by much. O(n) then.
     pub(super) fn set_range(&mut self, range: f64) {
         if self.set_range_quietly(range) {
-            self.dirty.clear();
-            self.is_dirty.fill(false);
-            let triangles: Vec<SimplexId> = self.mesh.simplices().collect();
-            triangles.into_iter().for_each(|id| self.touch(id));
+            let ranking = self.ranking.get_mut();
+            self.mesh.simplices().for_each(|id| ranking.touch(id));
         }
     }
 
@@ -176,65 +173,43 @@ impl Field {
         grown
     }
 
-    /// Makes gradients and losses right after changes.
+    /// Makes gradients right after changes. Losses follow from these when looked at, so that it does not matter when.
     pub(super) fn settle(&mut self) {
         if let Some(gradients) = &mut self.gradients {
-            let (dirty, is_dirty) = (&mut self.dirty, &mut self.is_dirty);
+            let ranking = self.ranking.get_mut();
             gradients.relax(&self.mesh, &mut self.rings, &self.values, self.scale, |triangles| {
-                triangles.iter().for_each(|id| touch(dirty, is_dirty, *id));
+                triangles.iter().for_each(|id| ranking.touch(*id));
             });
         }
-        if self.loss.needs_neighbours() {
-            for at in 0..self.dirty.len() {
-                for neighbour in self.mesh.neighbours(self.dirty[at]) {
-                    if *neighbour != u32::MAX {
-                        touch(&mut self.dirty, &mut self.is_dirty, *neighbour);
-                    }
-                }
-            }
-        }
-        let mut dirty = std::mem::take(&mut self.dirty);
-        for id in dirty.drain(..) {
-            self.is_dirty[id as usize] = false;
-            if self.mesh.is_alive(id) {
-                self.rank(id);
-            }
-        }
-        self.dirty = dirty;
     }
 
-    fn touch(&mut self, id: SimplexId) {
-        touch(&mut self.dirty, &mut self.is_dirty, id);
+    /// The losses, all of them right.
+    fn ranking(&self) -> Ref<'_, Ranking> {
+        self.ranking.borrow_mut().refresh(|id| self.mesh.is_alive(id).then(|| self.loss_and_rank(id)));
+        self.ranking.borrow()
     }
 
-    /// Computes the loss of a triangle and gives it its rank.
-    fn rank(&mut self, id: SimplexId) {
+    /// The loss of a triangle and its rank, if it can be split.
+    fn loss_and_rank(&self, id: SimplexId) -> (f64, Option<f64>) {
         let corners = self.mesh.vertices(id);
-        let vertices = [corners[0], corners[1], corners[2]];
-        let points = vertices.map(|vertex| *self.mesh.point(vertex));
-        let loss = match self.evaluate(id, vertices, points) {
+        let (a, b, c) = (corners[0], corners[1], corners[2]);
+        // Written out: closures over arrays are not always inlined, and this is called most of all.
+        let points = [*self.mesh.point(a), *self.mesh.point(b), *self.mesh.point(c)];
+        let loss = match self.evaluate(id, [a, b, c], points) {
             nan if nan.is_nan() => UNKNOWN_WEIGHT * area(points),
             loss => loss,
         };
         // What is infinite ranks above all finite losses, the largest triangle first.
         let part = || (area(points) / self.whole_area).min(1.0);
         let rank = if loss == f64::INFINITY { f64::MAX * part() } else { loss };
-        if self.losses.len() <= id as usize {
-            self.losses.resize(id as usize + 1, f64::NAN);
-        }
-        self.losses[id as usize] = loss;
-        if longest(points) < self.least_length {
-            self.ranking.remove(id);
-        } else {
-            self.ranking.set(id, (ordered_bits(rank), std::cmp::Reverse(id)));
-        }
+        (loss, (longest(points) >= self.least_length).then_some(rank))
     }
 
     #[inline]
-    fn evaluate(&self, id: SimplexId, vertices: [VertexId; 3], points: [[f64; 2]; 3]) -> f64 {
-        let mut triangle = Triangle::new(points, vertices.map(|vertex| self.row(vertex)), self.scale);
+    fn evaluate(&self, id: SimplexId, [a, b, c]: [VertexId; 3], points: [[f64; 2]; 3]) -> f64 {
+        let mut triangle = Triangle::new(points, [self.row(a), self.row(b), self.row(c)], self.scale);
         if let Some(gradients) = &self.gradients {
-            triangle = triangle.with_gradients(vertices.map(|vertex| gradients.row(vertex)));
+            triangle = triangle.with_gradients([gradients.row(a), gradients.row(b), gradients.row(c)]);
         }
         if self.loss.needs_neighbours() {
             let opposite = (0..3).filter_map(|k| self.mesh.opposing_vertex(id, k));
@@ -247,24 +222,25 @@ impl Field {
 
     /// The largest loss; 0 if no triangle can be split any more.
     pub(super) fn largest(&self) -> f64 {
-        self.ranking.top().map_or(0.0, |(_, id)| self.losses[id as usize])
+        self.ranking().largest()
     }
 
-    /// Triangles with their losses, the next to split first: O(log n) for each one taken. Those too small to be
-    /// split are left out.
-    pub(super) fn ranked(&self) -> impl Iterator<Item = (SimplexId, f64)> {
-        self.ranking.descending().map(|(_, id)| (id, self.losses[id as usize]))
+    /// Calls `see` with triangles and their losses, the next to split first, until it says that it has seen enough:
+    /// O(log n) for each one. Those too small to be split are left out.
+    pub(super) fn from_the_largest(&self, see: impl FnMut((SimplexId, f64)) -> bool) {
+        let _ = self.ranking().descending().all(see);
     }
 
     /// No point can be put into this triangle: it is not split any more.
     pub(super) fn give_up(&mut self, id: SimplexId) {
-        self.ranking.remove(id);
+        self.ranking.get_mut().remove(id);
     }
 
     /// All triangles with their losses, in no order.
     pub(super) fn triangles(&self) -> impl Iterator<Item = ([VertexId; 3], f64)> {
+        let ranking = self.ranking();
         let corners = |id| [0, 1, 2].map(|k: usize| self.mesh.vertices(id)[k]);
-        self.mesh.simplices().map(move |id| (corners(id), self.losses[id as usize]))
+        self.mesh.simplices().map(move |id| (corners(id), ranking.loss(id)))
     }
 
     /// The corners of a triangle in the function's own coordinates.
@@ -328,13 +304,11 @@ impl Field {
     }
 }
 
+/// A loss that looks at neighbours sees their values: not their gradients, so that a gradient does not come here.
 #[inline]
-fn touch(dirty: &mut Vec<SimplexId>, is_dirty: &mut Vec<bool>, id: SimplexId) {
-    if is_dirty.len() <= id as usize {
-        is_dirty.resize(id as usize + 1, false);
-    }
-    if !std::mem::replace(&mut is_dirty[id as usize], true) {
-        dirty.push(id);
+fn touch_neighbours(ranking: &mut Ranking, mesh: &Triangulation<2>, id: SimplexId) {
+    for neighbour in mesh.neighbours(id).iter().filter(|neighbour| **neighbour != NONE) {
+        ranking.touch(*neighbour);
     }
 }
 

@@ -7,6 +7,7 @@
 //! | `gradients` | the gradients at the vertices, kept locally |
 //! | `expected` | told and pending points together |
 //! | `range` | the range of the values |
+//! | `ranking` | which triangle to split next |
 //! | `rings` | what lies around each vertex |
 //! | `settings` | from a study file |
 
@@ -15,6 +16,7 @@ mod expected;
 mod field;
 mod gradients;
 mod range;
+mod ranking;
 mod rings;
 mod settings;
 
@@ -108,8 +110,11 @@ pub struct Learner2D {
     early: (Vec<[f64; 2]>, Vec<f64>),
     /// The told points, once all corners are told.
     told: Option<Field>,
-    /// Told and pending points, once needed; a cache in which [`Learner::loss`] has a part too.
-    expected: RefCell<Option<Cached>>,
+    /// Told and pending points, once an ask needed them. Settled while the stack is empty: until then nobody looks.
+    expected: Option<Expected>,
+    /// The same for a question for the loss while `expected` is not settled, once there was one; always settled. Of its
+    /// own, so that such a question changes nothing.
+    watched: RefCell<Option<Expected>>,
     /// Points to hand out next.
     stack: VecDeque<Candidate>,
 }
@@ -150,14 +155,6 @@ struct Hint {
 struct Plan {
     candidates: VecDeque<Candidate>,
     hopeless: Vec<SimplexId>,
-}
-
-#[derive(Clone)]
-struct Cached {
-    expected: Expected,
-    /// Made by an ask. What only a question for the loss has made is not used by asks, so that such a question
-    /// changes nothing.
-    by_ask: bool,
 }
 
 #[inline]
@@ -211,7 +208,8 @@ impl Learner2D {
             counter: 0,
             early: Default::default(),
             told: None,
-            expected: RefCell::new(None),
+            expected: None,
+            watched: RefCell::new(None),
             stack: VecDeque::new(),
         };
         learner.stack_corners();
@@ -314,9 +312,9 @@ impl Learner2D {
             return self.told.as_ref().map_or_else(Plan::default, |told| self.plan_from(told, wanted, hint));
         }
         let hint = |id| Hint { told: None, expected: Some(id) };
-        match &*self.expected.borrow() {
-            Some(Cached { expected, by_ask: true }) => self.plan_from(&expected.field, wanted, hint),
-            _ => self
+        match &self.expected {
+            Some(expected) => self.plan_from(&expected.field, wanted, hint),
+            None => self
                 .expect()
                 .map_or_else(Plan::default, |expected| self.plan_from(&expected.field, wanted, hint)),
         }
@@ -327,34 +325,39 @@ impl Learner2D {
         let towards_circumcentre = self.loss.splits_towards_circumcentre();
         // Two triangles may share the side that both would be cut through.
         let mut chosen = rustc_hash::FxHashSet::default();
-        for (id, loss) in field.ranked() {
-            if plan.candidates.len() >= wanted {
-                break;
-            }
+        field.from_the_largest(|(id, loss)| {
             let point = self.domain.choose(field.corners(id), towards_circumcentre);
             if self.known.contains_key(&key(point)) {
                 plan.hopeless.push(id);
             } else if chosen.insert(key(point)) {
                 plan.candidates.push_back(Candidate { point, improvement: loss, hint: hint(id) });
             }
-        }
+            plan.candidates.len() < wanted
+        });
         plan
     }
 
     /// Fills the empty stack with `n` points or more, if there are so many.
     fn fill_stack(&mut self, n: usize) {
-        if !self.told_is_all() && !self.expected.get_mut().as_ref().is_some_and(|cached| cached.by_ask) {
-            let made = self.expect().map(|expected| Cached { expected, by_ask: true });
-            *self.expected.get_mut() = made;
+        if !self.told_is_all() && self.expected.is_none() {
+            self.expected = self.expect();
         }
+        self.settle_if_looked_at();
         let plan = self.plan(n);
         self.stack = plan.candidates;
-        let field = match (&mut self.told, self.expected.get_mut()) {
+        let field = match (&mut self.told, &mut self.expected) {
             (Some(told), _) if self.npending_inside == 0 => told,
-            (_, Some(cached)) => &mut cached.expected.field,
+            (_, Some(expected)) => &mut expected.field,
             _ => return,
         };
         plan.hopeless.into_iter().for_each(|id| field.give_up(id));
+    }
+
+    /// Makes the field of told and pending points right if the next points are chosen there now.
+    fn settle_if_looked_at(&mut self) {
+        if let Some(expected) = self.expected.as_mut().filter(|_| self.stack.is_empty()) {
+            expected.field.settle();
+        }
     }
 
     fn make_pending(&mut self, point: [f64; 2], hint: Hint) {
@@ -362,9 +365,13 @@ impl Learner2D {
         let mut home = hint.told;
         if inside {
             self.npending_inside += 1;
-            if let Some(Cached { expected, .. }) = self.expected.get_mut() {
+            if let Some(expected) = &mut self.expected {
                 home = expected.insert_pending(&self.domain, self.told.as_ref(), point, hint);
-                expected.field.settle();
+            }
+            if let Some(watched) = self.watched.get_mut() {
+                let hint = Hint { told: home, expected: None };
+                watched.insert_pending(&self.domain, self.told.as_ref(), point, hint);
+                watched.field.settle();
             }
         }
         self.known.insert(key(point), Known::Pending { order: self.counter, hint: home, inside });
@@ -378,7 +385,7 @@ impl Learner2D {
             self.early.0.push(point);
             self.early.1.extend_from_slice(y);
             // Few points, if any: made anew when needed.
-            *self.expected.get_mut() = None;
+            (self.expected, *self.watched.get_mut()) = (None, None);
             let corners = self.domain.corners();
             let all = corners.iter().all(|corner| matches!(self.known.get(&key(*corner)), Some(Known::Told)));
             if all {
@@ -389,10 +396,12 @@ impl Learner2D {
         let placed = told.insert(&self.domain, point, y, hint).is_ok();
         told.set_range(self.range.widest());
         told.settle();
-        if let Some(Cached { expected, .. }) = self.expected.get_mut() {
+        for expected in self.expected.iter_mut().chain(self.watched.get_mut()) {
             expected.tell(&self.domain, told, point, y, placed);
             expected.field.set_range(self.range.widest());
-            expected.field.settle();
+        }
+        if let Some(watched) = self.watched.get_mut() {
+            watched.field.settle();
         }
     }
 
@@ -438,6 +447,7 @@ impl Learner for Learner2D {
             out.push(suggestion(&next));
             left -= 1;
         }
+        self.settle_if_looked_at();
     }
 
     fn suggest(&mut self, n: usize) -> Vec<Suggestion> {
@@ -474,6 +484,7 @@ impl Learner for Learner2D {
         if self.domain.holds(point) {
             self.tell_inside(point, &value.components, near);
         }
+        self.settle_if_looked_at();
         Ok(())
     }
 
@@ -483,13 +494,14 @@ impl Learner for Learner2D {
             let on_stack = self.stack.iter().position(|candidate| candidate.point == point);
             let hint = on_stack.and_then(|at| self.stack.remove(at)).map(|candidate| candidate.hint);
             self.make_pending(point, hint.unwrap_or_default());
+            self.settle_if_looked_at();
         }
     }
 
     fn remove_unfinished(&mut self) {
         self.known.retain(|_, known| matches!(known, Known::Told));
         (self.npending, self.npending_inside) = (0, 0);
-        *self.expected.get_mut() = None;
+        (self.expected, *self.watched.get_mut()) = (None, None);
         self.stack_corners();
     }
 
@@ -498,11 +510,14 @@ impl Learner for Learner2D {
         if which == Loss::Real || self.npending_inside == 0 {
             return told.largest();
         }
-        let mut cached = self.expected.borrow_mut();
-        if cached.is_none() {
-            *cached = self.expect().map(|expected| Cached { expected, by_ask: false });
+        if let Some(expected) = self.expected.as_ref().filter(|_| self.stack.is_empty()) {
+            return expected.field.largest();
         }
-        cached.as_ref().map_or(f64::INFINITY, |cached| cached.expected.field.largest())
+        let mut watched = self.watched.borrow_mut();
+        if watched.is_none() {
+            *watched = self.expect();
+        }
+        watched.as_ref().map_or(f64::INFINITY, |watched| watched.field.largest())
     }
 
     fn npoints(&self) -> usize {

@@ -18,7 +18,7 @@ pub(super) struct Spoke {
 pub(super) struct Ring {
     pub(super) triangles: SmallVec<[SimplexId; 8]>,
     pub(super) spokes: SmallVec<[Spoke; 8]>,
-    /// Inverse of the sum over the spokes of 4 weight edge edgeᵀ: its entries xx, xy, yy. Zero if it has none.
+    /// Inverse of the sum over the spokes of 4 weight edge edgeᵀ: its entries xx, xy, yy.
     pub(super) inverse: [f64; 3],
     is_stale: bool,
 }
@@ -81,7 +81,7 @@ impl Ring {
             let (wx, wy) = (4.0 * weight * x, 4.0 * weight * y);
             (xx, xy, yy) = (xx + wx * x, xy + wx * y, yy + wy * y);
         }
-        self.inverse = inverse(xx, xy, yy).unwrap_or_default();
+        self.inverse = inverse(xx, xy, yy);
         self.is_stale = false;
     }
 
@@ -121,11 +121,17 @@ impl Ring {
     }
 }
 
-/// The inverse of a symmetric matrix, unless it is singular up to rounding.
+/// The inverse of a symmetric matrix without negative eigenvalues; if it is singular up to rounding, that of its larger
+/// part, which gives the shortest of the solutions.
 #[inline]
-pub(super) fn inverse(xx: f64, xy: f64, yy: f64) -> Option<[f64; 3]> {
+pub(super) fn inverse(xx: f64, xy: f64, yy: f64) -> [f64; 3] {
     let determinant = xx * yy - xy * xy;
-    (determinant > 1e-13 * xx * yy).then(|| [yy / determinant, -xy / determinant, xx / determinant])
+    if determinant > 1e-13 * xx * yy {
+        return [yy / determinant, -xy / determinant, xx / determinant];
+    }
+    // One direction only: the matrix is its trace times the projection on that.
+    let trace = xx + yy;
+    if trace > 0.0 { [xx, xy, yy].map(|entry| entry / trace / trace) } else { [0.0; 3] }
 }
 
 #[inline]

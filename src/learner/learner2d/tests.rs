@@ -1,6 +1,6 @@
 use super::*;
 use crate::geometry::VertexId;
-use crate::loss::triangle::{Bend, Deviation, Surface, TRIANGLE_LOSSES, Uniform};
+use crate::loss::triangle::{Bend, Deviation, Surface, TRIANGLE_LOSSES, Triangle, Uniform};
 use nalgebra::{DMatrix, DVector};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +29,19 @@ fn run(learner: &mut Learner2D, n: usize, batch: usize) {
         for asked in learner.ask(batch) {
             learner.tell(&asked.sample, &wave(&asked.sample.point).into()).unwrap();
         }
+    }
+}
+
+/// What lies beyond the sides, and nothing else.
+struct Beyond;
+
+impl TriangleLoss for Beyond {
+    fn needs_neighbours(&self) -> bool {
+        true
+    }
+
+    fn evaluate(&self, triangle: &Triangle<'_>) -> f64 {
+        triangle.neighbours().map(|place| place.iter().map(|x| x.abs()).sum::<f64>()).sum()
     }
 }
 
@@ -113,7 +126,8 @@ proptest! {
         points in prop::collection::vec((-1.0f64..1.0, -1.0f64..1.0), 1..50),
         changes in prop::collection::vec((any::<prop::sample::Index>(), -3.0f64..3.0), 0..20),
     ) {
-        let losses: [Arc<dyn TriangleLoss>; 3] = [Arc::new(Uniform), Arc::new(Surface), Arc::new(Bend)];
+        let losses: [Arc<dyn TriangleLoss>; 4] =
+            [Arc::new(Uniform), Arc::new(Surface), Arc::new(Bend), Arc::new(Beyond)];
         for loss in losses {
             let domain = Domain::new(SQUARE, 2.0);
             let mut live = Field::new(&domain, &loss, &[0.1, 0.2, 0.3, 0.4], 4.0).unwrap();
@@ -141,7 +155,8 @@ proptest! {
         for corner in learner.ask(4) {
             learner.tell(&corner.sample, &wave(&corner.sample.point).into()).unwrap();
         }
-        let mut pending = Vec::new();
+        learner.tell_pending(&at(0.345, -0.678));
+        let mut pending = vec![learner.ask(1).remove(0).sample];
         for (x, y, is_told) in steps {
             if is_told {
                 let told = pending.pop().unwrap_or_else(|| at(x, y));
@@ -154,13 +169,15 @@ proptest! {
         }
         learner.tell_pending(&at(0.123, 0.456));
         learner.loss(Loss::Expected);
-        let cached = learner.expected.borrow();
-        let field = &cached.as_ref().unwrap().expected.field;
-        prop_assert_eq!(field.points().len(), learner.npoints() + learner.npending());
-        for (vertex, point) in field.points().iter().enumerate() {
-            let mut expected = Vec::new();
-            learner.interpolate(point, &mut expected);
-            prop_assert!((field.row(vertex as u32)[0] - expected[0]).abs() < 1e-9);
+        let watched = learner.watched.borrow();
+        for expected in [&learner.expected, &*watched] {
+            let field = &expected.as_ref().unwrap().field;
+            prop_assert_eq!(field.points().len(), learner.npoints() + learner.npending());
+            for (vertex, point) in field.points().iter().enumerate() {
+                let mut expected = Vec::new();
+                learner.interpolate(point, &mut expected);
+                prop_assert!((field.row(vertex as u32)[0] - expected[0]).abs() < 1e-9);
+            }
         }
     }
 }

@@ -26,14 +26,17 @@ impl<'a> Triangle<'a> {
     /// The same triangle with gradients (per corner, one per component) of the unscaled values.
     #[inline]
     #[must_use]
-    pub fn with_gradients(self, gradients: [&'a [[f64; 2]]; 3]) -> Self {
-        Self { gradients, ..self }
+    pub fn with_gradients(mut self, gradients: [&'a [[f64; 2]]; 3]) -> Self {
+        self.gradients = gradients;
+        self
     }
 
     /// The same triangle with up to three vertices opposite to its sides, and their unscaled values.
+    #[inline]
     #[must_use]
-    pub fn with_neighbours(self, neighbours: &[([f64; 2], &'a [f64])]) -> Self {
-        Self { neighbours: neighbours.into(), ..self }
+    pub fn with_neighbours(mut self, neighbours: &[([f64; 2], &'a [f64])]) -> Self {
+        self.neighbours.extend(neighbours.iter().copied());
+        self
     }
 
     /// Components of a value.
