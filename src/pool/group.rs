@@ -35,6 +35,7 @@ pub struct Group<'a> {
     link: Box<dyn Link>,
     ears: RefCell<&'a mut dyn FnMut() -> bool>,
     given_up: Cell<bool>,
+    finished: Cell<bool>,
 }
 
 /// Where a member stands.
@@ -81,7 +82,14 @@ impl From<GroupError> for String {
 impl<'a> Group<'a> {
     pub(crate) fn new(place: Place<'a>, link: Box<dyn Link>, ears: &'a mut dyn FnMut() -> bool) -> Self {
         let own = place.members.iter().position(|rank| *rank == place.rank).unwrap_or_default() as u32;
-        Self { place, own, link, ears: RefCell::new(ears), given_up: Cell::new(false) }
+        Self {
+            place,
+            own,
+            link,
+            ears: RefCell::new(ears),
+            given_up: Cell::new(false),
+            finished: Cell::new(false),
+        }
     }
 
     /// Runs `f` with a group of this rank only.
@@ -134,6 +142,16 @@ impl<'a> Group<'a> {
             self.given_up.set(given_up);
         }
         self.given_up.get()
+    }
+
+    /// Makes this member's result the task's, whatever its place, as soon as its function returns it; the others are told to
+    /// give up. For a search that one member is enough to end, or for a failure that is a value.
+    pub fn finish(&self) {
+        self.finished.set(true);
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        self.finished.get()
     }
 
     fn rank_of(&self, place: u32) -> Result<u32, GroupError> {

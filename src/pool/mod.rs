@@ -71,6 +71,7 @@ pub use future::Future;
 pub use group::{Group, GroupError};
 pub use handle::Pool;
 pub use inputs::{Inputs, Reader};
+pub use launch::Launch;
 pub use map::{Imap, MapError, MapOptions, MapUnordered};
 pub use options::{PoolOptions, TaskOptions};
 pub use program::{GroupTask, Program, Task};

@@ -58,6 +58,8 @@ pub(crate) enum Status {
     Panic = 2,
     /// Its arguments or its result could not be coded; the payload is a [`Fault`].
     Malformed = 3,
+    /// With a result that is the task's, though other members of its group have not ended.
+    Final = 4,
 }
 
 /// The payload of a result that is none: message and place.
@@ -275,6 +277,7 @@ pub(crate) fn result_at(message: &[u8], at: usize) -> Option<(ResultHead, Span)>
         1 => Status::Error,
         2 => Status::Panic,
         3 => Status::Malformed,
+        4 => Status::Final,
         _ => return None,
     };
     let span = span(message, at + RESULT_HEAD, u64_at(head, 32)?)?;

@@ -114,6 +114,7 @@ impl Runners {
                 .unwrap_or_else(|caught| Err((Status::Panic, (caught.message, caught.location)))),
         };
         let status = match run {
+            Ok(()) if group.is_some_and(Group::is_finished) => Status::Final,
             Ok(()) => Status::Done,
             Err((status, fault)) => {
                 out.truncate(at + RESULT_HEAD);

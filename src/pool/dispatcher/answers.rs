@@ -139,7 +139,7 @@ impl Dispatcher {
     pub(in crate::pool) fn peek<R: DeserializeOwned>(&self, answer: &Answer) -> Result<R, TaskError> {
         let bytes = match &answer.body {
             Body::Made(bytes) => bytes.as_slice(),
-            Body::Bytes { frame, span, status: Status::Done } => {
+            Body::Bytes { frame, span, status: Status::Done | Status::Final } => {
                 &self.frames[*frame as usize].message[span.clone()]
             }
             _ => return Err(self.failure(answer).unwrap_or_else(|| TaskError::local("no result".into()))),
@@ -151,13 +151,13 @@ impl Dispatcher {
     /// The error of an answer that is one.
     pub(in crate::pool) fn failure(&self, answer: &Answer) -> Option<TaskError> {
         let error = match &answer.body {
-            Body::Made(_) | Body::Bytes { status: Status::Done, .. } => return None,
+            Body::Made(_) | Body::Bytes { status: Status::Done | Status::Final, .. } => return None,
             Body::Failed(error) => (**error).clone(),
             Body::Bytes { frame, span, status } => {
                 let kind = match status {
                     Status::Error => TaskErrorKind::Error,
                     Status::Panic => TaskErrorKind::Panic,
-                    Status::Done | Status::Malformed => TaskErrorKind::Malformed,
+                    Status::Done | Status::Final | Status::Malformed => TaskErrorKind::Malformed,
                 };
                 let (message, location) =
                     wire::decode::<Fault>(&self.frames[*frame as usize].message[span.clone()])

@@ -98,8 +98,9 @@ impl Dispatcher {
 
     /// Takes in the answer of a member of a group.
     pub(super) fn take_member(&mut self, worker: u32, head: &ResultHead, place: (u32, Span)) {
+        // A final result ends the task as an error would.
         let failed = head.status != Status::Done;
-        let again = failed && self.takes_retry(head.slot);
+        let again = failed && head.status != Status::Final && self.takes_retry(head.slot);
         let duration = Duration::from_nanos(head.nanos);
         let which = (head.slot, head.attempt);
         match self.scheduler.member_answered(worker, which, duration, (failed, again)) {
@@ -144,6 +145,16 @@ impl Dispatcher {
                 self.lose(worker, &error.to_string());
             }
         }
+    }
+
+    /// Gives up the members of failed groups that have not come back for too long: they wait in a call of MPI for one that
+    /// will never answer. Returns who that is.
+    pub(super) fn lose_stuck(&mut self, now: Duration) -> Vec<u32> {
+        let stuck = self.scheduler.stuck(now);
+        for &worker in &stuck {
+            self.lose(worker, "it waits in vain for a member of its group that has failed");
+        }
+        stuck
     }
 
     /// The time of a task is over: if a group runs it, its members need not go on waiting for each other.

@@ -11,9 +11,7 @@ impl Dispatcher {
         for worker in self.scheduler.overdue(now) {
             self.lose(worker, "it has been silent for too long");
         }
-        for worker in self.scheduler.stuck(now) {
-            self.lose(worker, "it waits in vain for a member of its group that has failed");
-        }
+        self.lose_stuck(now);
         for worker in 0..self.presences.len() as u32 {
             if self.presences[worker as usize].as_ref().is_some_and(|p| !p.is_running()) {
                 // Its last answers may still be on their way to us; they are welcome until then.

@@ -186,7 +186,9 @@ impl Dispatcher {
         }
         let mut batch = std::mem::take(&mut self.batch);
         loop {
-            self.start_groups(now);
+            if self.scheduler.has_groups() {
+                self.start_groups(now);
+            }
             let Some(worker) = self.scheduler.next_batch(now, &mut batch) else { break };
             let message = self.message(&batch);
             self.manager.messages_sent += 1;

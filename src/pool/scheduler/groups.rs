@@ -174,6 +174,11 @@ impl Scheduler {
         self.groups.hosts = hosts;
     }
 
+    /// Whether [`Self::next_group`] may have something to do.
+    pub(in crate::pool) fn has_groups(&self) -> bool {
+        self.groups.waiting > 0 || self.groups.reserved.is_some()
+    }
+
     /// Whether a worker belongs to a group at work.
     pub(in crate::pool) fn is_member(&self, worker: u32) -> bool {
         self.groups.of_worker[worker as usize].is_some()
