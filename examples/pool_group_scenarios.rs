@@ -57,6 +57,9 @@ fn main() -> Result<()> {
     if scenario == "groups-stuck" {
         options.group_grace = Duration::from_secs(1);
     }
+    if scenario == "groups-many" {
+        options.kept_groups = 2;
+    }
     let mut program = Program::new();
     program.options(options);
     let examined = program.group_task("examine", |worker, group, (): ()| examine(group, worker.rank()));

@@ -27,6 +27,9 @@ pub struct PoolOptions {
     /// is said between them ends at once; who waits for the failed one in an MPI call of its own can't be told, and
     /// counts as lost after this time.
     pub group_grace: Duration,
+    /// Groups whose communicators are kept for their next task, at most: making one costs the more the more ranks it has, and
+    /// the library may run out of them (MPICH has some 2000 on each rank).
+    pub kept_groups: usize,
     /// To how many workers a task is given, one after the other, if they are lost.
     pub max_attempts: u32,
 }
@@ -43,6 +46,7 @@ impl Default for PoolOptions {
             start_limit: Duration::from_secs(600),
             lost_after: None,
             group_grace: Duration::from_secs(30),
+            kept_groups: 256,
             max_attempts: 3,
         }
     }

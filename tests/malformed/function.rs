@@ -13,7 +13,7 @@ pub(super) const CASES: &[Case] = &[
     case(BUILTIN, "builtin = \"peak\"\nisolate = 1", 5, "function.isolate"),
     case(BUILTIN, "builtin = \"peak\"\nthreads = 0", 5, "function.threads"),
     case(BUILTIN, "builtin = \"peak\"\nranks = 0", 5, "function.ranks"),
-    case(BUILTIN, "builtin = \"peak\"\nranks = 2", 5, "command, library, rust"),
+    case(BUILTIN, "builtin = \"peak\"\nranks = 2", 5, "evaluated by one rank"),
     case(BUILTIN, "builtin = \"peak\"\nranks = \"all\"", 5, "function.ranks"),
     case(BUILTIN, "builtin = \"peak\"\ngpus = -1", 5, "function.gpus"),
     case(BUILTIN, "command = [\"mpiexec\", \"-n\", \"{ranks}\"]", 4, "{ranks}"),

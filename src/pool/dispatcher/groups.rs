@@ -7,12 +7,11 @@ use crate::pool::wire::{self, Kind, ResultHead, Span, Status, TaskHead};
 use rustc_hash::FxHashMap;
 use std::time::Duration;
 
-/// Groups whose communicators are kept. MPICH has some 2000 on a rank.
-const KEPT: usize = 256;
-
 /// What rank 0 knows of groups beside their tasks.
 #[derive(Default)]
 pub(super) struct GroupBook {
+    /// How many of them may have a communicator.
+    kept: usize,
     /// Those that have a communicator: by members, whether the next task can use it, and when it was used last.
     known: FxHashMap<Vec<u32>, Known>,
     uses: u64,
@@ -25,6 +24,13 @@ struct Known {
     /// Nothing of a failed task is left in it.
     clean: bool,
     used: u64,
+}
+
+impl GroupBook {
+    /// Nothing yet; communicators of so many groups are kept.
+    pub(super) fn new(kept: usize) -> Self {
+        Self { kept: kept.max(1), ..Self::default() }
+    }
 }
 
 impl Dispatcher {
@@ -78,7 +84,7 @@ impl Dispatcher {
     /// Frees a communicator where there are too many: of the group that was used longest ago, among those that are idle,
     /// so that all members are told before any of them gets something else.
     fn forget_a_group(&mut self) {
-        if self.groups.known.len() <= KEPT {
+        if self.groups.known.len() <= self.groups.kept {
             return;
         }
         let scheduler = &self.scheduler;

@@ -98,7 +98,7 @@ impl Dispatcher {
         scheduler.set_hosts(world.hosts.iter().map(workers_of).collect());
         Ok(Self {
             scheduler,
-            groups: GroupBook::default(),
+            groups: GroupBook::new(options.kept_groups),
             manager_silence: options.manager_silence,
             used,
             presences,
