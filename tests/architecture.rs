@@ -19,7 +19,7 @@ const LAYERS: [&[&str]; 9] = [
 ];
 
 /// Parts that do no I/O and read no clock.
-const PURE: [&str; 14] = [
+const PURE: [&str; 15] = [
     "src/model",
     "src/geometry",
     "src/loss",
@@ -29,6 +29,7 @@ const PURE: [&str; 14] = [
     "src/pool/scheduler.rs",
     "src/pool/scheduler/deadlines.rs",
     "src/pool/scheduler/endings.rs",
+    "src/pool/scheduler/groups.rs",
     "src/pool/scheduler/waiting.rs",
     "src/pool/wire.rs",
     "src/runner/ask_tell",

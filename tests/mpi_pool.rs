@@ -1,5 +1,4 @@
-//! The pool over real MPI: every test runs `examples/pool_scenarios.rs` or `examples/pool_future_scenarios.rs` under
-//! a launcher.
+//! The pool over real MPI: every test runs one of `examples/pool_*_scenarios.rs` under a launcher.
 //!
 //! `MPIEXEC` chooses the launcher (default `mpiexec.openmpi`); it has to fit the library that was built with.
 #![cfg(feature = "mpi")]
@@ -43,8 +42,11 @@ fn is_mpich() -> bool {
 /// The example that knows a scenario.
 fn program(scenario: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
-    let is_future = scenario.starts_with("futures-");
-    let name = if is_future { "pool_future_scenarios" } else { "pool_scenarios" };
+    let name = match scenario.split('-').next() {
+        Some("futures") => "pool_future_scenarios",
+        Some("groups") => "pool_group_scenarios",
+        _ => "pool_scenarios",
+    };
     let path = own.parent().unwrap().with_file_name("examples").join(name);
     assert!(path.exists(), "{} is missing: run `cargo build --examples`", path.display());
     path
@@ -371,4 +373,57 @@ fn data_that_cannot_be_read_is_told_by_rank_0_and_all_leave() {
         assert!(ended.err.contains("`table` could not be read: table.csv is missing"), "{}", ended.err);
         assert!(ended.took < Duration::from_secs(20) && !ended.out.contains("main runs"));
     }
+}
+
+#[test]
+fn groups_of_all_sizes_get_communicators_of_their_own_beside_tasks_of_one_rank() {
+    for ranks in [2, 4, 8] {
+        let out = succeed(ranks, &["groups-sizes"]);
+        assert_eq!(out, format!("60 groups, 2000 squares, {} of all", ranks - 1));
+    }
+}
+
+#[test]
+fn the_failure_of_a_member_fails_its_task_and_frees_all_others() {
+    for ranks in [3, 4, 8] {
+        assert_eq!(succeed(ranks, &["groups-fail"]), format!("epep {}", ranks - 1));
+    }
+}
+
+#[test]
+fn the_first_member_with_a_final_result_ends_the_task() {
+    for ranks in [2, 4] {
+        assert_eq!(succeed(ranks, &["groups-first"]), format!("{} in the end", ranks - 1));
+    }
+}
+
+#[test]
+fn members_share_values_of_any_size() {
+    for ranks in [2, 4] {
+        assert_eq!(succeed(ranks, &["groups-share"]), format!("{} in the end", ranks - 1));
+    }
+}
+
+#[test]
+fn groups_come_and_go_in_any_number() {
+    assert_eq!(succeed(6, &["groups-many"]), "5 in the end");
+}
+
+#[test]
+fn the_death_of_a_member_costs_the_attempt_and_not_the_others() {
+    if is_mpich() {
+        // Its launcher ends the whole job.
+        return;
+    }
+    let job = Job { ranks: 5, args: &["groups-die"], flags: &["--enable-recovery"], env: &[] };
+    let out = succeeded(&job.run());
+    // Each attempt loses one worker; there are three attempts, or no second worker is left.
+    assert!(out.starts_with("Err(WorkerLost): 4 workers, then 1"), "{out}");
+}
+
+#[test]
+fn a_member_that_waits_in_mpi_for_a_failed_one_does_not_keep_the_job() {
+    let ended = run(4, &["groups-stuck"]);
+    assert!(ended.out.contains("the first one leaves"), "{}\n{}", ended.out, ended.err);
+    assert!(ended.took < Duration::from_secs(20), "{:?}", ended.took);
 }

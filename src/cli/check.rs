@@ -27,8 +27,12 @@ pub(super) fn check(args: &CheckArgs, natives: &Natives) -> Result<Exit, Command
     let first: Vec<Sample> = learner.suggest(FIRST_POINTS).into_iter().map(|next| next.sample).collect();
     let mut evaluated = Vec::new();
     if let (true, Some(n)) = (problems.is_empty(), args.evaluate) {
+        if evaluators.function.needs().ranks > 1 {
+            let message = "the function is evaluated by several ranks together, which only `run` can do";
+            return Err(CommandError::new(Exit::Usage, message).help("check it without --evaluate"));
+        }
         let mut evaluator = evaluators
-            .start()
+            .start(0)
             .map_err(|failure| CommandError::new(Exit::Usage, format!("the function: {failure}")))?;
         for next in learner.ask(n) {
             evaluated.push((evaluator.evaluate(&next.sample), next.sample));

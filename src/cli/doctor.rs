@@ -2,6 +2,7 @@ use super::args::ReportArgs;
 use super::exit::{CommandError, Exit};
 use super::output;
 use super::run::launch_error;
+use super::together;
 use crate::pool::{Pool, Program, Task, WorkerInfo};
 use crate::report::{Align, TextTable};
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,10 @@ struct Place {
     host: String,
     pid: u32,
     cores: usize,
+    /// What `OMP_NUM_THREADS` says.
+    threads: Option<u32>,
+    /// The devices that it is to use, by the variables that say so.
+    devices: Option<String>,
     python: Option<String>,
 }
 
@@ -40,7 +45,18 @@ pub(super) fn doctor(args: ReportArgs) -> Result<Exit, CommandError> {
 fn place(info: &WorkerInfo) -> Place {
     // The cores that this process may use: a launcher may have bound it to one.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    Place { rank: info.rank, host: info.host.clone(), pid: info.pid, cores, python: python() }
+    let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.trim().is_empty());
+    let threads = variable("OMP_NUM_THREADS").and_then(|text| text.trim().parse().ok());
+    let devices = variable("CUDA_VISIBLE_DEVICES").or_else(|| variable("ROCR_VISIBLE_DEVICES"));
+    Place {
+        rank: info.rank,
+        host: info.host.clone(),
+        pid: info.pid,
+        cores,
+        threads,
+        devices,
+        python: python(),
+    }
 }
 
 fn python() -> Option<String> {
@@ -106,6 +122,8 @@ fn examine(
         ("host", Align::Left),
         ("pid", Align::Right),
         ("cores", Align::Right),
+        ("threads", Align::Right),
+        ("GPUs", Align::Left),
         ("Python", Align::Left),
     ]);
     for place in &places {
@@ -115,6 +133,8 @@ fn examine(
             place.host.clone(),
             place.pid.to_string(),
             place.cores.to_string(),
+            place.threads.map_or_else(|| "unset".to_owned(), |threads| threads.to_string()),
+            place.devices.clone().unwrap_or_else(|| "unset".to_owned()),
             python,
         ]);
     }
@@ -147,7 +167,13 @@ fn warnings(pool: &Pool, places: &[Place], without_hdf5: bool) -> Vec<String> {
     for (host, _) in &pool.world().hosts {
         let on_host = places.iter().filter(|place| place.host == *host);
         let cores = on_host.clone().map(|place| place.cores).max().unwrap_or(1);
+        let threads = on_host.clone().filter_map(|place| place.threads).max().unwrap_or(1);
         let working = on_host.count();
+        if working <= cores
+            && let Some(warning) = together::too_many_threads(working, threads, cores)
+        {
+            warnings.push(format!("{host}: {warning} (here: OMP_NUM_THREADS)"));
+        }
         if pool.world().transport == "mpi" && working > cores {
             warnings.push(format!(
                 "{working} workers share {cores} core{} on {host}: start fewer ranks there, or let the launcher \

@@ -35,6 +35,7 @@ mod prepare;
 mod run;
 mod status;
 mod summary;
+mod together;
 mod watch;
 
 pub use exit::{CommandError, Exit};

@@ -1,4 +1,5 @@
 use super::exit::{CommandError, Exit};
+use super::together::devices_of;
 use crate::function::{Evaluator, FunctionSpec, Natives};
 use crate::learner::Learner;
 use crate::model::{Failure, FailureKind, Parameters, Signature};
@@ -24,8 +25,11 @@ pub(super) struct Evaluators {
 }
 
 impl Evaluators {
-    pub(super) fn start(&self) -> Result<Evaluator, Failure> {
-        Ok(Evaluator::new(self.function.start()?, Arc::clone(&self.combos), self.signature.clone()))
+    /// For the worker that is this one on its host, from 0.
+    pub(super) fn start(&self, local_worker: u32) -> Result<Evaluator, Failure> {
+        let devices = devices_of(self.function.needs().gpus, local_worker);
+        let function = self.function.start_with(&devices)?;
+        Ok(Evaluator::new(function, Arc::clone(&self.combos), self.signature.clone()))
     }
 }
 

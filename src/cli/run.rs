@@ -4,11 +4,12 @@ use super::open::{checkpoint_error, logged, open};
 use super::output;
 use super::prepare::{Evaluators, Isolation, Prepared, prepare};
 use super::summary::{exit, outlook, summary};
+use super::together;
 use super::watch::Watch;
 use crate::cache::Cache;
 use crate::function::{Evaluator, Natives};
 use crate::model::{Outcome, Sample};
-use crate::pool::{LaunchError, Pool, PoolOptions, Program, Task};
+use crate::pool::{Group, Launch, LaunchError, Pool, PoolOptions, Program, Task, Worker, WorkerInfo};
 use crate::report::count;
 use crate::runner::goal::GoalTracker;
 use crate::runner::{
@@ -24,10 +25,24 @@ const DETERMINISTIC_WINDOW: usize = 64;
 pub(super) fn run(args: &RunArgs, natives: &Natives) -> Exit {
     // Every rank reads the study by itself, because the processes of its function have to be started before MPI is.
     let prepared = prepare(&args.study.study, natives, Isolation::AsAsked);
+    let needs = prepared.as_ref().map(|prepared| prepared.evaluators.function.needs()).unwrap_or_default();
+    if let Ok(prepared) = &prepared
+        && let Err(error) = together::enter(prepared.evaluators.function.as_ref())
+    {
+        let message = format!("the variables of the study can't be set: {error}");
+        output::error(&CommandError::new(Exit::Fault, message));
+        return Exit::Fault;
+    }
     let mut program = Program::new();
-    let task =
-        evaluate_task(&mut program, prepared.as_ref().ok().map(|prepared| prepared.evaluators.clone()));
+    let task = evaluate_task(
+        &mut program,
+        prepared.as_ref().ok().map(|prepared| prepared.evaluators.clone()),
+        needs.ranks,
+    );
     let workers = args.workers.or(prepared.as_ref().ok().and_then(|prepared| prepared.study.run.workers));
+    // Without a launcher, at least one group has to fit.
+    let alone = || Launch::of_process().launcher.is_none() && needs.ranks > 1;
+    let workers = workers.or_else(|| alone().then(|| together::cores().max(needs.ranks as usize)));
     program.options(PoolOptions { workers, ..PoolOptions::default() });
     let signals = match StopSignals::catch() {
         Ok(signals) => signals,
@@ -61,15 +76,32 @@ pub(super) fn launch_error(error: &LaunchError) -> CommandError {
 
 type Evaluate = Task<Sample, Outcome>;
 
-fn evaluate_task(program: &mut Program, evaluators: Option<Evaluators>) -> Evaluate {
-    program.task_with_state(
-        "evaluate",
-        move |_| match &evaluators {
-            Some(evaluators) => evaluators.start().map_err(|failure| failure.to_string()),
-            None => Err("the study could not be read on this rank".to_owned()),
-        },
-        |evaluator: &mut Evaluator, _, sample: Sample| Ok(evaluator.evaluate(&sample)),
-    )
+fn evaluate_task(program: &mut Program, evaluators: Option<Evaluators>, ranks: u32) -> Evaluate {
+    let start = move |info: &WorkerInfo| match &evaluators {
+        Some(evaluators) => evaluators.start(info.local_worker()).map_err(|failure| failure.to_string()),
+        None => Err("the study could not be read on this rank".to_owned()),
+    };
+    if ranks > 1 {
+        let evaluate = |evaluator: &mut Evaluator, worker: &mut Worker, group: &Group<'_>, sample: Sample| {
+            Ok(together::evaluate(evaluator, worker.info(), group, &sample))
+        };
+        return program.group_task_with_state("evaluate", start, evaluate).on(ranks);
+    }
+    let evaluate =
+        |evaluator: &mut Evaluator, _: &mut Worker, sample: Sample| Ok(evaluator.evaluate(&sample));
+    program.task_with_state("evaluate", start, evaluate)
+}
+
+/// How many evaluations can run at the same time, after making sure that one can.
+fn groups(pool: &Pool, ranks: u32) -> Result<usize, CommandError> {
+    let (workers, ranks) = (pool.workers(), ranks.max(1) as usize);
+    if ranks > workers {
+        let message =
+            format!("the study asks for {ranks} ranks per evaluation, but there are {workers} workers");
+        let help = format!("start {} ranks or more: the first one manages the others", ranks + 1);
+        return Err(CommandError::new(Exit::Usage, message).help(help));
+    }
+    Ok(workers / ranks)
 }
 
 /// Rank 0's part.
@@ -100,6 +132,12 @@ fn manage(
             )
             .help("`adaptive-mpi check` says more"));
         }
+    }
+    let needs = evaluators.function.needs();
+    let workers = groups(pool, needs.ranks)?;
+    let here = pool.world().hosts.first().map_or(0, |(_, ranks)| ranks.len().saturating_sub(1));
+    if let Some(warning) = together::too_many_threads(here, needs.threads, together::cores()) {
+        output::note(format!("warning: {warning}"));
     }
     let (mut checkpoint, loaded, places) =
         open(&args.checkpoint, &study, &evaluators.signature, &evaluators.combos)?;
@@ -135,7 +173,7 @@ fn manage(
         Drive {
             engine,
             queue: pool.queue(task),
-            workers: pool.workers(),
+            workers,
             checkpoint,
             goals,
             signals,
@@ -149,8 +187,8 @@ fn manage(
         },
         &mut watch,
     );
-    watch.finish(&outlook(&finished, pool.workers()));
-    summary(args, &study, &finished, pool.workers());
+    watch.finish(&outlook(&finished, workers));
+    summary(args, &study, &finished, workers);
     if finished.left_behind > 0 {
         // All is saved. Workers that are still at a point could not leave with the others before it ends.
         pool.abandon(exit(&finished) as u8);

@@ -10,6 +10,11 @@
 //! | `keep_scratch` | `"never"`, `"failed"`, `"always"` | `"never"` |
 //! | `scratch` | folder in which the scratch folders are made | the system's, by `TMPDIR` |
 //!
+//! **Several ranks.** With `ranks = 4`, one command is started for each point, by the first of four ranks; the others wait
+//! and keep their cores free for it. It starts its own processes: `["mpiexec", "-n", "{ranks}", "-host", "{hosts}", "./sim"]`.
+//! `{hosts}` names the hosts of the four with their numbers, as in `n1:2,n2:2`. The launcher sees nothing of ours: it comes up
+//! as if it were called by hand.
+//!
 //! **Placeholders** are the names of the coordinates (`{x}`), of the parameters (`{offset}`), `{seed}` where the learner
 //! has one, `{point}` (all coordinates with spaces in between), `{scratch}` (a folder for this evaluation alone) and
 //! `{study}` (the study's folder). In arguments, `{{` and `}}` are plain braces. In template files all braces that
@@ -32,8 +37,8 @@
 
 use super::child::{Child, Launch, Until, how_it_ended};
 use super::output::Output;
-use super::placeholder::{Braces, Template};
-use super::{Call, Context, Function, FunctionSpec, Shared, json};
+use super::placeholder::{Braces, Places, Template};
+use super::{Call, Context, Function, FunctionSpec, Needs, Shared, Team, json};
 use crate::model::settings::{self, Setting, SettingError, SettingValue, Table, unknown};
 use crate::model::{Failure, FailureKind, Value};
 use std::ffi::OsString;
@@ -182,7 +187,7 @@ impl Command {
         self.in_scratch || stdin || arguments || !self.templates.is_empty() || self.output.file.is_some()
     }
 
-    fn make_scratch(&self, call: &Call<'_>) -> io::Result<Option<TempDir>> {
+    fn make_scratch(&self, call: &Call<'_>, hosts: &[String]) -> io::Result<Option<TempDir>> {
         if !self.wants_scratch() {
             return Ok(None);
         }
@@ -192,18 +197,19 @@ impl Command {
             if let Some(folder) = file.parent() {
                 std::fs::create_dir_all(folder)?;
             }
-            std::fs::write(file, template.fill(call, scratch.path(), &self.study))?;
+            let places = Places { scratch: scratch.path(), study: &self.study, hosts };
+            std::fs::write(file, template.fill(call, places))?;
         }
         Ok(Some(scratch))
     }
 
-    fn run(&self, call: &Call<'_>, scratch: &Path) -> Result<Value, Failure> {
-        let fill = |template: &Template| template.fill(call, scratch, &self.study);
+    fn run(&self, call: &Call<'_>, places: Places<'_>) -> Result<Value, Failure> {
+        let fill = |template: &Template| template.fill(call, places);
         let program = fill(&self.program);
         let launch = Launch {
             program: if program.contains('/') { self.study.join(program).into() } else { program.into() },
             arguments: self.arguments.iter().map(|argument| OsString::from(fill(argument))).collect(),
-            folder: if self.in_scratch { scratch.to_owned() } else { self.study.clone() },
+            folder: if self.in_scratch { places.scratch.to_owned() } else { self.study.clone() },
             environment: self.shared.environment.clone(),
         };
         let input = match &self.stdin {
@@ -222,7 +228,7 @@ impl Command {
         let ended =
             ended.map_err(|error| Failure::new(FailureKind::Crash, format!("lost the process: {error}")))?;
         self.judge(ended, &mut child)?;
-        self.output.read(&printed, call, scratch, &self.study).map_err(|failure| {
+        self.output.read(&printed, call, places).map_err(|failure| {
             let errors = child.last_errors();
             if failure.detail.is_empty() { failure.with_detail(errors) } else { failure }
         })
@@ -287,6 +293,16 @@ impl FunctionSpec for Command {
         true
     }
 
+    fn needs(&self) -> Needs {
+        self.shared.needs()
+    }
+
+    fn start_with(&self, environment: &[(String, String)]) -> Result<Box<dyn Function>, Failure> {
+        let mut command = self.clone();
+        command.shared.environment.extend_from_slice(environment);
+        command.start()
+    }
+
     fn start(&self) -> Result<Box<dyn Function>, Failure> {
         // Nothing is started before the first point, but what can't be started is told now.
         if let Some(problem) = self.check().into_iter().next() {
@@ -298,11 +314,25 @@ impl FunctionSpec for Command {
 
 impl Function for Command {
     fn evaluate(&mut self, call: &Call<'_>) -> Result<Value, Failure> {
-        let scratch = self.make_scratch(call).map_err(|error| {
+        self.evaluate_on(call, &[])
+    }
+
+    fn evaluate_together(&mut self, call: &Call<'_>, team: &dyn Team) -> Result<Value, Failure> {
+        let hosts = team.hosts()?;
+        let outcome = if team.rank() == 0 { self.evaluate_on(call, &hosts) } else { Ok(Value::default()) };
+        team.barrier()?;
+        outcome
+    }
+}
+
+impl Command {
+    fn evaluate_on(&self, call: &Call<'_>, hosts: &[String]) -> Result<Value, Failure> {
+        let scratch = self.make_scratch(call, hosts).map_err(|error| {
             let parent = self.scratch_parent.display();
             Failure::new(FailureKind::Setup, format!("can't make a scratch folder in {parent}: {error}"))
         })?;
-        let outcome = self.run(call, scratch.as_ref().map_or(Path::new(""), TempDir::path));
+        let folder = scratch.as_ref().map_or(Path::new(""), TempDir::path);
+        let outcome = self.run(call, Places { scratch: folder, study: &self.study, hosts });
         let keep = match self.keep {
             Keep::Never => false,
             Keep::Failed => outcome.is_err(),

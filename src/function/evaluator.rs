@@ -1,4 +1,4 @@
-use super::{Call, Function};
+use super::{Call, Function, Team};
 use crate::model::{Failure, FailureKind, Outcome, Parameters, Sample, Signature};
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -27,6 +27,19 @@ impl Evaluator {
 
     /// Evaluates a sample once. Everything that goes wrong is a value of type [`Failure`].
     pub fn evaluate(&mut self, sample: &Sample) -> Outcome {
+        self.call(sample, |function, call| function.evaluate(call))
+    }
+
+    /// Evaluates a sample on several ranks, all of which call this. The first one's value counts, and any failure.
+    pub fn evaluate_together(&mut self, sample: &Sample, team: &dyn Team) -> Outcome {
+        self.call(sample, |function, call| function.evaluate_together(call, team))
+    }
+
+    fn call(
+        &mut self,
+        sample: &Sample,
+        evaluate: impl FnOnce(&mut dyn Function, &Call<'_>) -> Outcome,
+    ) -> Outcome {
         let Some(parameters) = self.combos.get(sample.learner as usize) else {
             let (asked, known) = (sample.learner, self.combos.len());
             let message = format!("the sample belongs to learner {asked}, but there are {known} combos");
@@ -34,7 +47,8 @@ impl Evaluator {
         };
         let call =
             Call { point: &sample.point, replica: sample.replica, parameters, signature: &self.signature };
-        guarded(self.function.as_mut(), &call)
+        let function = self.function.as_mut();
+        guarded_by(|| evaluate(function, &call))
     }
 }
 
@@ -47,11 +61,15 @@ static HOOK: Once = Once::new();
 
 /// Calls a function and turns a panic into a failure that says where.
 pub(super) fn guarded(function: &mut dyn Function, call: &Call<'_>) -> Outcome {
+    guarded_by(|| function.evaluate(call))
+}
+
+fn guarded_by(evaluate: impl FnOnce() -> Outcome) -> Outcome {
     HOOK.call_once(add_hook);
     EVALUATING.set(true);
     // A function that panicked half-way may be left in a strange state; that is its own affair, as it would be
     // after any other failure.
-    let outcome = panic::catch_unwind(AssertUnwindSafe(|| function.evaluate(call)));
+    let outcome = panic::catch_unwind(AssertUnwindSafe(evaluate));
     EVALUATING.set(false);
     outcome.unwrap_or_else(|payload| {
         let place = PANICKED_AT.take();

@@ -7,7 +7,7 @@
 use super::child::Launch;
 use super::coprocess::Coprocess;
 use super::evaluator::guarded;
-use super::{Call, Context, Function, FunctionSpec, Shared, json};
+use super::{Call, Context, Function, FunctionSpec, Needs, Shared, json};
 use crate::model::{Failure, FailureKind, Signature};
 use std::ffi::OsString;
 use std::fs::File;
@@ -58,6 +58,16 @@ impl FunctionSpec for Isolated {
 
     fn outside(&self) -> bool {
         true
+    }
+
+    fn needs(&self) -> Needs {
+        self.shared.needs()
+    }
+
+    fn start_with(&self, environment: &[(String, String)]) -> Result<Box<dyn Function>, Failure> {
+        let mut launch = self.launch.clone();
+        launch.environment.extend_from_slice(environment);
+        Ok(Box::new(Coprocess::start("isolated process", launch, &self.shared, true)?))
     }
 
     fn start(&self) -> Result<Box<dyn Function>, Failure> {

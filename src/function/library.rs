@@ -15,6 +15,17 @@
 //!   real(c_double) :: x(nx), parameters(np), y(ny)
 //! ```
 //!
+//! With `ranks = 4`, four ranks call it with the same arguments, and it has one more: their communicator as Fortran knows
+//! it, for C by `MPI_Comm comm = MPI_Comm_f2c(fcomm)`. What the first rank writes to `y` counts.
+//!
+//! ```c
+//! int model(const double *x, size_t nx, const double *parameters, size_t np, uint64_t seed,
+//!           double *y, size_t ny, int fcomm);      // in Fortran: integer(c_int), value :: comm
+//! ```
+//!
+//! The library has to be built with the same MPI as this program. Its MPI calls return their errors. It must not end
+//! with an error on one rank while others wait for that rank in a call of MPI: those can't be freed and are given up.
+//!
 //! It returns 0, or another number if there is no value. A library may also have `const char *model_error(void)`
 //! (the function's name, then `_error`), which says why; it is asked on the same thread right after.
 //! Parameters are numbers (`true` and `false` are 1 and 0), never text.
@@ -29,7 +40,7 @@
 #![expect(unsafe_code, reason = "calling a function of a foreign library is unsafe by nature")]
 
 use super::expression::parameter_as_number;
-use super::{Call, Context, Function, FunctionSpec, Shared};
+use super::{Call, Context, Function, FunctionSpec, Needs, Shared, Team};
 use crate::model::settings::{self, Setting, SettingError, SettingValue, Table};
 use crate::model::{Detail, Failure, FailureKind, Value};
 use libloading::Library;
@@ -37,6 +48,8 @@ use std::ffi::{CStr, OsString, c_char, c_int};
 use std::sync::Arc;
 
 type Model = unsafe extern "C" fn(*const f64, usize, *const f64, usize, u64, *mut f64, usize) -> c_int;
+type Together =
+    unsafe extern "C" fn(*const f64, usize, *const f64, usize, u64, *mut f64, usize, c_int) -> c_int;
 type Why = unsafe extern "C" fn() -> *const c_char;
 
 #[derive(Clone, Debug)]
@@ -46,20 +59,29 @@ struct Shelf {
     parameters: Vec<String>,
     outputs: usize,
     names: Vec<String>,
+    shared: Shared,
 }
 
 /// A loaded library. The pointers are into it, so it is kept.
 struct Loaded {
     shelf: Shelf,
-    model: Model,
+    model: Entry,
     why: Option<Why>,
     _library: Library,
+}
+
+/// How the function is called.
+#[derive(Clone, Copy)]
+enum Entry {
+    Single(Model),
+    /// With the communicator of the ranks that call it.
+    Together(Together),
 }
 
 pub(super) fn from_settings(
     table: &Table,
     context: &Context,
-    _: &Shared,
+    shared: &Shared,
 ) -> settings::Result<Arc<dyn FunctionSpec>> {
     let target = table.text("library")?.ok_or_else(|| table.missing("library"))?;
     let (file, symbol) = target.rsplit_once(':').unwrap_or((target, ""));
@@ -72,7 +94,8 @@ pub(super) fn from_settings(
     let file = if here.exists() || file.contains('/') { here.into_os_string() } else { file.into() };
     let (outputs, names) = outputs(table)?;
     let parameters = context.parameter_names.clone();
-    Ok(Arc::new(Shelf { file, symbol: symbol.to_owned(), parameters, outputs, names }))
+    let shared = shared.clone();
+    Ok(Arc::new(Shelf { file, symbol: symbol.to_owned(), parameters, outputs, names, shared }))
 }
 
 fn outputs(table: &Table) -> settings::Result<(usize, Vec<String>)> {
@@ -117,8 +140,15 @@ impl Shelf {
         let library = unsafe { Library::new(&self.file) }
             .map_err(|error| setup(format!("can't load the library {file}: {}", reason(&error))))?;
         // SAFETY: the type is the documented one; the library lives as long as the pointer, in `Loaded`.
-        let model = unsafe { library.get::<Model>(self.symbol.as_bytes()).map(|symbol| *symbol) }
-            .map_err(|_| setup(format!("the library {file} has no function `{}`", self.symbol)))?;
+        let model = unsafe {
+            if self.shared.ranks > 1 {
+                library.get::<Together>(self.symbol.as_bytes()).map(|symbol| Entry::Together(*symbol))
+            } else {
+                library.get::<Model>(self.symbol.as_bytes()).map(|symbol| Entry::Single(*symbol))
+            }
+        };
+        let model =
+            model.map_err(|_| setup(format!("the library {file} has no function `{}`", self.symbol)))?;
         // SAFETY: as above.
         let why = unsafe { library.get::<Why>(format!("{}_error", self.symbol)).map(|symbol| *symbol) }.ok();
         Ok(Loaded { shelf: self.clone(), model, why, _library: library })
@@ -131,7 +161,7 @@ impl FunctionSpec for Shelf {
     }
 
     fn describe(&self) -> String {
-        format!("library {}:{}", self.file.display(), self.symbol)
+        format!("library {}:{}{}", self.file.display(), self.symbol, self.shared.on_ranks())
     }
 
     fn check(&self) -> Vec<String> {
@@ -142,6 +172,10 @@ impl FunctionSpec for Shelf {
         false
     }
 
+    fn needs(&self) -> Needs {
+        self.shared.needs_inside()
+    }
+
     fn start(&self) -> Result<Box<dyn Function>, Failure> {
         Ok(Box::new(self.load()?))
     }
@@ -149,6 +183,16 @@ impl FunctionSpec for Shelf {
 
 impl Function for Loaded {
     fn evaluate(&mut self, call: &Call<'_>) -> Result<Value, Failure> {
+        self.call(call, None)
+    }
+
+    fn evaluate_together(&mut self, call: &Call<'_>, team: &dyn Team) -> Result<Value, Failure> {
+        self.call(call, team.communicator())
+    }
+}
+
+impl Loaded {
+    fn call(&self, call: &Call<'_>, communicator: Option<c_int>) -> Result<Value, Failure> {
         let names = self.shelf.parameters.iter();
         let parameters: Vec<f64> =
             names.map(|name| parameter_as_number(call, name)).collect::<Result<_, _>>()?;
@@ -162,7 +206,16 @@ impl Function for Loaded {
         // its signature is the user's promise.
         let status = unsafe {
             let (p, np) = (parameters.as_ptr(), parameters.len());
-            (self.model)(x.as_ptr(), x.len(), p, np, seed, y.as_mut_ptr(), y.len())
+            match (self.model, communicator) {
+                (Entry::Single(model), _) => model(x.as_ptr(), x.len(), p, np, seed, y.as_mut_ptr(), y.len()),
+                (Entry::Together(model), Some(comm)) => {
+                    model(x.as_ptr(), x.len(), p, np, seed, y.as_mut_ptr(), y.len(), comm)
+                }
+                (Entry::Together(_), None) => {
+                    let why = "a library on several ranks needs MPI: start the run with mpiexec or srun";
+                    return Err(Failure::new(FailureKind::Setup, why));
+                }
+            }
         };
         if status != 0 {
             return Err(Failure::new(FailureKind::Error, self.reason(status)));

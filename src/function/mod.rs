@@ -25,14 +25,17 @@
 //! With `cache = true`, or a path, values are kept in a file beside the checkpoints, and no value in it is computed again: not in this
 //! run, not in another, not in another study ([`crate::cache`]). Not for functions that depend on chance or on the time.
 //!
+//! `command`, `library` and `rust` can also be evaluated by several ranks together ([`team`]).
+//!
 //! A new kind is one file with a `from_settings`, and one line in [`FUNCTIONS`].
 
-use crate::model::{Failure, Parameters, Point, Signature, Value};
+use crate::model::{Failure, FailureKind, Parameters, Point, Signature, Value};
 
 pub mod builtin;
 mod child;
 pub mod command;
 mod coprocess;
+pub mod devices;
 mod environment;
 mod evaluator;
 pub mod expression;
@@ -47,11 +50,13 @@ mod placeholder;
 pub mod program;
 pub mod python;
 mod registry;
+pub mod team;
 
 pub use evaluator::Evaluator;
 pub use isolated::{serve, serve_process};
 pub use native::{NativeFunction, Natives};
-pub use registry::{Context, FUNCTIONS, FunctionKind, Shared, from_settings};
+pub use registry::{Context, FUNCTIONS, FunctionKind, Needs, Shared, from_settings};
+pub use team::Team;
 
 /// One call of a user's function.
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +82,12 @@ impl Call<'_> {
 pub trait Function: Send {
     /// Evaluates one call. Must not hang: a time limit is part of the function's settings.
     fn evaluate(&mut self, call: &Call<'_>) -> Result<Value, Failure>;
+
+    /// Evaluates one call on several ranks, all of which call this. The first one's value counts. Only for kinds that
+    /// the registry says can do so ([`FunctionKind::together`]).
+    fn evaluate_together(&mut self, _: &Call<'_>, _: &dyn Team) -> Result<Value, Failure> {
+        Err(Failure::new(FailureKind::Setup, "this function can't be evaluated on several ranks"))
+    }
 }
 
 /// A function as its settings describe it: plain data, shared by all workers of a process.
@@ -97,6 +108,16 @@ pub trait FunctionSpec: Send + Sync + std::fmt::Debug {
     /// and can't take a worker down with them.
     fn outside(&self) -> bool {
         false
+    }
+
+    /// What one evaluation takes of the machine.
+    fn needs(&self) -> Needs {
+        Needs::default()
+    }
+
+    /// [`Self::start`] with more variables for child processes: the devices of this worker.
+    fn start_with(&self, _environment: &[(String, String)]) -> Result<Box<dyn Function>, Failure> {
+        self.start()
     }
 
     /// Makes the instance for one worker. Starts its process, if there is one, but does not wait for it: what goes

@@ -1,7 +1,7 @@
 //! How the numbers are found in what a command printed or wrote.
 
 use super::json::{self, shortened};
-use super::placeholder::{Braces, Template};
+use super::placeholder::{Braces, Places, Template};
 use super::{Call, Context};
 use crate::model::settings::{self, Setting, SettingError, SettingValue, Table};
 use crate::model::{Detail, Failure, FailureKind, Value};
@@ -60,19 +60,13 @@ impl Output {
     }
 
     /// Reads the value from standard output, or from the file.
-    pub(super) fn read(
-        &self,
-        printed: &[u8],
-        call: &Call<'_>,
-        scratch: &Path,
-        study: &Path,
-    ) -> Result<Value, Failure> {
+    pub(super) fn read(&self, printed: &[u8], call: &Call<'_>, places: Places<'_>) -> Result<Value, Failure> {
         let bad = |message: String| Failure::new(FailureKind::BadOutput, message);
         let Some(file) = &self.file else {
             let text = String::from_utf8_lossy(printed);
             return self.part.read(&text).unwrap_or_else(|why| Err(bad(format!("in the output: {why}"))));
         };
-        let path = scratch.join(file.fill(call, scratch, study));
+        let path = places.scratch.join(file.fill(call, places));
         let bytes = read_bounded(&path).map_err(|error| bad(format!("the output file {error}")))?;
         let name = path.file_name().map_or_else(|| path.display().to_string(), |n| n.display().to_string());
         let text = String::from_utf8_lossy(&bytes);

@@ -19,6 +19,19 @@ enum Part {
     Point,
     Scratch,
     Study,
+    Ranks(u32),
+    Hosts,
+}
+
+/// Where a call is evaluated.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Places<'a> {
+    /// A folder for this evaluation alone.
+    pub(super) scratch: &'a Path,
+    /// The study's folder.
+    pub(super) study: &'a Path,
+    /// The hosts of the ranks that evaluate it, one for each.
+    pub(super) hosts: &'a [String],
 }
 
 /// How braces that hold no placeholder are read.
@@ -104,7 +117,7 @@ impl Template {
     }
 
     /// The text with the values of a call.
-    pub(super) fn fill(&self, call: &Call<'_>, scratch: &Path, study: &Path) -> String {
+    pub(super) fn fill(&self, call: &Call<'_>, places: Places<'_>) -> String {
         let mut text = String::new();
         for part in &self.parts {
             match part {
@@ -121,12 +134,26 @@ impl Template {
                 Part::Point => {
                     text.push_str(&call.point.iter().map(|x| number(*x)).collect::<Vec<_>>().join(" "));
                 }
-                Part::Scratch => text.push_str(&scratch.to_string_lossy()),
-                Part::Study => text.push_str(&study.to_string_lossy()),
+                Part::Scratch => text.push_str(&places.scratch.to_string_lossy()),
+                Part::Study => text.push_str(&places.study.to_string_lossy()),
+                Part::Ranks(ranks) => text.push_str(&ranks.to_string()),
+                Part::Hosts => text.push_str(&hosts(places.hosts)),
             }
         }
         text
     }
+}
+
+/// Hosts with the number of their ranks, as launchers read it: `n1:2,n2:2`.
+fn hosts(of_ranks: &[String]) -> String {
+    let mut counted: Vec<(&str, usize)> = Vec::new();
+    for host in of_ranks {
+        match counted.iter_mut().find(|(known, _)| known == host) {
+            Some((_, count)) => *count += 1,
+            None => counted.push((host, 1)),
+        }
+    }
+    counted.iter().map(|(host, count)| format!("{host}:{count}")).collect::<Vec<_>>().join(",")
 }
 
 /// The shortest text that reads back to the same number.
@@ -160,11 +187,14 @@ fn part(name: &str, context: &Context) -> Result<Part, TemplateError> {
         "point" => Ok(Part::Point),
         "scratch" => Ok(Part::Scratch),
         "study" => Ok(Part::Study),
+        "ranks" if context.ranks > 1 => Ok(Part::Ranks(context.ranks)),
+        "hosts" if context.ranks > 1 => Ok(Part::Hosts),
         _ => {
             let mut known: Vec<&str> = signature.names.iter().map(String::as_str).collect();
             known.extend(context.parameter_names.iter().map(String::as_str));
             known.extend(signature.seeded.then_some("seed"));
             known.extend(["point", "scratch", "study"]);
+            known.extend(["ranks", "hosts"].into_iter().filter(|_| context.ranks > 1));
             let near = nearest(name, known.iter().copied());
             let near = near.map_or_else(String::new, |near| format!("did you mean `{{{near}}}`? "));
             Err(TemplateError {
@@ -186,12 +216,15 @@ mod tests {
         let context = Context {
             signature: signature.clone(),
             parameter_names: vec!["offset".into()],
+            ranks: 3,
             ..Context::default()
         };
         let point = Point::new(&[0.1, 1e-30]);
         let call = Call { point: &point, replica: 9, parameters: &parameters, signature: &signature };
         let template = Template::parse(text, braces, &context)?;
-        Ok(template.fill(&call, Path::new("/tmp/s"), Path::new("/study")))
+        let hosts = ["n1".to_owned(), "n2".into(), "n1".into()];
+        let places = Places { scratch: Path::new("/tmp/s"), study: Path::new("/study"), hosts: &hosts };
+        Ok(template.fill(&call, places))
     }
 
     #[test]
@@ -200,6 +233,7 @@ mod tests {
         assert_eq!(filled("{offset} {seed} [{point}]", Braces::Doubled).unwrap(), "1.0 9 [0.1 1e-30]");
         assert_eq!(filled("{study}/sim {scratch}", Braces::Doubled).unwrap(), "/study/sim /tmp/s");
         assert_eq!(filled("", Braces::Doubled).unwrap(), "");
+        assert_eq!(filled("-n {ranks} -host {hosts}", Braces::Doubled).unwrap(), "-n 3 -host n1:2,n2:1");
     }
 
     #[test]

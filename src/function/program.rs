@@ -3,7 +3,7 @@
 use super::child::Launch;
 use super::command::words;
 use super::coprocess::Coprocess;
-use super::{Context, Function, FunctionSpec, Shared};
+use super::{Context, Function, FunctionSpec, Needs, Shared};
 use crate::model::Failure;
 use crate::model::settings::{self, Table};
 use std::sync::Arc;
@@ -45,6 +45,16 @@ impl FunctionSpec for Program {
 
     fn outside(&self) -> bool {
         true
+    }
+
+    fn needs(&self) -> Needs {
+        self.shared.needs()
+    }
+
+    fn start_with(&self, environment: &[(String, String)]) -> Result<Box<dyn Function>, Failure> {
+        let mut own = self.clone();
+        own.launch.environment.extend_from_slice(environment);
+        own.start()
     }
 
     fn start(&self) -> Result<Box<dyn Function>, Failure> {

@@ -17,6 +17,8 @@ pub struct FunctionKind {
     pub inside: bool,
     /// Whether it runs compiled code of the user, which may read environment variables (`OMP_NUM_THREADS`).
     pub compiled: bool,
+    /// Whether several ranks can evaluate one call together.
+    pub together: bool,
     /// Reads its own key and those that only it has. Does not call [`Table::finish`]: the caller does.
     pub from_settings: fn(&Table, &Context, &Shared) -> settings::Result<Arc<dyn FunctionSpec>>,
 }
@@ -28,6 +30,7 @@ pub const FUNCTIONS: &[FunctionKind] = &[
         about: "a well-known test function, by name",
         inside: true,
         compiled: false,
+        together: false,
         from_settings: builtin::from_settings,
     },
     FunctionKind {
@@ -35,6 +38,7 @@ pub const FUNCTIONS: &[FunctionKind] = &[
         about: "a formula of the coordinates and parameters",
         inside: true,
         compiled: false,
+        together: false,
         from_settings: expression::from_settings,
     },
     FunctionKind {
@@ -42,6 +46,7 @@ pub const FUNCTIONS: &[FunctionKind] = &[
         about: "a program that is started once per point",
         inside: false,
         compiled: true,
+        together: true,
         from_settings: command::from_settings,
     },
     FunctionKind {
@@ -49,6 +54,7 @@ pub const FUNCTIONS: &[FunctionKind] = &[
         about: "a program that each worker starts once and talks to in JSON lines",
         inside: false,
         compiled: true,
+        together: false,
         from_settings: program::from_settings,
     },
     FunctionKind {
@@ -56,6 +62,7 @@ pub const FUNCTIONS: &[FunctionKind] = &[
         about: "a Python function: \"model.py:h\" or \"package.module:h\"",
         inside: false,
         compiled: true,
+        together: false,
         from_settings: python::from_settings,
     },
     FunctionKind {
@@ -63,6 +70,7 @@ pub const FUNCTIONS: &[FunctionKind] = &[
         about: "a function with C ABI in a shared library: \"libmodel.so:model\"",
         inside: true,
         compiled: true,
+        together: true,
         from_settings: library::from_settings,
     },
     FunctionKind {
@@ -70,6 +78,7 @@ pub const FUNCTIONS: &[FunctionKind] = &[
         about: "a function that your own binary has registered",
         inside: true,
         compiled: true,
+        together: true,
         from_settings: native::from_settings,
     },
 ];
@@ -89,6 +98,22 @@ pub struct Context {
     /// [`serve_process`](super::serve_process). It runs in `folder`, so paths in it should be absolute. `None` means: whatever the settings say, evaluate in this process; the isolated
     /// child itself says so.
     pub isolated_command: Option<Vec<OsString>>,
+    /// Ranks per evaluation; filled in by [`from_settings`]. 0 and 1: one.
+    pub ranks: u32,
+}
+
+/// What one evaluation takes of the machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Ranks that evaluate it together; 0 and 1: one.
+    pub ranks: u32,
+    /// Threads on each rank; 0: the study does not say.
+    pub threads: u32,
+    /// Devices for each rank.
+    pub gpus: u32,
+    /// Variables that have to be set in the process of the rank itself, because the function runs there and can't be put
+    /// into a child (several ranks evaluate it together).
+    pub environment: Vec<(String, String)>,
 }
 
 /// The keys that all kinds share.
@@ -102,6 +127,12 @@ pub struct Shared {
     pub isolate: bool,
     /// `threads` and `env`: variables for child processes.
     pub environment: Vec<(String, String)>,
+    /// `ranks`: how many evaluate one call together; 0 and 1: one.
+    pub ranks: u32,
+    /// `threads`; 0: not given.
+    pub threads: u32,
+    /// `gpus`: devices for each rank.
+    pub gpus: u32,
 }
 
 /// Variables that set the number of threads of OpenMP, of the usual BLAS libraries and of numba and numexpr.
@@ -114,16 +145,15 @@ const THREAD_VARIABLES: [&str; 6] = [
     "NUMBA_NUM_THREADS",
 ];
 
-/// Keys of `[function]` that the layers above read: workers of several ranks, devices, the policy on NaN, the cache and
-/// what its values are values of.
-const KEYS_OF_OTHERS: [&str; 5] = ["ranks", "gpus", "nan", "cache", "version"];
+/// Keys of `[function]` that the layers above read: the policy on NaN, the cache and what its values are values of.
+const KEYS_OF_OTHERS: [&str; 3] = ["nan", "cache", "version"];
 
 /// Generous: a cluster where thousands of ranks import from one file system takes minutes.
 const START_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Reads `[function]` whole: exactly one kind, its keys, the shared keys, and nothing else.
 ///
-/// The keys of others (`ranks`, `cache`, …) are left for the layers above. Touches no file except the templates that a
+/// The keys of others (`nan`, `cache`, `version`) are left for the layers above. Touches no file except the templates that a
 /// `command` names.
 pub fn from_settings(table: &Table, context: &Context) -> settings::Result<Arc<dyn FunctionSpec>> {
     let kind = chosen_kind(table)?;
@@ -133,18 +163,33 @@ pub fn from_settings(table: &Table, context: &Context) -> settings::Result<Arc<d
     }
     // Children run elsewhere than we do, so their folder has to be absolute.
     let folder = std::path::absolute(&context.folder).unwrap_or_else(|_| context.folder.clone());
-    let context = Context { folder, ..context.clone() };
+    let context = Context { folder, ranks: shared.ranks, ..context.clone() };
+    if shared.ranks > 1 {
+        shared.check_together(table, kind)?;
+    }
     let spec = (kind.from_settings)(table, &context, &shared)?;
     table.finish()?;
 
     let wants_process =
         shared.isolate || shared.timeout.is_some() || (kind.compiled && !shared.environment.is_empty());
+    let wants_process = shared.ranks <= 1 && (wants_process || (kind.compiled && shared.gpus > 0));
     Ok(match &context.isolated_command {
         Some(command) if kind.inside && wants_process => {
             Arc::new(isolated::Isolated::new(spec, command, &context, &shared))
         }
         _ => spec,
     })
+}
+
+/// A whole number that is not large.
+fn small(table: &Table, key: &str, least: u32) -> settings::Result<Option<u32>> {
+    let Some(number) = table.count(key)? else { return Ok(None) };
+    match u32::try_from(number).ok().filter(|number| (least..=1 << 20).contains(number)) {
+        Some(number) => Ok(Some(number)),
+        None => Err(table
+            .error(key, format!("`function.{key}` has to be from {least} to {}", 1 << 20))
+            .help(format!("leave the key out for {least}"))),
+    }
 }
 
 fn chosen_kind(table: &Table) -> settings::Result<&'static FunctionKind> {
@@ -178,7 +223,8 @@ impl Shared {
                 .help("leave the key out for no time limit"));
         }
         let mut environment = Vec::new();
-        if let Some(threads) = table.count("threads")? {
+        let threads = table.count("threads")?;
+        if let Some(threads) = threads {
             if threads == 0 {
                 return Err(table
                     .error("threads", "`function.threads` has to be 1 or more")
@@ -203,12 +249,56 @@ impl Shared {
             start_timeout: table.duration("start_timeout")?.unwrap_or(START_TIMEOUT),
             isolate: table.bool("isolate")?.unwrap_or(false),
             environment,
+            ranks: small(table, "ranks", 1)?.unwrap_or(1),
+            threads: threads.map_or(0, |threads| u32::try_from(threads).unwrap_or(u32::MAX)),
+            gpus: small(table, "gpus", 0)?.unwrap_or(0),
         })
+    }
+
+    /// Whether a function of this kind can be evaluated by several ranks, with these keys.
+    fn check_together(&self, table: &Table, kind: &FunctionKind) -> settings::Result<()> {
+        if !kind.together {
+            let able = FUNCTIONS.iter().filter(|kind| kind.together).map(|kind| kind.name);
+            let able = able.collect::<Vec<_>>().join(", ");
+            return Err(table
+                .error("ranks", format!("a function of the kind `{}` is evaluated by one rank", kind.name))
+                .help(format!("kinds for several ranks: {able}")));
+        }
+        let key = if self.isolate { "isolate" } else { "timeout" };
+        if kind.inside && (self.isolate || self.timeout.is_some()) {
+            return Err(table
+                .error(
+                    key,
+                    format!(
+                        "`function.{key}` needs a process of its own, but several ranks share a communicator"
+                    ),
+                )
+                .help(format!("leave out `ranks` or `{key}`; a `command` can have both")));
+        }
+        Ok(())
+    }
+
+    /// What one evaluation in child processes takes.
+    pub(super) fn needs(&self) -> Needs {
+        let Self { ranks, threads, gpus, .. } = *self;
+        Needs { ranks, threads, gpus, environment: Vec::new() }
+    }
+
+    /// What one evaluation in this process takes.
+    pub(super) fn needs_inside(&self) -> Needs {
+        let environment = if self.ranks > 1 { self.environment.clone() } else { Vec::new() };
+        Needs { environment, ..self.needs() }
     }
 
     /// How [`FunctionSpec::describe`] ends: the time limit, if there is one.
     pub(super) fn limit(&self) -> String {
-        self.timeout.map_or_else(String::new, |t| format!(", at most {t:?} a point"))
+        let limit = self.timeout.map_or_else(String::new, |t| format!(", at most {t:?} a point"));
+        self.on_ranks() + &limit
+    }
+
+    /// How [`FunctionSpec::describe`] tells that several ranks evaluate a call.
+    pub(super) fn on_ranks(&self) -> String {
+        if self.ranks > 1 { format!(", on {} ranks", self.ranks) } else { String::new() }
     }
 }
 
@@ -246,8 +336,8 @@ mod tests {
     #[test]
     fn unknown_keys_are_refused_and_keys_of_other_layers_are_not() {
         let table = Table::new("function").with("expression", text("x"));
-        let with_ranks = table.clone().with("ranks", SettingValue::Integer(2));
-        assert!(from_settings(&with_ranks, &context()).is_ok());
+        let with_nan = table.clone().with("nan", text("fail"));
+        assert!(from_settings(&with_nan, &context()).is_ok());
         let misspelt = table.with("tiemout", text("1s"));
         assert_eq!(refused(&misspelt).help, "did you mean `timeout`?");
     }
@@ -262,6 +352,21 @@ mod tests {
         assert_eq!(shared.environment.len(), 7);
         assert!(shared.environment.contains(&("NUMBA_NUM_THREADS".into(), "3".into())));
         assert_eq!(shared.environment.last().unwrap().1, "7");
+    }
+
+    #[test]
+    fn several_ranks_are_for_kinds_that_can_use_them_and_for_no_process_of_its_own() {
+        let ranks = |table: Table| table.with("ranks", SettingValue::Integer(4));
+        let command = ranks(Table::new("function").with("command", text("mpiexec -n {ranks} ./sim {x}")));
+        let spec = from_settings(&command.with("timeout", text("1s")), &context()).unwrap();
+        assert_eq!((spec.needs().ranks, spec.needs().threads), (4, 0));
+        let library = ranks(Table::new("function").with("library", text("libm.so:f")));
+        let threaded = library.clone().with("threads", SettingValue::Integer(2));
+        let needs = from_settings(&threaded, &context()).unwrap().needs();
+        assert_eq!((needs.ranks, needs.threads, needs.environment.len()), (4, 2, 6));
+        assert!(refused(&library.with("timeout", text("1s"))).message.contains("`function.timeout`"));
+        let builtin = ranks(Table::new("function").with("builtin", text("peak")));
+        assert_eq!(refused(&builtin).help, "kinds for several ranks: command, library, rust");
     }
 
     #[test]

@@ -170,6 +170,11 @@ impl Bench {
             }
             rows.push(case);
         }
+        for ranks in [2, 4, 8].into_iter().filter(|ranks| *ranks <= workers) {
+            let (first, again) = self.groups(ranks, options.rounds)?;
+            rows.push(Row { pool: first, ..row(&format!("first task of a group of {ranks}"), "us") });
+            rows.push(Row { pool: again, ..row(&format!("next task of a group of {ranks}"), "us") });
+        }
         let (worker, manager) = self.idle(options.idle)?;
         rows.push(Row { pool: vec![worker], ..row("idle worker", "cores") });
         rows.push(Row { pool: vec![manager], ..row("idle manager", "cores") });
@@ -234,6 +239,30 @@ impl Bench {
         let (value, _) = program.run_ranks(&self.world, self.matched, &self.launch, None, main)?;
         self.world.barrier()?;
         Ok(value.unwrap_or(f64::NAN))
+    }
+
+    /// Microseconds of an empty task for so many ranks, from handing it in to having its result: the first one of their
+    /// group, whose communicator has to be made, and later ones. One pool a round.
+    fn groups(&self, ranks: u32, rounds: usize) -> Result<(Vec<f64>, Vec<f64>), LaunchError> {
+        let (mut first, mut again) = (Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            let mut program = Program::new();
+            let empty = program.group_task("empty", |_, _, (): ()| Ok(()));
+            let main = |pool: &Pool| {
+                let time = |tasks: u32| {
+                    let began = Instant::now();
+                    let done = (0..tasks).all(|_| pool.submit(empty.on(ranks), ()).wait().is_ok());
+                    if done { began.elapsed().as_secs_f64() * 1e6 / f64::from(tasks) } else { f64::NAN }
+                };
+                (time(1), time(200))
+            };
+            let (times, _) = program.run_ranks(&self.world, self.matched, &self.launch, None, main)?;
+            self.world.barrier()?;
+            let (one, more) = times.unwrap_or((f64::NAN, f64::NAN));
+            first.push(one);
+            again.push(more);
+        }
+        Ok((first, again))
     }
 
     /// Share of a core that idle workers and an idle rank 0 take.

@@ -99,6 +99,8 @@ pub enum TaskErrorKind {
     Closed,
     /// The arguments or the result could not be encoded or decoded.
     Malformed,
+    /// It asks for more ranks than there are workers.
+    TooLarge,
 }
 
 impl std::fmt::Display for TaskErrorKind {
@@ -112,6 +114,7 @@ impl std::fmt::Display for TaskErrorKind {
             Self::Input => "input failed",
             Self::Closed => "pool is shut down",
             Self::Malformed => "malformed message",
+            Self::TooLarge => "too few workers",
         })
     }
 }

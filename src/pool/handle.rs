@@ -8,6 +8,7 @@ use super::options::TaskOptions;
 use super::panics;
 use super::program::Task;
 use super::queue::Queue;
+use super::scheduler::Order;
 use super::stats::Stats;
 use super::turn::{LONG, settled, turn};
 use super::world::World;
@@ -60,7 +61,7 @@ impl Pool {
     /// ([`Future::detach`] it to have it done without looking at it).
     pub fn submit<A: Serialize, R: DeserializeOwned>(&self, task: Task<A, R>, args: A) -> Future<R> {
         let mut dispatcher = self.shared.borrow_mut();
-        let ticket = dispatcher.submit_future(task.index(), &args, Default::default());
+        let ticket = dispatcher.submit_future(task.index(), &args, (Order::of(task.ranks()), 0));
         dispatcher.flush();
         Future::new(&self.shared, ticket)
     }
@@ -73,7 +74,7 @@ impl Pool {
         options: &TaskOptions,
     ) -> Future<R> {
         let mut dispatcher = self.shared.borrow_mut();
-        let how = (dispatcher.order(options), options.retries);
+        let how = (dispatcher.order(options, task.ranks()), options.retries);
         let ticket = dispatcher.submit_future(task.index(), &args, how);
         dispatcher.flush();
         Future::new(&self.shared, ticket)
@@ -127,7 +128,7 @@ impl Pool {
     {
         let number = {
             let mut dispatcher = self.shared.borrow_mut();
-            let how = (dispatcher.order(options), options.retries);
+            let how = (dispatcher.order(options, task.ranks()), options.retries);
             dispatcher.submit_blocked(task.index(), how)
         };
         let future = Future::new(&self.shared, number);

@@ -16,6 +16,8 @@ struct Link {
     after: u32,
     /// `NONE`: not in the index.
     load: u32,
+    /// In the index but on no list: it is not to be found as the least loaded one.
+    parked: bool,
 }
 
 /// The index. Loads are small numbers (tasks per worker), workers are 0-based.
@@ -24,13 +26,16 @@ pub(super) struct LoadIndex {
     links: Vec<Link>,
     least: usize,
     len: usize,
+    listed: usize,
+    idle: usize,
 }
 
 impl LoadIndex {
     /// All of `workers` idle.
     pub(super) fn new(workers: usize) -> Self {
-        let links = (0..workers).map(|_| Link { before: NONE, after: NONE, load: NONE }).collect();
-        let mut index = Self { lists: Vec::new(), links, least: 0, len: 0 };
+        let links = (0..workers).map(|_| Link { before: NONE, after: NONE, load: NONE, parked: false });
+        let links = links.collect();
+        let mut index = Self { lists: Vec::new(), links, least: 0, len: 0, listed: 0, idle: 0 };
         for worker in 0..workers {
             index.insert(worker as u32, 0);
         }
@@ -53,38 +58,87 @@ impl LoadIndex {
         if load == NONE { 0 } else { load }
     }
 
-    /// The least loaded worker and its load.
-    pub(super) fn least(&self) -> Option<(u32, u32)> {
-        (self.len > 0).then(|| (self.lists[self.least].first, self.least as u32))
+    /// Number of workers with load 0, parked ones among them.
+    pub(super) fn idle(&self) -> usize {
+        self.idle
     }
 
-    /// Puts a worker in, or moves it to another load.
+    /// Number of workers that are not parked.
+    pub(super) fn listed(&self) -> usize {
+        self.listed
+    }
+
+    /// The least loaded worker that is not parked, and its load.
+    pub(super) fn least(&self) -> Option<(u32, u32)> {
+        (self.listed > 0).then(|| (self.lists[self.least].first, self.least as u32))
+    }
+
+    /// Puts a worker in, or moves it to another load. A parked one stays parked.
     pub(super) fn insert(&mut self, worker: u32, load: u32) {
+        let parked = self.links[worker as usize].parked;
         self.remove(worker);
-        let at = load as usize;
+        self.links[worker as usize].load = load;
+        self.len += 1;
+        self.idle += usize::from(load == 0);
+        if parked {
+            self.links[worker as usize].parked = true;
+        } else {
+            self.list(worker);
+        }
+    }
+
+    /// Parks a worker of the index, or ends that.
+    pub(super) fn park(&mut self, worker: u32, parked: bool) {
+        let link = &mut self.links[worker as usize];
+        if link.load == NONE || link.parked == parked {
+            return;
+        }
+        if parked {
+            self.unlist(worker);
+        } else {
+            self.list(worker);
+        }
+        self.links[worker as usize].parked = parked;
+    }
+
+    /// Takes a worker out.
+    pub(super) fn remove(&mut self, worker: u32) {
+        let Link { load, parked, .. } = self.links[worker as usize];
+        if load == NONE {
+            return;
+        }
+        if !parked {
+            self.unlist(worker);
+        }
+        let link = &mut self.links[worker as usize];
+        (link.load, link.parked) = (NONE, false);
+        self.len -= 1;
+        self.idle -= usize::from(load == 0);
+    }
+
+    /// Puts a worker at the end of the list of its load.
+    fn list(&mut self, worker: u32) {
+        let at = self.links[worker as usize].load as usize;
         if self.lists.len() <= at {
             self.lists.resize(at + 1, Ends { first: NONE, last: NONE });
         }
         let last = self.lists[at].last;
-        self.links[worker as usize] = Link { before: last, after: NONE, load };
+        let link = &mut self.links[worker as usize];
+        (link.before, link.after) = (last, NONE);
         if last == NONE {
             self.lists[at].first = worker;
         } else {
             self.links[last as usize].after = worker;
         }
         self.lists[at].last = worker;
-        self.len += 1;
-        if self.len == 1 || at < self.least {
+        self.listed += 1;
+        if self.listed == 1 || at < self.least {
             self.least = at;
         }
     }
 
-    /// Takes a worker out.
-    pub(super) fn remove(&mut self, worker: u32) {
-        let Link { before, after, load } = self.links[worker as usize];
-        if load == NONE {
-            return;
-        }
+    fn unlist(&mut self, worker: u32) {
+        let Link { before, after, load, .. } = self.links[worker as usize];
         let at = load as usize;
         if before == NONE {
             self.lists[at].first = after;
@@ -96,9 +150,8 @@ impl LoadIndex {
         } else {
             self.links[after as usize].before = before;
         }
-        self.links[worker as usize].load = NONE;
-        self.len -= 1;
-        while self.len > 0 && self.lists[self.least].first == NONE {
+        self.listed -= 1;
+        while self.listed > 0 && self.lists[self.least].first == NONE {
             self.least += 1;
             if self.least == self.lists.len() {
                 self.least = 0;
@@ -126,16 +179,33 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_least_loaded_worker_is_found(moves in prop::collection::vec((0_u32..6, 0_u32..9, any::<bool>()), 0..80)) {
+        fn the_least_loaded_worker_is_found(moves in prop::collection::vec((0_u32..6, 0_u32..9, 0..4), 0..80)) {
             let mut index = LoadIndex::new(6);
-            let mut model = [Some(0_u32); 6];
-            for (worker, load, keep) in moves {
-                if keep { index.insert(worker, load) } else { index.remove(worker) }
-                model[worker as usize] = keep.then_some(load);
-                prop_assert_eq!(index.least().map(|l| l.1), model.iter().flatten().min().copied());
-                prop_assert_eq!(index.len(), model.iter().flatten().count());
+            // The load of each worker, and whether it is parked.
+            let mut model = [Some((0_u32, false)); 6];
+            for (worker, load, what) in moves {
+                let place = &mut model[worker as usize];
+                match what {
+                    0 | 1 => {
+                        index.insert(worker, load);
+                        *place = Some((load, place.is_some_and(|(_, parked)| parked)));
+                    }
+                    2 => {
+                        index.remove(worker);
+                        *place = None;
+                    }
+                    _ => {
+                        index.park(worker, load > 4);
+                        *place = place.map(|(old, _)| (old, load > 4));
+                    }
+                }
+                let known = || model.iter().flatten();
+                let listed = || known().filter(|(_, parked)| !parked);
+                prop_assert_eq!(index.least().map(|l| l.1), listed().map(|(load, _)| *load).min());
+                prop_assert_eq!((index.len(), index.listed()), (known().count(), listed().count()));
+                prop_assert_eq!(index.idle(), known().filter(|(load, _)| *load == 0).count());
                 if let Some((worker, load)) = index.least() {
-                    prop_assert_eq!(model[worker as usize], Some(load));
+                    prop_assert_eq!(model[worker as usize], Some((load, false)));
                 }
             }
         }

@@ -24,6 +24,8 @@
 //!   late answers are told apart by attempt number and dropped.
 //! - A task with inputs starts when they are there; a failure or a cancellation goes on to all that depends on it. Results
 //!   of inputs travel through rank 0.
+//! - A task may ask for several ranks ([`Program::group_task`]): it gets a communicator of their own. The failure of one
+//!   member is the failure of the task, and ends the others' waiting for it.
 //! - Nothing is started for nobody: a dropped future withdraws its task, a passed deadline too.
 //! - User code on rank 0 (callbacks, what makes arguments of results) runs with nothing locked, and a panic in it fails
 //!   its own task only.
@@ -41,6 +43,7 @@ mod data;
 mod dispatcher;
 mod error;
 mod future;
+mod group;
 mod handle;
 mod inputs;
 pub mod launch;
@@ -65,13 +68,16 @@ pub use completion::{AsCompleted, Batched, Until, Waited};
 pub use data::{Data, DataStore, Element, NodeData, Preloaded};
 pub use error::{LaunchError, TaskError, TaskErrorKind, TransportError};
 pub use future::Future;
+pub use group::{Group, GroupError};
 pub use handle::Pool;
 pub use inputs::{Inputs, Reader};
+pub use launch::Launch;
 pub use map::{Imap, MapError, MapOptions, MapUnordered};
 pub use options::{PoolOptions, TaskOptions};
-pub use program::{Program, Task};
+pub use program::{GroupTask, Program, Task};
 pub use queue::{Completed, Queue};
 pub use stats::{ManagerStats, Stats, WorkerStats};
+pub use transport::RawCommunicator;
 pub use transport::sim::{DurationModel, Fault, Sim};
 pub use worker::Worker;
 pub use world::{WorkerInfo, WorkerSummary, World};

@@ -23,6 +23,13 @@ pub struct PoolOptions {
     /// A worker counts as lost when it holds tasks and says nothing for this time, and for ten times the
     /// longest task seen. `None`: never by time (a death on rank 0's host is seen all the same).
     pub lost_after: Option<Duration>,
+    /// How long the members of a group may go on after one of them has failed. Who uses [`Group`](super::Group) for what
+    /// is said between them ends at once; who waits for the failed one in an MPI call of its own can't be told, and
+    /// counts as lost after this time.
+    pub group_grace: Duration,
+    /// Groups whose communicators are kept for their next task, at most: making one costs the more the more ranks it has, and
+    /// the library may run out of them (MPICH has some 2000 on each rank).
+    pub kept_groups: usize,
     /// To how many workers a task is given, one after the other, if they are lost.
     pub max_attempts: u32,
 }
@@ -38,6 +45,8 @@ impl Default for PoolOptions {
             manager_silence: Duration::from_secs(1800),
             start_limit: Duration::from_secs(600),
             lost_after: None,
+            group_grace: Duration::from_secs(30),
+            kept_groups: 256,
             max_attempts: 3,
         }
     }

@@ -1,6 +1,7 @@
 //! What all ranks have in common: the tasks by name, the states of workers, the data that they need.
 
 use super::data::Source;
+use super::group::Group;
 use super::options::PoolOptions;
 use super::panics;
 use super::wire::{self, Fault, Status};
@@ -41,6 +42,7 @@ type Made = (Runner, Option<String>);
 /// A registered task: a small index with the types of its arguments and its result.
 pub struct Task<A, R> {
     index: u32,
+    ranks: u32,
     types: PhantomData<fn(A) -> R>,
 }
 
@@ -49,7 +51,33 @@ impl<A, R> Task<A, R> {
     pub fn index(self) -> u32 {
         self.index
     }
+
+    /// How many ranks run it together; 1 unless it is a [`GroupTask`]'s.
+    pub fn ranks(self) -> u32 {
+        self.ranks
+    }
 }
+
+/// A registered task that several ranks can run together.
+pub struct GroupTask<A, R>(Task<A, R>);
+
+impl<A, R> GroupTask<A, R> {
+    /// The task on so many ranks (at least one). Sizes may be mixed.
+    ///
+    /// Handed in, it waits until that many workers are idle at the same time, of one host if any has enough of them. It
+    /// fails with [`TaskErrorKind::TooLarge`](super::TaskErrorKind::TooLarge) where there are fewer workers.
+    pub fn on(self, ranks: u32) -> Task<A, R> {
+        Task { ranks: ranks.max(1), ..self.0 }
+    }
+}
+
+impl<A, R> Clone for GroupTask<A, R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<A, R> Copy for GroupTask<A, R> {}
 
 impl<A, R> Clone for Task<A, R> {
     fn clone(&self) -> Self {
@@ -113,28 +141,93 @@ impl Program {
         A: Serialize + DeserializeOwned + 'static,
         R: Serialize + DeserializeOwned + 'static,
     {
+        self.add(name, init, move |state, worker, _, args| f(state, worker, args))
+    }
+
+    /// Adds a task that several ranks run together: all of them call `f` with the same arguments, and the result of the
+    /// first is the task's. An error or a panic of any of them fails the task, and frees the others.
+    ///
+    /// ```
+    /// let mut program = adaptive_mpi::pool::Program::new();
+    /// let sum = program.group_task("sum", |_worker, group, n: u32| {
+    ///     let own = (0..n).skip(group.rank() as usize).step_by(group.size() as usize);
+    ///     Ok(group.reduce(own.sum::<u32>(), |a, b| a + b)?)
+    /// });
+    /// let mut options = adaptive_mpi::pool::PoolOptions::default();
+    /// options.workers = Some(3);
+    /// program.options(options);
+    /// let sums = program.run(|pool| {
+    ///     let (two, three) = (pool.submit(sum.on(2), 100), pool.submit(sum.on(3), 1000));
+    ///     (two.wait(), three.wait())
+    /// });
+    /// assert_eq!(sums, Ok(Some((Ok(4950), Ok(499_500)))));
+    /// ```
+    pub fn group_task<A, R>(
+        &mut self,
+        name: &str,
+        f: impl Fn(&mut Worker, &Group<'_>, A) -> Result<R, String> + Send + Sync + 'static,
+    ) -> GroupTask<A, R>
+    where
+        A: Serialize + DeserializeOwned + 'static,
+        R: Serialize + DeserializeOwned + 'static,
+    {
+        self.group_task_with_state(
+            name,
+            |_| Ok(()),
+            move |(): &mut (), worker, group, args| f(worker, group, args),
+        )
+    }
+
+    /// Adds such a task with a state of its own on every worker, as [`Self::task_with_state`] does.
+    pub fn group_task_with_state<S, A, R>(
+        &mut self,
+        name: &str,
+        init: impl Fn(&WorkerInfo) -> Result<S, String> + Send + Sync + 'static,
+        f: impl Fn(&mut S, &mut Worker, &Group<'_>, A) -> Result<R, String> + Send + Sync + 'static,
+    ) -> GroupTask<A, R>
+    where
+        S: 'static,
+        A: Serialize + DeserializeOwned + 'static,
+        R: Serialize + DeserializeOwned + 'static,
+    {
+        GroupTask(self.add(name, init, move |state, worker, group, args| match group {
+            Some(group) => f(state, worker, group, args),
+            None => Group::alone(worker.rank(), |group| f(state, worker, group, args)),
+        }))
+    }
+
+    fn add<S, A, R>(
+        &mut self,
+        name: &str,
+        init: impl Fn(&WorkerInfo) -> Result<S, String> + Send + Sync + 'static,
+        f: impl Fn(&mut S, &mut Worker, Option<&Group<'_>>, A) -> Result<R, String> + Send + Sync + 'static,
+    ) -> Task<A, R>
+    where
+        S: 'static,
+        A: Serialize + DeserializeOwned + 'static,
+        R: Serialize + DeserializeOwned + 'static,
+    {
         let index = self.tasks.len() as u32;
         let f = Arc::new(f);
         let make = move |info: &WorkerInfo| -> Made {
             match made(|| init(info)) {
                 Ok(mut state) => {
                     let f = Arc::clone(&f);
-                    let run = move |worker: &mut Worker, arguments: &[u8], out: &mut Vec<u8>| {
-                        run_task(arguments, out, |args| f(&mut state, worker, args))
-                    };
-                    (Box::new(run), None)
+                    let run: Runner = Box::new(move |worker, group, arguments, out| {
+                        run_task(arguments, out, |args| f(&mut state, worker, group, args))
+                    });
+                    (run, None)
                 }
                 Err(error) => {
                     let fault = error.clone();
-                    let run = move |_: &mut Worker, _: &[u8], _: &mut Vec<u8>| {
-                        Err((Status::Error, (fault.clone(), String::new())))
-                    };
-                    (Box::new(run), Some(error))
+                    let run: Runner =
+                        Box::new(move |_, _, _, _| Err((Status::Error, (fault.clone(), String::new()))));
+                    (run, Some(error))
                 }
             }
         };
         self.tasks.push(Entry { name: name.to_owned(), make: Box::new(make) });
-        Task { index, types: PhantomData }
+        Task { index, ranks: 1, types: PhantomData }
     }
 
     /// Adds a state that all tasks on a worker share, found by its type with

@@ -44,7 +44,7 @@ impl<A: Serialize, R: DeserializeOwned> Queue<A, R> {
     }
 
     fn usual(&self) -> Order {
-        Order { bundle: self.bundle, ..Order::default() }
+        Order { bundle: self.bundle, ..Order::of(self.task.ranks()) }
     }
 
     /// How many tasks all workers together should hold so that none of them waits.
@@ -69,7 +69,7 @@ impl<A: Serialize, R: DeserializeOwned> Queue<A, R> {
     pub fn submit_with(&mut self, key: u64, args: &A, options: &TaskOptions) {
         self.open += 1;
         let mut dispatcher = self.shared.borrow_mut();
-        let order = Order { bundle: self.bundle, ..dispatcher.order(options) };
+        let order = Order { bundle: self.bundle, ..dispatcher.order(options, self.task.ranks()) };
         let how = (order, options.retries);
         dispatcher.submit(Owner::Queue(self.id), key, self.task.index(), args, how);
     }

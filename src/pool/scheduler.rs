@@ -6,6 +6,7 @@
 
 mod deadlines;
 mod endings;
+mod groups;
 mod waiting;
 
 use std::time::Duration;
@@ -15,6 +16,8 @@ use crate::pool::options::PoolOptions;
 use crate::pool::pace::{Gap, Pace};
 use deadlines::Deadlines;
 pub(in crate::pool) use endings::Expired;
+use groups::Groups;
+pub(in crate::pool) use groups::{Abandoned, GroupTurn, MemberVerdict};
 use waiting::Waiting;
 
 /// How a task wants to be treated.
@@ -27,6 +30,15 @@ pub(in crate::pool) struct Order {
     pub(in crate::pool) deadline: Option<Duration>,
     /// Tasks that should share its message; 0: as measured.
     pub(in crate::pool) bundle: u32,
+    /// Workers that run it together; 0 and 1: one.
+    pub(in crate::pool) ranks: u32,
+}
+
+impl Order {
+    /// The usual one, for so many ranks.
+    pub(in crate::pool) fn of(ranks: u32) -> Self {
+        Self { ranks, ..Self::default() }
+    }
 }
 
 /// What is to be made of an answer.
@@ -47,6 +59,8 @@ enum Place {
     /// Cancelled while in the queue, which still holds the slot.
     Cancelled,
     With(u32),
+    /// With a group of workers: the number of its run.
+    Group(u32),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +74,8 @@ struct Task {
     order: Order,
     /// Grows when the slot is taken for another task.
     serial: u32,
+    /// When it was put into the queue, as a number that grows.
+    stamp: u64,
     /// Nobody wants the answer any more; the worker that has it is not asked to stop.
     unwanted: bool,
 }
@@ -84,6 +100,9 @@ pub(in crate::pool) struct Scheduler {
     /// Those among them that nobody wants.
     unwanted: usize,
     loads: LoadIndex,
+    /// Tasks for several workers, and who works on them.
+    groups: Groups,
+    stamp: u64,
     /// When each worker last spoke, or was given a task while it had none.
     heard: Vec<Duration>,
 }
@@ -107,6 +126,8 @@ impl Scheduler {
             out: 0,
             unwanted: 0,
             loads: LoadIndex::new(workers),
+            groups: Groups::new(workers, options.group_grace),
+            stamp: 0,
             heard: vec![Duration::ZERO; workers],
         }
     }
@@ -136,17 +157,18 @@ impl Scheduler {
 
     /// Whether tasks wait for a worker.
     pub(in crate::pool) fn has_ready(&self) -> bool {
-        self.waiting > 0
+        self.waiting + self.groups.waiting() > 0
     }
 
     /// Tasks that have not ended, but for those that nobody wants.
     pub(in crate::pool) fn open(&self) -> usize {
-        self.waiting + self.blocked + self.out - self.unwanted
+        self.waiting + self.groups.waiting() + self.blocked + self.out - self.unwanted
     }
 
     /// How many tasks of this kind one worker may hold, and how many may share a message.
     fn room(&self, kind: u32, order: Order) -> (usize, usize) {
         match (order.deadline, order.bundle as usize) {
+            _ if order.ranks > 1 => (1, 1),
             (Some(_), _) => (1, 1),
             (None, 0) => (self.depth(kind), self.bundle(kind)),
             (None, bundle) => (self.depth(kind).max(bundle), bundle),
@@ -155,12 +177,12 @@ impl Scheduler {
 
     /// How many tasks of this kind all workers together should hold so that none of them waits.
     pub(in crate::pool) fn capacity(&self, kind: u32, order: Order) -> usize {
-        self.room(kind, order).0 * self.alive()
+        self.room(kind, order).0 * (self.alive() / order.ranks.max(1) as usize)
     }
 
     /// How many more tasks of this kind the workers can take so that none of them waits.
     pub(in crate::pool) fn wanted(&self, kind: u32, order: Order) -> usize {
-        self.capacity(kind, order).saturating_sub(self.out + self.waiting)
+        self.capacity(kind, order).saturating_sub(self.out + self.waiting + self.groups.waiting())
     }
 
     /// Takes in that rank 0 comes by after `gap`, with work out.
@@ -171,9 +193,34 @@ impl Scheduler {
     /// Takes in a new task, behind those of its priority; returns its slot.
     pub(in crate::pool) fn add(&mut self, kind: u32, order: Order) -> u32 {
         let slot = self.take_slot(kind, order, Place::Ready);
-        self.ready.push_back(order.priority, slot);
-        self.waiting += 1;
+        self.push_back(slot);
         slot
+    }
+
+    /// Puts a ready task behind those of its priority.
+    fn push_back(&mut self, slot: u32) {
+        self.stamp += 1;
+        let task = &mut self.tasks[slot as usize];
+        (task.place, task.stamp) = (Place::Ready, self.stamp);
+        let (priority, ranks) = (task.order.priority, task.order.ranks);
+        self.note_waiting(slot, true);
+        if ranks > 1 { self.groups.push_back(priority, slot) } else { self.ready.push_back(priority, slot) }
+    }
+
+    /// Puts a task back ahead of those of its priority.
+    fn push_front(&mut self, slot: u32) {
+        let task = &mut self.tasks[slot as usize];
+        task.place = Place::Ready;
+        let (priority, ranks) = (task.order.priority, task.order.ranks);
+        self.note_waiting(slot, true);
+        if ranks > 1 { self.groups.push_front(priority, slot) } else { self.ready.push_front(priority, slot) }
+    }
+
+    /// Counts a task that waits for workers from now on, or does no more.
+    fn note_waiting(&mut self, slot: u32, waits: bool) {
+        let is_group = self.tasks[slot as usize].order.ranks > 1;
+        let count = if is_group { self.groups.waiting_mut() } else { &mut self.waiting };
+        if waits { *count += 1 } else { *count -= 1 }
     }
 
     /// Takes in a new task that has to wait for [`Self::unblock`]; returns its slot.
@@ -184,19 +231,24 @@ impl Scheduler {
 
     /// What a blocked task has waited for is there. Others are left as they are.
     pub(in crate::pool) fn unblock(&mut self, slot: u32) {
-        let task = &mut self.tasks[slot as usize];
-        if task.place == Place::Blocked {
-            task.place = Place::Ready;
-            self.ready.push_back(task.order.priority, slot);
+        if self.tasks[slot as usize].place == Place::Blocked {
             self.blocked -= 1;
-            self.waiting += 1;
+            self.push_back(slot);
         }
     }
 
     fn take_slot(&mut self, kind: u32, order: Order, place: Place) -> u32 {
         let slot = self.free.pop().unwrap_or_else(|| {
-            let unused =
-                Task { place: Place::Free, kind, attempt: 0, given: 0, order, serial: 0, unwanted: false };
+            let unused = Task {
+                place: Place::Free,
+                kind,
+                attempt: 0,
+                given: 0,
+                order,
+                serial: 0,
+                stamp: 0,
+                unwanted: false,
+            };
             self.tasks.push(unused);
             (self.tasks.len() - 1) as u32
         });
@@ -216,7 +268,7 @@ impl Scheduler {
 
     /// Whether a worker has the task.
     pub(in crate::pool) fn is_out(&self, slot: u32) -> bool {
-        matches!(self.tasks[slot as usize].place, Place::With(_))
+        matches!(self.tasks[slot as usize].place, Place::With(_) | Place::Group(_))
     }
 
     /// The next message to send: the worker, and the slots of its tasks in `batch`. `None`: nothing to do now.
@@ -225,18 +277,11 @@ impl Scheduler {
     /// hand; and while it holds half of what it may, less than a bundle is not worth a message.
     pub(in crate::pool) fn next_batch(&mut self, now: Duration, batch: &mut Vec<u32>) -> Option<u32> {
         batch.clear();
-        let first = loop {
-            let slot = self.ready.front()?;
-            if self.tasks[slot as usize].place == Place::Ready {
-                break slot;
-            }
-            self.ready.pop();
-            self.free_slot(slot);
-        };
+        let first = self.front()?;
         let (worker, load) = self.loads.least()?;
         let Task { kind, order, .. } = self.tasks[first as usize];
         let ((depth, bundle), load) = (self.room(kind, order), load as usize);
-        let share = (self.out + self.waiting).div_ceil(self.alive()).saturating_sub(load).max(1);
+        let share = (self.out + self.waiting).div_ceil(self.loads.listed()).saturating_sub(load).max(1);
         let most = depth.saturating_sub(load).min(bundle).min(share);
         if most == 0 || (most.min(self.waiting) < bundle && load > 0 && load >= depth / 2) {
             return None;
@@ -256,6 +301,18 @@ impl Scheduler {
         }
         self.loads.insert(worker, (load + batch.len()) as u32);
         Some(worker)
+    }
+
+    /// The next task for a single worker.
+    fn front(&mut self) -> Option<u32> {
+        loop {
+            let slot = self.ready.front()?;
+            if self.tasks[slot as usize].place == Place::Ready {
+                return Some(slot);
+            }
+            self.ready.pop();
+            self.free_slot(slot);
+        }
     }
 
     /// The next task, if it can share a message with one of this kind and order.
@@ -331,12 +388,10 @@ impl Scheduler {
     ) -> Verdict {
         match self.tasks.get_mut(slot as usize) {
             Some(task) if task.place == Place::With(worker) && task.attempt == attempt && !task.unwanted => {
-                task.place = Place::Ready;
                 task.given -= 1;
                 self.paces[task.kind as usize].note(duration);
-                self.ready.push_back(task.order.priority, slot);
                 self.out -= 1;
-                self.waiting += 1;
+                self.push_back(slot);
                 Verdict::Accepted
             }
             _ => self.answered(worker, slot, attempt, duration),
@@ -351,5 +406,7 @@ impl Scheduler {
     }
 }
 
+#[cfg(test)]
+mod group_tests;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@
 //! ```text
 //! message   kind u32 | count u32 | extra u64 | entry*            (16 bytes)
 //! task      slot u32 | attempt u32 | task u32 | 0 u32 | length u64 | arguments            (24 bytes + length)
+//! group     anew u32 | member u32 * count | task          (the whole of a message of kind `Group`)
 //! result    slot u32 | attempt u32 | status u32 | 0 u32 | started f64 | ns u64 | length u64 | payload   (40 + length)
 //! ```
 //!
@@ -37,6 +38,12 @@ pub(crate) enum Kind {
     Shutdown = 6,
     /// A worker has dropped its states and leaves; nothing follows.
     Goodbye = 7,
+    /// Rank 0 hands a task to a group: `count` members, each of which gets this; `extra` is the [`TaskHead::id`].
+    Group = 8,
+    /// A member of a group has failed, or nobody waits any more; `extra` is the [`TaskHead::id`].
+    GiveUp = 9,
+    /// A group is not needed any more: `count` members, as in `Group`, and no task.
+    Forget = 10,
 }
 
 /// How a task ended.
@@ -51,6 +58,8 @@ pub(crate) enum Status {
     Panic = 2,
     /// Its arguments or its result could not be coded; the payload is a [`Fault`].
     Malformed = 3,
+    /// With a result that is the task's, though other members of its group have not ended.
+    Final = 4,
 }
 
 /// The payload of a result that is none: message and place.
@@ -139,6 +148,11 @@ pub(crate) struct TaskHead {
 }
 
 impl TaskHead {
+    /// Tells this attempt from all others of the run, but for four billion attempts later.
+    pub(crate) fn id(self) -> u64 {
+        u64::from(self.slot) << 32 | u64::from(self.attempt)
+    }
+
     /// Writes the head over the first [`TASK_HEAD`] bytes; `length` is that of the arguments behind it.
     pub(crate) fn write(&self, at: &mut [u8], length: usize) {
         at[0..4].copy_from_slice(&self.slot.to_le_bytes());
@@ -147,6 +161,25 @@ impl TaskHead {
         at[12..16].copy_from_slice(&[0; 4]);
         at[16..24].copy_from_slice(&(length as u64).to_le_bytes());
     }
+}
+
+/// Starts a message to a group: who belongs to it. `anew`: their communicator has to be made, even if they have one.
+pub(crate) fn begin_group(kind: Kind, id: u64, anew: bool, members: &[u32], out: &mut Vec<u8>) {
+    begin(kind, out);
+    set_count(out, members.len() as u32);
+    set_extra(out, id);
+    out.extend_from_slice(&u32::from(anew).to_le_bytes());
+    members.iter().for_each(|member| out.extend_from_slice(&member.to_le_bytes()));
+}
+
+/// Reads who belongs to a group, whether its communicator is to be made anew, and where what follows begins.
+pub(crate) fn group_at(message: &[u8]) -> Option<(Vec<u32>, bool, usize)> {
+    let count = Header::read(message).ok()?.count as usize;
+    let anew = u32_at(message, HEADER)? != 0;
+    let end = HEADER.checked_add(4)?.checked_add(count.checked_mul(4)?)?;
+    let members = message.get(HEADER + 4..end)?.chunks_exact(4);
+    let members = members.map(|bytes| u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])).collect();
+    Some((members, anew, end))
 }
 
 /// The head of a result.
@@ -208,6 +241,9 @@ impl Header {
             5 => Kind::Beat,
             6 => Kind::Shutdown,
             7 => Kind::Goodbye,
+            8 => Kind::Group,
+            9 => Kind::GiveUp,
+            10 => Kind::Forget,
             other => return Err(WireError(format!("message of unknown kind {other}"))),
         };
         Ok(Self {
@@ -241,6 +277,7 @@ pub(crate) fn result_at(message: &[u8], at: usize) -> Option<(ResultHead, Span)>
         1 => Status::Error,
         2 => Status::Panic,
         3 => Status::Malformed,
+        4 => Status::Final,
         _ => return None,
     };
     let span = span(message, at + RESULT_HEAD, u64_at(head, 32)?)?;
@@ -296,7 +333,17 @@ mod tests {
             {
                 prop_assert!(start <= end && end <= bytes.len());
             }
+            let _ = group_at(&bytes);
             let _ = decode::<Vec<(String, Option<f64>)>>(&bytes);
+        }
+
+        #[test]
+        fn groups_come_back_as_written(members in prop::collection::vec(any::<u32>(), 0..20), anew: bool, id: u64) {
+            let mut message = Vec::new();
+            begin_group(Kind::Group, id, anew, &members, &mut message);
+            prop_assert_eq!(Header::read(&message).unwrap().extra, id);
+            let end = message.len();
+            prop_assert_eq!(group_at(&message), Some((members, anew, end)));
         }
 
         #[test]

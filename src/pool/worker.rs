@@ -2,6 +2,7 @@
 
 use super::data::{DataStore, Preloaded};
 use super::error::{LaunchError, TransportError};
+use super::group::{Group, Place};
 use super::options::PoolOptions;
 use super::panics;
 use super::presence::Presence;
@@ -75,8 +76,12 @@ fn find_state<S: 'static>(states: &mut [Box<dyn Any>]) -> &mut S {
 /// How one attempt ended, with what its answer carries beside the encoded result.
 pub(crate) type Run = Result<(), (Status, Fault)>;
 
-/// One task of the program on this worker, with its state: reads arguments, appends the result.
-pub(crate) type Runner = Box<dyn FnMut(&mut Worker, &[u8], &mut Vec<u8>) -> Run>;
+/// One task of the program on this worker, with its state: reads arguments, appends the result. The group is there if
+/// several ranks work together.
+pub(crate) type Runner = Box<dyn FnMut(&mut Worker, Option<&Group<'_>>, &[u8], &mut Vec<u8>) -> Run>;
+
+/// What to run: the head of a task, its arguments, and those who run it together.
+pub(crate) type Assignment<'a> = (TaskHead, &'a [u8], Option<&'a Group<'a>>);
 
 /// All tasks of a program on one worker, and what they share there.
 #[derive(Default)]
@@ -97,8 +102,7 @@ impl Runners {
     pub(crate) fn answer(
         &mut self,
         worker: &mut Worker,
-        head: TaskHead,
-        arguments: &[u8],
+        (head, arguments, group): Assignment<'_>,
         out: &mut Vec<u8>,
         stopwatch: &mut dyn FnMut() -> (f64, u64),
     ) {
@@ -106,10 +110,11 @@ impl Runners {
         out.resize(at + RESULT_HEAD, 0);
         let run = match self.runners.get_mut(head.task as usize) {
             None => Err((Status::Malformed, (format!("there is no task {}", head.task), String::new()))),
-            Some(runner) => panics::catch(|| runner(worker, arguments, out))
+            Some(runner) => panics::catch(|| runner(worker, group, arguments, out))
                 .unwrap_or_else(|caught| Err((Status::Panic, (caught.message, caught.location)))),
         };
         let status = match run {
+            Ok(()) if group.is_some_and(Group::is_finished) => Status::Final,
             Ok(()) => Status::Done,
             Err((status, fault)) => {
                 out.truncate(at + RESULT_HEAD);
@@ -118,10 +123,48 @@ impl Runners {
                 status
             }
         };
+        if status == Status::Done && group.is_some_and(|group| group.rank() > 0) {
+            // The first member's result counts.
+            out.truncate(at + RESULT_HEAD);
+        }
+        Self::finish(head, status, at, out, stopwatch);
+    }
+
+    fn finish(
+        head: TaskHead,
+        status: Status,
+        at: usize,
+        out: &mut [u8],
+        stopwatch: &mut dyn FnMut() -> (f64, u64),
+    ) {
         let (started, nanos) = stopwatch();
         let length = out.len() - at - RESULT_HEAD;
         let head = ResultHead { slot: head.slot, attempt: head.attempt, status, started, nanos };
         head.write(&mut out[at..], length);
+    }
+
+    /// Appends the answer of a member that has done its part without a call.
+    pub(crate) fn answer_for_nothing(
+        head: TaskHead,
+        out: &mut Vec<u8>,
+        stopwatch: &mut dyn FnMut() -> (f64, u64),
+    ) {
+        let at = out.len();
+        out.resize(at + RESULT_HEAD, 0);
+        Self::finish(head, Status::Done, at, out, stopwatch);
+    }
+
+    /// Appends the answer to a task that could not be called.
+    pub(crate) fn refuse(
+        head: TaskHead,
+        reason: String,
+        out: &mut Vec<u8>,
+        stopwatch: &mut dyn FnMut() -> (f64, u64),
+    ) {
+        let at = out.len();
+        out.resize(at + RESULT_HEAD, 0);
+        let _ = wire::encode(&(reason, String::new()), out);
+        Self::finish(head, Status::Error, at, out, stopwatch);
     }
 }
 
@@ -150,6 +193,8 @@ struct Service<'t> {
     released: Option<Released>,
     manager: Option<Presence>,
     silence: Duration,
+    /// The task of a group that is not to go on.
+    given_up: Option<u64>,
     /// When rank 0 last spoke, as far as a check has looked.
     heard: Duration,
     /// Rank 0 has spoken since that check.
@@ -187,6 +232,7 @@ pub(crate) fn serve(
         released: None,
         manager: None,
         silence: options.start_limit,
+        given_up: None,
         heard,
         spoken: false,
         looked: Instant::now(),
@@ -208,7 +254,10 @@ impl Service<'_> {
                 return Ok(released);
             }
             if let Some(message) = self.queue.pop_front() {
-                idle_since = self.bundle(runners, &message, idle_since)?;
+                idle_since = match Header::read(&message) {
+                    Ok(Header { kind: Kind::Group, .. }) => self.group(runners, &message, idle_since)?,
+                    _ => self.bundle(runners, &message, idle_since)?,
+                };
                 self.transport.recycle(message);
                 continue;
             }
@@ -230,7 +279,13 @@ impl Service<'_> {
     fn take(&mut self, Received { message, .. }: Received) {
         self.spoken = true;
         match Header::read(&message).map(|header| (header.kind, header.extra)) {
-            Ok((Kind::Tasks, _)) => return self.queue.push_back(message),
+            Ok((Kind::Tasks | Kind::Group, _)) => return self.queue.push_back(message),
+            Ok((Kind::GiveUp, id)) => self.given_up = Some(id),
+            Ok((Kind::Forget, _)) => {
+                if let Some((members, ..)) = wire::group_at(&message) {
+                    self.transport.forget(&members);
+                }
+            }
             Ok((Kind::Shutdown, extra)) => self.released = Some(Released { with_losses: extra != 0 }),
             Ok((Kind::Welcome, _)) => {
                 if let Ok(welcome) = wire::decode::<Welcome>(&message[HEADER..]) {
@@ -289,7 +344,8 @@ impl Service<'_> {
                 end = Instant::now();
                 (started, (end - then).as_nanos() as u64)
             };
-            runners.answer(&mut self.worker, head, &message[arguments], &mut out, &mut stopwatch);
+            let task = (head, &message[arguments], None);
+            runners.answer(&mut self.worker, task, &mut out, &mut stopwatch);
             then = end;
             answers += 1;
             if left == 0 || end - first > ANSWERS_WAIT || out.len() > FULL {
@@ -317,6 +373,62 @@ impl Service<'_> {
             self.transport.recycle(out);
         }
         Ok(then)
+    }
+
+    /// Runs a task together with others. While it waits for them, rank 0 is listened to: it tells when one has failed.
+    fn group(
+        &mut self,
+        runners: &mut Runners,
+        message: &[u8],
+        idle_since: Instant,
+    ) -> Result<Instant, LaunchError> {
+        let begin = Instant::now();
+        let parts = wire::group_at(message)
+            .and_then(|(members, anew, at)| Some((members, anew, wire::task_at(message, at)?)));
+        let Some((members, anew, (head, arguments))) = parts else {
+            tracing::warn!("rank 0 sent a torn message; its task is lost");
+            return Ok(begin);
+        };
+        let mut out = self.transport.buffer();
+        wire::begin(Kind::Results, &mut out);
+        let started = self.base.1 + (begin - self.base.0).as_secs_f64();
+        let mut stopwatch = || (started, begin.elapsed().as_nanos() as u64);
+        // Before all else, whatever has happened meanwhile: the others wait for this.
+        let link = self.transport.join(&members, anew);
+        let mut aside = Vec::new();
+        match link {
+            Err(error) => Runners::refuse(head, error.to_string(), &mut out, &mut stopwatch),
+            Ok(_) if self.given_up == Some(head.id()) => {
+                Runners::refuse(head, "another member has failed".into(), &mut out, &mut stopwatch);
+            }
+            Ok(link) => {
+                let (transport, manager) = (&mut *self.transport, self.manager.as_ref());
+                let mut given_up = false;
+                let mut checked = begin;
+                let mut ears = || {
+                    while let Ok(Some(received)) = transport.try_receive() {
+                        let header = Header::read(&received.message);
+                        given_up |= header.is_ok_and(|h| h.kind == Kind::GiveUp && h.extra == head.id());
+                        aside.push(received);
+                    }
+                    if checked.elapsed() > CHECK {
+                        checked = Instant::now();
+                        given_up |= manager.is_some_and(|manager| !manager.is_running());
+                    }
+                    given_up
+                };
+                let place = Place { rank: self.worker.rank(), members: &members, id: head.id() };
+                let group = Group::new(place, link, &mut ears);
+                let task = (head, &message[arguments], Some(&group));
+                runners.answer(&mut self.worker, task, &mut out, &mut stopwatch);
+                group.see_off();
+            }
+        }
+        for received in aside {
+            self.take(received);
+        }
+        self.reply(out, 1, begin - idle_since)?;
+        Ok(Instant::now())
     }
 
     fn reply(&mut self, mut out: Vec<u8>, answers: u32, waited: Duration) -> Result<(), LaunchError> {

@@ -50,6 +50,22 @@ pub struct WorkerInfo {
     pub pid: u32,
 }
 
+impl WorkerInfo {
+    /// Which of the workers of its host it is, from 0: chooses a device, for instance.
+    pub fn local_worker(&self) -> u32 {
+        Self::local_worker_of(self.rank, self.local_rank)
+    }
+
+    /// The same from a rank and its number on its host. Rank 0 is no worker: where both numbers agree, ranks were dealt out
+    /// host by host and this host is the first.
+    pub(crate) fn local_worker_of(rank: u32, local_rank: Option<u32>) -> u32 {
+        match local_rank {
+            Some(local) if local != rank => local,
+            _ => rank.saturating_sub(1),
+        }
+    }
+}
+
 impl World {
     /// One line for people: workers, hosts, transport, and what a loss would mean.
     pub fn summary(&self) -> String {

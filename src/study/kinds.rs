@@ -44,6 +44,7 @@ impl Makers for AllKinds {
             parameter_names: parameters.to_vec(),
             natives: self.natives.clone(),
             isolated_command: self.isolated_command.clone(),
+            ..Context::default()
         };
         crate::function::from_settings(table, &context)
     }

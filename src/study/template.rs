@@ -217,6 +217,11 @@ const FUNCTION_TAIL: &str = r#"# (A study for `adaptive-mpi ask-tell` needs no [
 # isolate = false
 # Threads that the function may use (sets OMP_NUM_THREADS and the like).
 # threads = 1
+# Devices for each worker of a host (sets CUDA_VISIBLE_DEVICES and ROCR_VISIBLE_DEVICES).
+# gpus = 0
+# MPI ranks that evaluate one point together, for command, library and rust: a library gets their communicator,
+# and command = ["mpiexec", "-n", "{ranks}", "-host", "{hosts}", "./simulate"] starts its own processes on them.
+# ranks = 1
 # Compute no value twice, in any study that shares this file (true: data/cache.h5). Files that are named here count with
 # their contents; when something else changes the values, change `version`.
 # cache = true

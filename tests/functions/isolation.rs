@@ -54,6 +54,7 @@ fn context(folder: PathBuf) -> Context {
         parameter_names: vec!["offset".into()],
         natives: natives(),
         isolated_command: None,
+        ranks: 1,
     }
 }
 

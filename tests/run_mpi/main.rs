@@ -8,6 +8,7 @@
 #[path = "../study_run/mod.rs"]
 mod study_run;
 
+mod groups;
 mod kill;
 mod kinds;
 mod ranks;

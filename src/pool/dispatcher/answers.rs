@@ -3,7 +3,7 @@
 use super::{Dispatcher, Owner};
 use crate::pool::error::{TaskError, TaskErrorKind};
 use crate::pool::scheduler::Verdict;
-use crate::pool::wire::{self, Fault, HEADER, Header, Span, Status};
+use crate::pool::wire::{self, Fault, HEADER, Header, ResultHead, Span, Status};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
@@ -76,6 +76,10 @@ impl Dispatcher {
             let stats = &mut self.stats[worker as usize];
             stats.busy += duration;
             stats.tasks += 1;
+            if self.scheduler.is_member(worker) {
+                self.take_member(worker, &head, (index, span));
+                continue;
+            }
             let again = head.status != Status::Done && self.takes_retry(head.slot);
             let verdict = if again {
                 self.scheduler.failed(worker, head.slot, head.attempt, duration)
@@ -91,26 +95,36 @@ impl Dispatcher {
                 self.slots[head.slot as usize].retries -= 1;
                 continue;
             }
-            self.frames[index as usize].unread += 1;
-            let slot = &mut self.slots[head.slot as usize];
-            if slot.message.capacity() > KEEP {
-                slot.message = Vec::new();
-            }
-            let owner = std::mem::replace(&mut slot.owner, Owner::Nobody);
-            let answer = Answer {
-                key: slot.key,
-                worker: worker + 1,
-                started: head.started,
-                nanos: head.nanos,
-                body: Body::Bytes { frame: index, span, status: head.status },
-            };
-            self.deliver(owner, answer);
+            let answer = self.answer(worker, &head, (index, span));
+            self.finish_slot(head.slot, answer);
         }
         self.scheduler.relieve(worker, accepted);
         self.release_frame(index);
     }
 
-    fn takes_retry(&self, slot: u32) -> bool {
+    /// An answer in a received message, which is kept until it is read.
+    pub(super) fn answer(&mut self, worker: u32, head: &ResultHead, (frame, span): (u32, Span)) -> Answer {
+        self.frames[frame as usize].unread += 1;
+        Answer {
+            key: self.slots[head.slot as usize].key,
+            worker: worker + 1,
+            started: head.started,
+            nanos: head.nanos,
+            body: Body::Bytes { frame, span, status: head.status },
+        }
+    }
+
+    /// Gives the owner of a task its answer.
+    pub(super) fn finish_slot(&mut self, slot: u32, answer: Answer) {
+        let slot = &mut self.slots[slot as usize];
+        if slot.message.capacity() > KEEP {
+            slot.message = Vec::new();
+        }
+        let owner = std::mem::replace(&mut slot.owner, Owner::Nobody);
+        self.deliver(owner, answer);
+    }
+
+    pub(super) fn takes_retry(&self, slot: u32) -> bool {
         self.slots.get(slot as usize).is_some_and(|slot| slot.retries > 0 && slot.owner != Owner::Nobody)
     }
 
@@ -125,7 +139,7 @@ impl Dispatcher {
     pub(in crate::pool) fn peek<R: DeserializeOwned>(&self, answer: &Answer) -> Result<R, TaskError> {
         let bytes = match &answer.body {
             Body::Made(bytes) => bytes.as_slice(),
-            Body::Bytes { frame, span, status: Status::Done } => {
+            Body::Bytes { frame, span, status: Status::Done | Status::Final } => {
                 &self.frames[*frame as usize].message[span.clone()]
             }
             _ => return Err(self.failure(answer).unwrap_or_else(|| TaskError::local("no result".into()))),
@@ -137,13 +151,13 @@ impl Dispatcher {
     /// The error of an answer that is one.
     pub(in crate::pool) fn failure(&self, answer: &Answer) -> Option<TaskError> {
         let error = match &answer.body {
-            Body::Made(_) | Body::Bytes { status: Status::Done, .. } => return None,
+            Body::Made(_) | Body::Bytes { status: Status::Done | Status::Final, .. } => return None,
             Body::Failed(error) => (**error).clone(),
             Body::Bytes { frame, span, status } => {
                 let kind = match status {
                     Status::Error => TaskErrorKind::Error,
                     Status::Panic => TaskErrorKind::Panic,
-                    Status::Done | Status::Malformed => TaskErrorKind::Malformed,
+                    Status::Done | Status::Final | Status::Malformed => TaskErrorKind::Malformed,
                 };
                 let (message, location) =
                     wire::decode::<Fault>(&self.frames[*frame as usize].message[span.clone()])

@@ -34,6 +34,9 @@ impl Dispatcher {
             let now = self.transport.now();
             if now.saturating_sub(round) >= ROUND {
                 round = now;
+                for worker in self.lose_stuck(now) {
+                    here[worker as usize] = false;
+                }
                 for (place, presence) in here.iter_mut().zip(&self.presences) {
                     if *place && presence.as_ref().is_some_and(|p| !p.is_running()) {
                         *place = false;

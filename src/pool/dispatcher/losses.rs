@@ -11,6 +11,7 @@ impl Dispatcher {
         for worker in self.scheduler.overdue(now) {
             self.lose(worker, "it has been silent for too long");
         }
+        self.lose_stuck(now);
         for worker in 0..self.presences.len() as u32 {
             if self.presences[worker as usize].as_ref().is_some_and(|p| !p.is_running()) {
                 // Its last answers may still be on their way to us; they are welcome until then.
@@ -44,6 +45,7 @@ impl Dispatcher {
         self.lost_any = true;
         self.stats[worker as usize].losses += 1;
         let loss = self.scheduler.lose(worker);
+        self.abandon_group(loss.abandoned);
         tracing::warn!(
             rank = worker + 1,
             reissued = loss.reissued,

@@ -3,6 +3,7 @@
 
 mod answers;
 mod finish;
+mod groups;
 mod losses;
 mod start;
 mod submit;
@@ -18,6 +19,7 @@ use super::transport::{Received, Transport};
 use super::wire::{self, HEADER, Header, Kind, TASK_HEAD, TaskHead};
 use super::world::World;
 use answers::{Frame, KEEP};
+use groups::GroupBook;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -81,6 +83,7 @@ pub(in crate::pool) struct Dispatcher {
     frames: Vec<Frame>,
     free_frames: Vec<u32>,
     batch: Vec<u32>,
+    groups: GroupBook,
     keep_tasks: bool,
     round: Duration,
     beat: Duration,
@@ -182,7 +185,11 @@ impl Dispatcher {
             return;
         }
         let mut batch = std::mem::take(&mut self.batch);
-        while let Some(worker) = self.scheduler.next_batch(now, &mut batch) {
+        loop {
+            if self.scheduler.has_groups() {
+                self.start_groups(now);
+            }
+            let Some(worker) = self.scheduler.next_batch(now, &mut batch) else { break };
             let message = self.message(&batch);
             self.manager.messages_sent += 1;
             if let Err(error) = self.transport.send(worker + 1, message) {
@@ -311,6 +318,7 @@ impl Dispatcher {
         let mut any = false;
         while let Some(Expired { slot, worker }) = self.scheduler.expire(now) {
             any = true;
+            self.expire_group(slot);
             let place = &mut self.slots[slot as usize];
             let owner = std::mem::replace(&mut place.owner, Owner::Nobody);
             let reason = match worker {

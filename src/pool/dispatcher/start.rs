@@ -1,6 +1,6 @@
 //! The start: all workers introduce themselves and are told who rank 0 is.
 
-use super::{Appetite, Dispatcher, ROUND};
+use super::{Appetite, Dispatcher, GroupBook, ROUND};
 use crate::pool::error::LaunchError;
 use crate::pool::options::PoolOptions;
 use crate::pool::presence::Presence;
@@ -91,8 +91,14 @@ impl Dispatcher {
         let used = options.workers.map_or(workers, |n| (n as u32).clamp(1, workers));
         let now = transport.now();
         let keep_tasks = world.survival.possible;
+        let mut scheduler = Scheduler::new(tasks.0.len(), used as usize, options);
+        let workers_of = |(_, ranks): &(String, Vec<u32>)| {
+            ranks.iter().filter(|rank| (1..=used).contains(*rank)).map(|rank| rank - 1).collect()
+        };
+        scheduler.set_hosts(world.hosts.iter().map(workers_of).collect());
         Ok(Self {
-            scheduler: Scheduler::new(tasks.0.len(), used as usize, options),
+            scheduler,
+            groups: GroupBook::new(options.kept_groups),
             manager_silence: options.manager_silence,
             used,
             presences,

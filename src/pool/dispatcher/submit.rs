@@ -9,9 +9,9 @@ use serde::Serialize;
 
 impl Dispatcher {
     /// What the options of a task mean now.
-    pub(in crate::pool) fn order(&self, options: &TaskOptions) -> Order {
+    pub(in crate::pool) fn order(&self, options: &TaskOptions, ranks: u32) -> Order {
         let deadline = options.timeout.map(|timeout| self.transport.now().saturating_add(timeout));
-        Order { priority: options.priority, deadline, bundle: 0 }
+        Order { priority: options.priority, deadline, bundle: 0, ranks }
     }
 
     /// Takes in a task; whatever becomes of it, its owner gets an answer.

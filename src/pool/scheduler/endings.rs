@@ -1,6 +1,6 @@
 //! How tasks end without an answer: cancelled, out of time, of no interest any more, or lost with their workers.
 
-use super::{Place, Scheduler};
+use super::{Abandoned, Place, Scheduler};
 use crate::pool::pace::Pace;
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ pub(in crate::pool) struct Loss {
     pub(in crate::pool) reissued: usize,
     /// Slots of tasks that have lost too many workers, or that no worker is left for. They are free now.
     pub(in crate::pool) given_up: Vec<u32>,
+    /// The rest of the group that the worker belonged to.
+    pub(in crate::pool) abandoned: Option<Abandoned>,
 }
 
 impl Scheduler {
@@ -28,7 +30,7 @@ impl Scheduler {
         match task.place {
             Place::Ready => {
                 task.place = Place::Cancelled;
-                self.waiting -= 1;
+                self.note_waiting(slot, false);
             }
             Place::Blocked => {
                 self.blocked -= 1;
@@ -45,7 +47,9 @@ impl Scheduler {
             return;
         }
         let task = &mut self.tasks[slot as usize];
-        if matches!(task.place, Place::With(_)) && !std::mem::replace(&mut task.unwanted, true) {
+        if matches!(task.place, Place::With(_) | Place::Group(_))
+            && !std::mem::replace(&mut task.unwanted, true)
+        {
             self.unwanted += 1;
         }
     }
@@ -64,7 +68,11 @@ impl Scheduler {
             if task.serial != serial || ended || task.order.deadline.take().is_none() {
                 continue;
             }
-            let worker = if let Place::With(worker) = task.place { Some(worker) } else { None };
+            let worker = match task.place {
+                Place::With(worker) => Some(worker),
+                Place::Group(run) => self.groups.first_of(run),
+                _ => None,
+            };
             self.deadlines.drop_one();
             self.disown(slot);
             return Some(Expired { slot, worker });
@@ -73,12 +81,14 @@ impl Scheduler {
 
     /// Gives up a worker: its tasks go to others, ahead of the queue. Once more is harmless.
     pub(in crate::pool) fn lose(&mut self, worker: u32) -> Loss {
-        let mut loss = Loss::default();
         self.loads.remove(worker);
+        let (run, abandoned) = self.groups.leave(worker).unzip();
+        let mut loss = Loss { abandoned: abandoned.flatten(), ..Loss::default() };
+        self.release_reserved();
         for slot in (0..self.tasks.len() as u32).rev() {
             let task = self.tasks[slot as usize];
             let given_up = match task.place {
-                Place::With(holder) if holder == worker => {
+                Place::With(_) | Place::Group(_) if Self::is_with(task.place, worker, run) => {
                     self.out -= 1;
                     if task.unwanted {
                         self.free_slot(slot);
@@ -87,7 +97,7 @@ impl Scheduler {
                     task.given >= self.max_attempts || self.alive() == 0
                 }
                 Place::Ready if self.alive() == 0 => {
-                    self.waiting -= 1;
+                    self.note_waiting(slot, false);
                     true
                 }
                 _ => continue,
@@ -95,14 +105,12 @@ impl Scheduler {
             if given_up {
                 loss.given_up.push(slot);
             } else {
-                self.tasks[slot as usize].place = Place::Ready;
-                self.ready.push_front(task.order.priority, slot);
-                self.waiting += 1;
+                self.push_front(slot);
                 loss.reissued += 1;
             }
         }
         if self.alive() == 0 {
-            while let Some(slot) = self.ready.pop() {
+            while let Some(slot) = self.ready.pop().or_else(|| self.groups.pop()) {
                 if self.tasks[slot as usize].place == Place::Cancelled {
                     self.free_slot(slot);
                 }
@@ -112,6 +120,10 @@ impl Scheduler {
             self.free_slot(slot);
         }
         loss
+    }
+
+    fn is_with(place: Place, worker: u32, run: Option<u32>) -> bool {
+        place == Place::With(worker) || run.is_some_and(|run| place == Place::Group(run))
     }
 
     /// Workers that hold tasks and have said nothing for so long that they count as lost.

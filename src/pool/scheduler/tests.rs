@@ -85,7 +85,7 @@ fn a_lost_workers_tasks_go_to_others_and_its_late_answers_are_dropped() {
     }
     batches(&mut s);
     let old = s.attempt(0);
-    assert_eq!(s.lose(0), Loss { reissued: 2, given_up: vec![] });
+    assert_eq!(s.lose(0), Loss { reissued: 2, ..Loss::default() });
     assert_eq!(batches(&mut s), []);
     answer(&mut s, 1, 1, NOW);
     answer(&mut s, 1, 3, NOW);
@@ -204,7 +204,7 @@ fn a_task_that_nobody_wants_is_not_given_to_another_worker() {
     batches(&mut s);
     s.disown(dropped);
     assert_eq!(s.lose(1), Loss::default());
-    assert_eq!(s.lose(0), Loss { reissued: 0, given_up: vec![kept] });
+    assert_eq!(s.lose(0), Loss { given_up: vec![kept], ..Loss::default() });
     assert_eq!((s.open(), s.out()), (0, 0));
 }
 
@@ -220,7 +220,7 @@ proptest! {
         let mut orders = |now: Duration| {
             added += 1;
             let deadline = (added % 3 == 0).then(|| now + Duration::from_secs(u64::from(added % 4)));
-            Order { priority: (added % 5) as i32 - 2, deadline, bundle: 0 }
+            Order { priority: (added % 5) as i32 - 2, deadline, bundle: 0, ranks: 0 }
         };
         let mut sent: Vec<(u32, u32, u32)> = Vec::new();
         let mut old = Vec::new();

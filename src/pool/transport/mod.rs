@@ -44,9 +44,64 @@ pub(crate) trait Transport {
     /// Takes a buffer back.
     fn recycle(&mut self, buffer: Vec<u8>);
 
+    /// What this rank speaks to the other members of a group through. All members call it, at about the same time,
+    /// and it may wait for them. `anew`: as if they had never been a group.
+    fn join(&mut self, members: &[u32], anew: bool) -> Result<Box<dyn Link>, TransportError>;
+
+    /// This group will not come again. All members are told.
+    fn forget(&mut self, members: &[u32]);
+
     /// Ends this process at once, and with it the job.
     fn abandon(&mut self, code: u8) -> ! {
         std::process::exit(i32::from(code))
+    }
+}
+
+/// The ways between the members of a group. Messages keep their order per pair; members are named by their ranks in the
+/// pool.
+pub(crate) trait Link {
+    /// Takes over a message and sees to it that it is sent, while methods of this link are called.
+    fn send(&self, to: u32, message: Vec<u8>) -> Result<(), TransportError>;
+
+    /// The next message of a member, if one is there.
+    fn try_receive(&self, from: u32) -> Result<Option<Vec<u8>>, TransportError>;
+
+    /// Whether all messages have left.
+    fn is_done(&self) -> Result<bool, TransportError>;
+
+    /// The group as MPI knows it.
+    fn communicator(&self) -> Option<RawCommunicator> {
+        None
+    }
+}
+
+/// A communicator of MPI, as its C interface has it.
+#[cfg(feature = "mpi")]
+pub type RawCommunicator = ::mpi::ffi::MPI_Comm;
+
+/// A communicator of MPI: there is none in this build.
+#[cfg(not(feature = "mpi"))]
+pub type RawCommunicator = std::convert::Infallible;
+
+/// The link of a group of one.
+pub(crate) struct Alone;
+
+impl Link for Alone {
+    fn send(&self, to: u32, _: Vec<u8>) -> Result<(), TransportError> {
+        Err(TransportError { call: "send", peer: Some(to), message: "this group has one member".into() })
+    }
+
+    fn try_receive(&self, _: u32) -> Result<Option<Vec<u8>>, TransportError> {
+        Ok(None)
+    }
+
+    fn is_done(&self) -> Result<bool, TransportError> {
+        Ok(true)
+    }
+
+    #[cfg(feature = "mpi")]
+    fn communicator(&self) -> Option<RawCommunicator> {
+        mpi::own_communicator()
     }
 }
 

@@ -1,7 +1,8 @@
 //! Simulated workers in virtual time: the manager's code against 100 000 workers, or against faults, on one
 //! thread, the same every time.
 
-use super::{Buffers, Received, Transport, TransportError};
+use super::{Alone, Buffers, Link, Received, Transport, TransportError};
+use crate::pool::group::{Group, Place};
 use crate::pool::presence::Presence;
 use crate::pool::wire::{self, HEADER, Header, Kind, RESULT_HEAD};
 use crate::pool::worker::{Runners, Worker};
@@ -117,6 +118,8 @@ pub(crate) struct SimTransport {
     left: Duration,
     sent: u64,
     started: u64,
+    /// The group that was sent a task last, and when it will have done it.
+    group: (u64, Duration),
     buffers: Buffers,
 }
 
@@ -146,6 +149,7 @@ impl SimTransport {
             left: Duration::ZERO,
             sent: 0,
             started: 0,
+            group: (u64::MAX, Duration::ZERO),
             buffers: Buffers::default(),
         };
         transport.leave();
@@ -230,6 +234,7 @@ impl SimTransport {
         let arrival = self.now + self.sim.latency;
         match kind {
             Kind::Tasks => {}
+            Kind::Group => return self.run_group(rank, message, arrival),
             Kind::Shutdown => {
                 let mut goodbye = wire::signal(Kind::Goodbye, 0, Vec::new());
                 let at = self.workers[index].busy_until.max(arrival);
@@ -253,16 +258,50 @@ impl SimTransport {
             let duration = (self.sim.duration)(rank, self.started);
             self.started += 1;
             let mut stopwatch = || (time.as_secs_f64(), duration.as_nanos() as u64);
-            self.runners.answer(&mut self.worker, head, &message[arguments], &mut out, &mut stopwatch);
+            let task = (head, &message[arguments], None);
+            self.runners.answer(&mut self.worker, task, &mut out, &mut stopwatch);
             time += duration;
         }
         wire::set_count(&mut out, count);
         wire::set_extra(&mut out, waited.as_nanos() as u64);
-        self.workers[index].busy_until = time;
-        let end = if self.workers[index].faulty { self.spoil(rank, time, &mut out) } else { Some(time) };
+        self.reply(rank, time, out);
+    }
+
+    fn reply(&mut self, rank: u32, at: Duration, mut out: Vec<u8>) {
+        let worker = &mut self.workers[rank as usize - 1];
+        worker.busy_until = at;
+        let end = if worker.faulty { self.spoil(rank, at, &mut out) } else { Some(at) };
         if let Some(end) = end {
             self.post(rank, end + self.sim.latency, out);
         }
+    }
+
+    /// A group's task is called once, by its first member, alone; all members are busy for as long as that one.
+    fn run_group(&mut self, rank: u32, message: &[u8], arrival: Duration) {
+        let Some((members, _, at)) = wire::group_at(message) else { return };
+        let Some((head, arguments)) = wire::task_at(message, at) else { return };
+        let start = self.workers[rank as usize - 1].busy_until.max(arrival);
+        if self.group.0 != head.id() {
+            let duration = (self.sim.duration)(rank, self.started);
+            self.started += 1;
+            self.group = (head.id(), start + duration);
+        }
+        let end = self.group.1.max(start);
+        let mut out = self.buffers.take();
+        wire::begin(Kind::Results, &mut out);
+        let mut stopwatch = || (start.as_secs_f64(), (end - start).as_nanos() as u64);
+        if members.first() == Some(&rank) {
+            let place = Place { rank, members: &members[..1], id: head.id() };
+            let mut ears = || false;
+            let group = Group::new(place, Box::new(Alone), &mut ears);
+            let arguments = &message[arguments];
+            let task = (head, arguments, Some(&group));
+            self.runners.answer(&mut self.worker, task, &mut out, &mut stopwatch);
+        } else {
+            Runners::answer_for_nothing(head, &mut out, &mut stopwatch);
+        }
+        wire::set_count(&mut out, 1);
+        self.reply(rank, end, out);
     }
 }
 
@@ -316,6 +355,12 @@ impl Transport for SimTransport {
         self.leave();
         Ok(received)
     }
+
+    fn join(&mut self, _: &[u32], _: bool) -> Result<Box<dyn Link>, TransportError> {
+        Ok(Box::new(Alone))
+    }
+
+    fn forget(&mut self, _: &[u32]) {}
 
     fn unsent(&mut self) -> Result<usize, TransportError> {
         Ok(0)

@@ -1,7 +1,9 @@
 //! Messages between threads of one process: what a pool runs on without a launcher.
 
-use super::{Buffers, Received, Transport, TransportError};
+use super::{Buffers, Link, Received, Transport, TransportError};
+use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// One thread's end: rank 0 is tied to all others, they to rank 0 only.
@@ -12,6 +14,44 @@ pub(crate) struct ThreadsTransport {
     peers: Vec<Sender<Received>>,
     inbox: Receiver<Received>,
     buffers: Buffers,
+    /// What workers say to each other; none for rank 0.
+    fellows: Option<Arc<Fellows>>,
+}
+
+/// A worker's ways to all other workers, for groups.
+struct Fellows {
+    rank: u32,
+    /// By rank, less one.
+    peers: Arc<[Sender<Received>]>,
+    inbox: Mutex<Inbox>,
+}
+
+/// Used by its worker only.
+struct Inbox {
+    from_all: Receiver<Received>,
+    /// What has come from others than the one that was listened to; by rank, less one.
+    aside: Vec<VecDeque<Vec<u8>>>,
+}
+
+impl Link for Arc<Fellows> {
+    fn send(&self, to: u32, message: Vec<u8>) -> Result<(), TransportError> {
+        let peer = (to as usize).checked_sub(1).and_then(|at| self.peers.get(at));
+        peer.and_then(|peer| peer.send(Received { from: self.rank, message }).ok())
+            .ok_or_else(|| closed("send", Some(to)))
+    }
+
+    fn try_receive(&self, from: u32) -> Result<Option<Vec<u8>>, TransportError> {
+        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        let Inbox { from_all, aside } = &mut *inbox;
+        while let Ok(Received { from, message }) = from_all.try_recv() {
+            aside[from as usize - 1].push_back(message);
+        }
+        Ok((from as usize).checked_sub(1).and_then(|at| aside.get_mut(at)?.pop_front()))
+    }
+
+    fn is_done(&self) -> Result<bool, TransportError> {
+        Ok(true)
+    }
 }
 
 /// The ends for rank 0 and for ranks 1 to `workers`.
@@ -22,13 +62,19 @@ pub(crate) fn connect(workers: u32) -> (ThreadsTransport, Vec<ThreadsTransport>)
     let (unused, _) = channel();
     let mut peers = vec![unused];
     let mut ends = Vec::new();
-    for rank in 1..=workers {
+    let (fellows, inboxes): (Vec<_>, Vec<_>) = (0..workers).map(|_| channel()).unzip();
+    let fellows: Arc<[Sender<Received>]> = fellows.into();
+    for (rank, from_all) in (1..=workers).zip(inboxes) {
         let (sender, inbox) = channel();
         peers.push(sender);
         let peers = vec![to_manager.clone()];
-        ends.push(ThreadsTransport { rank, start, peers, inbox, buffers: Buffers::default() });
+        let aside = vec![VecDeque::new(); workers as usize];
+        let fellows =
+            Fellows { rank, peers: Arc::clone(&fellows), inbox: Mutex::new(Inbox { from_all, aside }) };
+        let fellows = Some(Arc::new(fellows));
+        ends.push(ThreadsTransport { rank, start, peers, inbox, buffers: Buffers::default(), fellows });
     }
-    (ThreadsTransport { rank: 0, start, peers, inbox, buffers: Buffers::default() }, ends)
+    (ThreadsTransport { rank: 0, start, peers, inbox, buffers: Buffers::default(), fellows: None }, ends)
 }
 
 fn closed(call: &'static str, peer: Option<u32>) -> TransportError {
@@ -62,6 +108,13 @@ impl Transport for ThreadsTransport {
             Err(RecvTimeoutError::Disconnected) => Err(closed("receive", None)),
         }
     }
+
+    fn join(&mut self, _: &[u32], _: bool) -> Result<Box<dyn Link>, TransportError> {
+        let fellows = self.fellows.as_ref().ok_or_else(|| closed("join", None))?;
+        Ok(Box::new(Arc::clone(fellows)))
+    }
+
+    fn forget(&mut self, _: &[u32]) {}
 
     fn unsent(&mut self) -> Result<usize, TransportError> {
         Ok(0)

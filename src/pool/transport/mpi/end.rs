@@ -1,6 +1,7 @@
 //! One rank's end of the traffic over MPI.
 
-use super::super::{Buffers, Received, Transport};
+use super::super::{Buffers, Link, Received, Transport};
+use super::group::Communicators;
 use super::ladder::{Ladder, Step};
 use super::world::{self, MpiWorld, Open, Posted, Probed};
 use crate::pool::error::TransportError;
@@ -34,6 +35,7 @@ pub(crate) struct MpiTransport {
     next_send: usize,
     buffers: Buffers,
     ladder: Ladder,
+    communicators: Communicators,
 }
 
 impl MpiTransport {
@@ -48,6 +50,7 @@ impl MpiTransport {
             next_send: 0,
             buffers: Buffers::default(),
             ladder,
+            communicators: Communicators::default(),
         }
     }
 
@@ -180,6 +183,14 @@ impl Transport for MpiTransport {
                 }
             }
         }
+    }
+
+    fn join(&mut self, members: &[u32], anew: bool) -> Result<Box<dyn Link>, TransportError> {
+        Ok(Box::new(self.communicators.join(&self.world, members, anew)?))
+    }
+
+    fn forget(&mut self, members: &[u32]) {
+        self.communicators.forget(members);
     }
 
     fn unsent(&mut self) -> Result<usize, TransportError> {

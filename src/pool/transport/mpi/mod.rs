@@ -7,14 +7,18 @@
 //!   stopped in the middle, and the rest must go on.
 //! - Messages beyond 1 GiB travel as blocks of 1 MiB, since MPI counts are 32 bits wide. The last block is
 //!   padded; readers go by the lengths inside.
+//! - The members of a group have a communicator of their own, made by `MPI_Comm_create_group`: ranks outside of it take no
+//!   part. It is kept for the next task of the same group.
 //! - All calls come from one thread (`MPI_THREAD_FUNNELED`).
 
 mod end;
+mod group;
 mod ladder;
 mod share;
 mod world;
 
 pub(crate) use end::MpiTransport;
+pub(crate) use group::{fortran_handle, own_communicator};
 pub(crate) use ladder::Ladder;
 pub(crate) use share::Region;
 pub(crate) use world::{MpiWorld, abort, close_on_exec, library, matched_probe_wanted};
