@@ -25,7 +25,13 @@ pub(super) fn run(args: &RunArgs, natives: &Natives) -> Exit {
     let task =
         evaluate_task(&mut program, prepared.as_ref().ok().map(|prepared| prepared.evaluators.clone()));
     let workers = args.workers.or(prepared.as_ref().ok().and_then(|prepared| prepared.study.run.workers));
-    program.options(PoolOptions { workers, ..PoolOptions::default() });
+    let workers = args.max_workers.map(|most| most as usize).or(workers);
+    let mut options = PoolOptions { workers, spawn: args.max_workers, ..PoolOptions::default() };
+    if let Ok(prepared) = &prepared {
+        options.unresponsive_after = prepared.study.run.unresponsive_after;
+        options.duplicate_stragglers = prepared.study.run.duplicate_stragglers;
+    }
+    program.options(options);
     let signals = match StopSignals::catch() {
         Ok(signals) => signals,
         Err(error) => {

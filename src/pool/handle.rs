@@ -3,6 +3,7 @@
 use super::data::{DataStore, Preloaded};
 use super::dispatcher::{Answer, Dispatcher, Shared};
 use super::future::Future;
+use super::health::Health;
 use super::inputs::Inputs;
 use super::options::TaskOptions;
 use super::panics;
@@ -40,6 +41,11 @@ impl Pool {
     /// Everyone who takes part, as they introduced themselves at the start.
     pub fn world(&self) -> &World {
         &self.world
+    }
+
+    /// How the workers are: who is lost, who is slow. O(workers).
+    pub fn health(&self) -> Health {
+        self.shared.borrow().health()
     }
 
     /// What has been done so far.

@@ -6,6 +6,7 @@
 
 mod deadlines;
 mod endings;
+mod stragglers;
 mod waiting;
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::pool::options::PoolOptions;
 use crate::pool::pace::{Gap, Pace};
 use deadlines::Deadlines;
 pub(in crate::pool) use endings::Expired;
+pub(in crate::pool) use stragglers::Late;
 use waiting::Waiting;
 
 /// How a task wants to be treated.
@@ -60,6 +62,8 @@ struct Task {
     order: Order,
     /// Grows when the slot is taken for another task.
     serial: u32,
+    /// The earlier of two workers that have it, with its attempt; see [`stragglers`].
+    twin: Option<(u32, u32)>,
     /// Nobody wants the answer any more; the worker that has it is not asked to stop.
     unwanted: bool,
 }
@@ -196,7 +200,7 @@ impl Scheduler {
     fn take_slot(&mut self, kind: u32, order: Order, place: Place) -> u32 {
         let slot = self.free.pop().unwrap_or_else(|| {
             let unused =
-                Task { place: Place::Free, kind, attempt: 0, given: 0, order, serial: 0, unwanted: false };
+                Task { place: Place::Free, kind, attempt: 0, given: 0, order, serial: 0, twin: None, unwanted: false };
             self.tasks.push(unused);
             (self.tasks.len() - 1) as u32
         });
@@ -308,6 +312,10 @@ impl Scheduler {
         attempt: u32,
         duration: Duration,
     ) -> Verdict {
+        if self.first_of_two(worker, slot, attempt) {
+            self.paces[self.tasks[slot as usize].kind as usize].note(duration);
+            return Verdict::Accepted;
+        }
         match self.tasks.get(slot as usize) {
             Some(task) if task.place == Place::With(worker) && task.attempt == attempt => {
                 let kind = task.kind as usize;
@@ -329,6 +337,13 @@ impl Scheduler {
         attempt: u32,
         duration: Duration,
     ) -> Verdict {
+        let of_two = self.tasks.get(slot as usize).is_some_and(|task| {
+            let holders = [task.twin, Some((worker, task.attempt)).filter(|_| task.place == Place::With(worker))];
+            task.twin.is_some() && !task.unwanted && holders.contains(&Some((worker, attempt)))
+        });
+        if of_two && self.lose_copy(worker, slot) {
+            return Verdict::Accepted;
+        }
         match self.tasks.get_mut(slot as usize) {
             Some(task) if task.place == Place::With(worker) && task.attempt == attempt && !task.unwanted => {
                 task.place = Place::Ready;

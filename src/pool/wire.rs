@@ -33,10 +33,12 @@ pub(crate) enum Kind {
     Welcome = 4,
     /// Rank 0 is alive.
     Beat = 5,
-    /// Rank 0 releases the workers; `extra` is 1 if ranks were lost and nobody should finalise.
+    /// Rank 0 releases the workers; `extra` is 1 if it does not wait for them, and nobody should finalise.
     Shutdown = 6,
     /// A worker has dropped its states and leaves; nothing follows.
     Goodbye = 7,
+    /// All have said goodbye, or will not; `extra` is 1 if ranks are missing and nobody should finalise.
+    Farewell = 8,
 }
 
 /// How a task ended.
@@ -208,6 +210,7 @@ impl Header {
             5 => Kind::Beat,
             6 => Kind::Shutdown,
             7 => Kind::Goodbye,
+            8 => Kind::Farewell,
             other => return Err(WireError(format!("message of unknown kind {other}"))),
         };
         Ok(Self {

@@ -3,7 +3,7 @@ use super::{Accounting, Engine, Phase, StopReason, StopSignals, Walltime, Work};
 use crate::checkpoint::{Checkpoint, CheckpointError, Ending, EndingKind, Fact, Meta};
 use crate::learner::{Learner, Loss};
 use crate::model::{Failure, FailureKind, Outcome, Sample};
-use crate::pool::{Completed, Queue, TaskError, TaskErrorKind};
+use crate::pool::{Completed, Health, Queue, TaskError, TaskErrorKind};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -98,6 +98,8 @@ pub struct Outlook<'a> {
     pub workers: usize,
     /// Points told in this run.
     pub told: u64,
+    /// How the workers are.
+    pub health: Health,
 }
 
 impl Outlook<'_> {
@@ -135,6 +137,8 @@ pub struct Finished {
     pub left_behind: usize,
     /// The last snapshot could not be written; the journal holds what it would hold.
     pub snapshot_error: Option<CheckpointError>,
+    /// How the workers were at the end.
+    pub health: Health,
 }
 
 impl std::fmt::Debug for Engine {
@@ -173,7 +177,9 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
     let unfinished = engine.unfinished();
     let kind = match &ended {
         Ended::Goal(_) => EndingKind::Goal,
-        Ended::Stopped(StopReason::Signal(_) | StopReason::Walltime) => EndingKind::Stopped,
+        Ended::Stopped(StopReason::Signal(_) | StopReason::Walltime | StopReason::WorkerLost(_)) => {
+            EndingKind::Stopped
+        }
         Ended::Exhausted | Ended::Hopeless(_) | Ended::Stopped(_) => EndingKind::Failed,
     };
     let closed = checkpoint.close(unfinished, Ending::new(kind, ended.to_string()));
@@ -183,8 +189,8 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
         Err(error) => (Ended::Stopped(run.not_saved.take().unwrap_or_else(|| not_saved(&error))), None),
     };
     run.accounting.book(Phase::Checkpoint, Instant::now());
-    let left_behind = queue.in_flight();
-    Finished { ended, accounting: run.accounting, told: run.told, engine, goals, left_behind, snapshot_error }
+    let (left_behind, health) = (queue.in_flight(), queue.health());
+    Finished { ended, accounting: run.accounting, told: run.told, engine, goals, left_behind, snapshot_error, health }
 }
 
 struct Loop {
@@ -341,6 +347,10 @@ impl Loop {
         let outcome = match result {
             Ok(outcome) => outcome,
             Err(TaskError { kind: TaskErrorKind::Cancelled, .. }) => return drive.engine.withdrawn(key),
+            // No fault of the point: the next run begins with it.
+            Err(TaskError { kind: TaskErrorKind::WorkerLost, .. }) if drive.queue.fatal_loss(false).is_some() => {
+                return drive.engine.withdrawn(key);
+            }
             Err(error) => Err(failure(error)),
         };
         self.accounting.evaluated(duration);
@@ -434,6 +444,7 @@ impl Loop {
             goals: &drive.goals,
             workers: drive.workers,
             told: self.told,
+            health: drive.queue.health(),
         }
     }
 
@@ -441,8 +452,13 @@ impl Loop {
         if let Some(reason) = &self.not_saved {
             return Some(reason.clone());
         }
-        if let Some(signal) = drive.signals.received() {
-            return Some(signal);
+        // A launcher that ends the job because of a dead rank sends a signal first: the rank is what to name.
+        let signal = drive.signals.received();
+        if let Some(why) = drive.queue.fatal_loss(signal.is_some()) {
+            return Some(StopReason::WorkerLost(why));
+        }
+        if signal.is_some() {
+            return signal;
         }
         if let (times, Some(failure)) = drive.engine.not_started()
             && times >= TIMES_NOT_STARTED * drive.workers
@@ -472,7 +488,7 @@ impl Loop {
         let mut said = false;
         while drive.queue.in_flight() > 0 {
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if left.is_zero() || drive.queue.fatal_loss(false).is_some() {
                 break;
             }
             if !said && begin.elapsed() > QUIET_DRAIN {

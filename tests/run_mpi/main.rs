@@ -10,6 +10,7 @@ mod study_run;
 
 mod kill;
 mod kinds;
+mod losses;
 mod ranks;
 mod stopping;
 

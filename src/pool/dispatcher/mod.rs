@@ -11,10 +11,11 @@ mod watchers;
 
 use super::appetite::Appetite;
 use super::error::TaskErrorKind;
-use super::presence::Presence;
+use super::health::LostWorker;
 use super::scheduler::{Expired, Order, Scheduler};
 use super::stats::{ManagerStats, Stats, WorkerStats};
 use super::transport::{Received, Transport};
+use super::watch::{Sign, Watch};
 use super::wire::{self, HEADER, Header, Kind, TASK_HEAD, TaskHead};
 use super::world::World;
 use answers::{Frame, KEEP};
@@ -63,7 +64,14 @@ pub(in crate::pool) struct Dispatcher {
     /// So many workers take tasks; the others only wait for the end.
     used: u32,
     world: World,
-    presences: Vec<Option<Presence>>,
+    watch: Watch,
+    /// What the last look at the workers' processes has shown.
+    signs: Vec<Sign>,
+    lost: Vec<LostWorker>,
+    unresponsive_after: Duration,
+    /// Workers whose process lives are judged by their answers, too.
+    deadline_for_all: bool,
+    duplicate_stragglers: bool,
     slots: Vec<Slot>,
     /// The names of the tasks of the program.
     names: Vec<String>,
@@ -88,7 +96,6 @@ pub(in crate::pool) struct Dispatcher {
     appetite: Appetite,
     /// Something arrived at the last visit: a caller who only wants what is there should deal with that first.
     fresh: bool,
-    lost_any: bool,
     closed: Option<String>,
     stats: Vec<WorkerStats>,
     manager: ManagerStats,
@@ -291,8 +298,8 @@ impl Dispatcher {
                 self.take_results(worker, header, message, now)
             }
             Ok(header) if header.kind == Kind::Goodbye => {
+                self.watch.has_left(worker);
                 self.lose(worker, "it left");
-                self.presences[worker as usize] = None;
                 self.transport.recycle(message);
             }
             Ok(header) => {

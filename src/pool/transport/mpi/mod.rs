@@ -12,6 +12,7 @@
 mod end;
 mod ladder;
 mod share;
+mod spawn;
 mod world;
 
 pub(crate) use end::MpiTransport;
