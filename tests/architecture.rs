@@ -19,7 +19,7 @@ const LAYERS: [&[&str]; 9] = [
 ];
 
 /// Parts that do no I/O and read no clock.
-const PURE: [&str; 14] = [
+const PURE: [&str; 16] = [
     "src/model",
     "src/geometry",
     "src/loss",
@@ -29,7 +29,9 @@ const PURE: [&str; 14] = [
     "src/pool/scheduler.rs",
     "src/pool/scheduler/deadlines.rs",
     "src/pool/scheduler/endings.rs",
+    "src/pool/scheduler/stragglers.rs",
     "src/pool/scheduler/waiting.rs",
+    "src/pool/spread.rs",
     "src/pool/wire.rs",
     "src/runner/ask_tell",
     "src/runner/engine.rs",

@@ -17,6 +17,9 @@ use std::time::Duration;
 /// Points between ask and tell in a deterministic run, where the study does not say.
 const DETERMINISTIC_WINDOW: usize = 64;
 
+/// For the slower one of two copies of a point to end, when all is done.
+const LAST_COPIES: Duration = Duration::from_millis(200);
+
 /// `adaptive-mpi run`: on every rank. Rank 0 runs the study, the others evaluate.
 pub(super) fn run(args: &RunArgs, natives: &Natives) -> Exit {
     // Every rank reads the study by itself, because the processes of its function have to be started before MPI is.
@@ -152,7 +155,8 @@ fn manage(
     );
     watch.finish(&outlook(&finished, pool.workers()));
     summary(args, &study, &finished, pool.workers());
-    if finished.left_behind > 0 {
+    pool.exit_with(exit(&finished) as u8);
+    if finished.left_behind > 0 || !pool.settle(LAST_COPIES) {
         // All is saved. Workers that are still at a point could not leave with the others before it ends.
         pool.abandon(exit(&finished) as u8);
     }

@@ -136,9 +136,7 @@ impl Watch {
                 "usual_s": straggler.usual.as_secs_f64(), "stopped": straggler.stopped,
             })
         };
-        let lost = |lost: &LostWorker| {
-            json!({"rank": lost.rank, "host": lost.host, "pid": lost.pid, "reason": lost.reason, "ended": lost.ended})
-        };
+        let lost = |lost: &LostWorker| json!({"rank": lost.rank, "host": lost.host, "pid": lost.pid, "reason": lost.reason, "ended": lost.ended});
         let status = json!({
             "world": self.world,
             "pid": std::process::id(),

@@ -205,11 +205,8 @@ mod tests {
 
     #[test]
     fn a_spawned_worker_counts_rank_0_in() {
-        let worker = launch(&[
-            ("OMPI_COMM_WORLD_SIZE", "1"),
-            ("OMPI_COMM_WORLD_RANK", "0"),
-            (SPAWNED_BY_US, "1"),
-        ]);
+        let worker =
+            launch(&[("OMPI_COMM_WORLD_SIZE", "1"), ("OMPI_COMM_WORLD_RANK", "0"), (SPAWNED_BY_US, "1")]);
         assert_eq!((worker.spawned, worker.size, worker.rank), (true, 2, Some(1)));
     }
 

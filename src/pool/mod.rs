@@ -21,7 +21,10 @@
 //! - An error, a panic or a malformed payload is the answer of one task and touches no other. A panic anywhere
 //!   else ends the job at once, on all ranks.
 //! - A lost worker's tasks are given to others, where the launcher lets the others live ([`World::survival`]);
-//!   late answers are told apart by attempt number and dropped.
+//!   late answers are told apart by attempt number and dropped. Rank 0 sees a worker's end at once, on its own host by
+//!   `/proc`, elsewhere by a connection beside MPI (a *pulse*); a stopped worker, or one whose host is gone, after
+//!   [`PoolOptions::unresponsive_after`]. One that was only stopped is welcome again. Who is lost or slow: [`Pool::health`].
+//! - Ranks leave in two rounds, so that nobody finalises MPI while another is missing, which would hang.
 //! - A task with inputs starts when they are there; a failure or a cancellation goes on to all that depends on it. Results
 //!   of inputs travel through rank 0.
 //! - Nothing is started for nobody: a dropped future withdraws its task, a passed deadline too.

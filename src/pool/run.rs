@@ -155,7 +155,12 @@ impl Program {
             launcher: launch.launcher.unwrap_or("none"),
             thread_level: world.thread_level(),
             hosts: Vec::new(),
-            survival: launch.survival.clone(),
+            survival: match launch.launcher {
+                Some(_) => launch.survival.clone(),
+                None => {
+                    super::launch::Survival { possible: false, reason: "spawned without a launcher".into() }
+                }
+            },
             workers: Vec::new(),
         };
         let with_pulse = pulse::wanted(std::env::var("ADAPTIVE_MPI_PULSE").ok().as_deref());
@@ -238,7 +243,8 @@ impl Program {
                         LaunchError::Start(format!("could not start a worker thread: {error}"))
                     })?;
             }
-            self.manage(Box::new(transport), world, Eyes::closed(), workers, data, main).map(|(value, _)| value)
+            self.manage(Box::new(transport), world, Eyes::closed(), workers, data, main)
+                .map(|(value, _)| value)
         })
     }
 

@@ -199,8 +199,16 @@ impl Scheduler {
 
     fn take_slot(&mut self, kind: u32, order: Order, place: Place) -> u32 {
         let slot = self.free.pop().unwrap_or_else(|| {
-            let unused =
-                Task { place: Place::Free, kind, attempt: 0, given: 0, order, serial: 0, twin: None, unwanted: false };
+            let unused = Task {
+                place: Place::Free,
+                kind,
+                attempt: 0,
+                given: 0,
+                order,
+                serial: 0,
+                twin: None,
+                unwanted: false,
+            };
             self.tasks.push(unused);
             (self.tasks.len() - 1) as u32
         });
@@ -338,7 +346,8 @@ impl Scheduler {
         duration: Duration,
     ) -> Verdict {
         let of_two = self.tasks.get(slot as usize).is_some_and(|task| {
-            let holders = [task.twin, Some((worker, task.attempt)).filter(|_| task.place == Place::With(worker))];
+            let holders =
+                [task.twin, Some((worker, task.attempt)).filter(|_| task.place == Place::With(worker))];
             task.twin.is_some() && !task.unwanted && holders.contains(&Some((worker, attempt)))
         });
         if of_two && self.lose_copy(worker, slot) {

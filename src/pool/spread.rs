@@ -45,7 +45,8 @@ impl Spread {
             seen += count;
             if *count > 0 && seen >= wanted {
                 let (doublings, quarter) = (class as u32 / PER_DOUBLING, class as u32 % PER_DOUBLING);
-                let end = 2_f64.powi(doublings as i32) * (1.0 + f64::from(quarter + 1) / f64::from(PER_DOUBLING));
+                let end =
+                    2_f64.powi(doublings as i32) * (1.0 + f64::from(quarter + 1) / f64::from(PER_DOUBLING));
                 return Duration::from_secs_f64(end * 1e-9);
             }
         }

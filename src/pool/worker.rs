@@ -200,13 +200,17 @@ pub(crate) fn serve(
         base: (Instant::now(), unix),
     };
     let ran = service.run(&mut runners);
-    if let Some(pulse) = &service.pulse {
+    if let (Err(_), Some(pulse)) = (&ran, &service.pulse) {
         pulse.leave();
     }
     service.worker.states.clear();
     drop(runners);
     ran?;
-    service.leave()
+    let released = service.leave();
+    if let Some(pulse) = &service.pulse {
+        pulse.leave();
+    }
+    released
 }
 
 impl Service<'_> {

@@ -190,7 +190,16 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
     };
     run.accounting.book(Phase::Checkpoint, Instant::now());
     let (left_behind, health) = (queue.in_flight(), queue.health());
-    Finished { ended, accounting: run.accounting, told: run.told, engine, goals, left_behind, snapshot_error, health }
+    Finished {
+        ended,
+        accounting: run.accounting,
+        told: run.told,
+        engine,
+        goals,
+        left_behind,
+        snapshot_error,
+        health,
+    }
 }
 
 struct Loop {
@@ -348,7 +357,9 @@ impl Loop {
             Ok(outcome) => outcome,
             Err(TaskError { kind: TaskErrorKind::Cancelled, .. }) => return drive.engine.withdrawn(key),
             // No fault of the point: the next run begins with it.
-            Err(TaskError { kind: TaskErrorKind::WorkerLost, .. }) if drive.queue.fatal_loss(false).is_some() => {
+            Err(TaskError { kind: TaskErrorKind::WorkerLost, .. })
+                if drive.queue.fatal_loss(false).is_some() =>
+            {
                 return drive.engine.withdrawn(key);
             }
             Err(error) => Err(failure(error)),

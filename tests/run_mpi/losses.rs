@@ -72,6 +72,7 @@ fn a_run_outlives_workers_that_die_or_stop_in_any_way() {
         // What the launcher makes of the dead rank is its own; the study is done, and nothing is left behind.
         let ended = run.end().says("goal reached: npoints >= 300");
         assert!(ended.took < Duration::from_secs(60));
+        assert!(!folder.file("exit").exists(), "nobody has read it");
         check_rows(&[], &folder.rows(), |row| row.point[0]);
         let status = folder.status();
         assert_eq!(status["state"], "goal reached");
@@ -88,7 +89,8 @@ fn a_worker_that_was_stopped_is_welcome_again() {
     for env in [("ADAPTIVE_MPI_NODE_SIZE", "99"), ("ADAPTIVE_MPI_NODE_SIZE", "1")] {
         let folder = folder(1500);
         let flags = ["--enable-recovery"];
-        let mut run = folder.flagged_ranks(&flags, 3, &["run"]).env(env.0, env.1).env("RUST_LOG", "info").start();
+        let mut run =
+            folder.flagged_ranks(&flags, 3, &["run"]).env(env.0, env.1).env("RUST_LOG", "info").start();
         assert!(run.until(|_| results(&folder) >= 20), "{}", run.said());
         let stopped = run.rank(1).unwrap();
         send(stopped, Signal::SIGSTOP);
@@ -144,7 +146,9 @@ fn a_run_without_any_worker_left_stops_and_gives_no_point_up() {
     let folder = folder(100_000);
     let mut run = folder.flagged_ranks(&["--enable-recovery"], 3, &["run"]).start();
     assert!(run.until(|_| results(&folder) >= 20), "{}", run.said());
-    [1, 2].map(|rank| send(run.rank(rank).unwrap(), Signal::SIGKILL));
+    for rank in [1, 2] {
+        send(run.rank(rank).unwrap(), Signal::SIGKILL);
+    }
     run.end().says("stopped: no worker is left: rank ");
     let status = folder.status();
     assert_eq!((&status["state"], &status["given_up"]), (&"stopped".into(), &0.into()));

@@ -12,7 +12,9 @@ mod kill;
 mod kinds;
 mod losses;
 mod ranks;
+mod spawned;
 mod stopping;
+mod stragglers;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use study_run::Folder;

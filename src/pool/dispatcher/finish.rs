@@ -58,15 +58,33 @@ impl Dispatcher {
                 return true;
             }
         }
+        let mut beyond_reach = false;
         for (worker, end) in ends.iter_mut().enumerate().filter(|(_, end)| **end == End::GivenUp) {
             *end = End::Missing;
             if self.watch.kill(worker as u32) {
                 tracing::warn!(rank = worker + 1, "a worker that was given up still runs; killed");
+            } else {
+                beyond_reach |= !self.watch.has_ended(worker as u32);
             }
         }
         // Also those that wait for the farewell may have died.
         self.look_for_missing(&mut ends, Duration::ZERO);
-        self.say_farewell(&ends)
+        let missing = self.say_farewell(&ends);
+        if let Some(code) = self.exit_code.filter(|_| beyond_reach) {
+            self.end_by_force(code);
+        }
+        missing
+    }
+
+    /// Ends the job although a worker still runs on another host, perhaps stopped: only the launcher can end it there, and
+    /// would wait for it otherwise.
+    fn end_by_force(&mut self, code: u8) -> ! {
+        if self.world.survival.possible && self.world.launcher.starts_with("Open MPI") {
+            // With its recovery, Open MPI takes an abort for the end of one rank.
+            let launcher = nix::unistd::getppid();
+            let _ = nix::sys::signal::kill(launcher, nix::sys::signal::Signal::SIGTERM);
+        }
+        self.abandon(code)
     }
 
     /// Tells a worker to leave.
@@ -97,7 +115,9 @@ impl Dispatcher {
                 self.transport.recycle(message);
             }
             Ok(None) => {}
-            Err(TransportError { peer: Some(rank), .. }) if rank > 0 => ends[rank as usize - 1] = End::Missing,
+            Err(TransportError { peer: Some(rank), .. }) if rank > 0 => {
+                ends[rank as usize - 1] = End::Missing
+            }
             Err(_) => return false,
         }
         true

@@ -131,18 +131,12 @@ impl Dispatcher {
     }
 
     pub(super) fn lose(&mut self, worker: u32, reason: &str) {
-        let known = self.lost.iter().any(|lost| lost.rank == worker + 1 && lost.ended);
-        if !known && self.watch.has_ended(worker) {
-            // Also of one that was given up before, or that has no tasks.
-            let (host, pid) = self.world.place_of(worker + 1);
-            self.lost.push(LostWorker { rank: worker + 1, host, pid, reason: reason.to_owned(), ended: true });
+        let had_tasks = worker < self.used && self.scheduler.is_alive(worker);
+        if had_tasks || self.watch.has_ended(worker) {
+            self.put_down(worker, reason);
         }
-        if worker >= self.used || !self.scheduler.is_alive(worker) {
+        if !had_tasks {
             return;
-        }
-        if !self.watch.has_ended(worker) {
-            let (host, pid) = self.world.place_of(worker + 1);
-            self.lost.push(LostWorker { rank: worker + 1, host, pid, reason: reason.to_owned(), ended: false });
         }
         self.stats[worker as usize].losses += 1;
         let slots = &self.slots;
@@ -163,6 +157,21 @@ impl Dispatcher {
             );
             answer.worker = worker + 1;
             self.deliver(owner, answer);
+        }
+    }
+
+    /// Remembers that a worker is lost; of one that is given up first and ends later, the end counts.
+    fn put_down(&mut self, worker: u32, reason: &str) {
+        let (rank, ended) = (worker + 1, self.watch.has_ended(worker));
+        let place = self.lost.iter().position(|lost| lost.rank == rank);
+        if place.is_some_and(|place| self.lost[place].ended || !ended) {
+            return;
+        }
+        let (host, pid) = self.world.place_of(rank);
+        let lost = LostWorker { rank, host, pid, reason: reason.to_owned(), ended };
+        match place {
+            Some(place) => self.lost[place] = lost,
+            None => self.lost.push(lost),
         }
     }
 

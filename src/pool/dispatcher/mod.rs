@@ -97,6 +97,8 @@ pub(in crate::pool) struct Dispatcher {
     /// Something arrived at the last visit: a caller who only wants what is there should deal with that first.
     fresh: bool,
     closed: Option<String>,
+    /// How this process ends if it has to end the job by force.
+    exit_code: Option<u8>,
     stats: Vec<WorkerStats>,
     manager: ManagerStats,
 }
@@ -329,6 +331,16 @@ impl Dispatcher {
             self.deliver(owner, answer);
         }
         any
+    }
+
+    /// Sets how this process ends if it has to end the job by force.
+    pub(in crate::pool) fn exit_with(&mut self, code: u8) {
+        self.exit_code = Some(code);
+    }
+
+    /// Tasks that workers hold for nobody.
+    pub(in crate::pool) fn held_for_nobody(&self) -> usize {
+        self.scheduler.unwanted()
     }
 
     /// Ends the job without waiting for anyone.

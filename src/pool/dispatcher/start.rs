@@ -131,6 +131,7 @@ impl Dispatcher {
             appetite: Appetite::default(),
             fresh: false,
             closed: None,
+            exit_code: None,
             stats: (1..=workers).map(|rank| WorkerStats { rank, ..WorkerStats::default() }).collect(),
             manager: ManagerStats::default(),
             transport,

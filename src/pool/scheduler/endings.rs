@@ -121,6 +121,11 @@ impl Scheduler {
         loss
     }
 
+    /// How many tasks workers hold for nobody.
+    pub(in crate::pool) fn unwanted(&self) -> usize {
+        self.unwanted
+    }
+
     /// How many tasks a worker holds.
     pub(in crate::pool) fn held_by(&self, worker: u32) -> u32 {
         self.loads.load(worker)

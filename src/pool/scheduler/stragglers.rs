@@ -49,7 +49,10 @@ impl Scheduler {
     pub(in crate::pool) fn copy_of(&mut self, straggler: u32, now: Duration) -> Option<(u32, u32)> {
         let (idle, 0) = self.loads.least()? else { return None };
         let may_be_copied = |task: &Task| {
-            task.place == Place::With(straggler) && task.twin.is_none() && !task.unwanted && task.order.deadline.is_none()
+            task.place == Place::With(straggler)
+                && task.twin.is_none()
+                && !task.unwanted
+                && task.order.deadline.is_none()
         };
         let slot = self.tasks.iter().position(may_be_copied).filter(|_| idle != straggler)? as u32;
         let task = &mut self.tasks[slot as usize];
@@ -164,7 +167,7 @@ mod tests {
                 assert_eq!(s.failed(worker, slot, attempt, SECOND), Verdict::Accepted);
                 s.relieve(worker, 1);
             } else {
-                assert_eq!(s.lose(worker, |_| true).given_up, []);
+                assert!(s.lose(worker, |_| true).given_up.is_empty());
             }
             assert_eq!((s.out(), s.open()), (1, 1));
             let (worker, attempt) = copies[1 - lost];
