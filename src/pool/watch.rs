@@ -49,15 +49,24 @@ pub(super) struct Watch {
     pulses: Option<Pulses>,
     silent: Vec<Duration>,
     ended: Vec<bool>,
+    /// By worker: which host it is on.
+    hosts: Vec<usize>,
+    /// By host: a pulse has come from there.
+    reached: Vec<bool>,
 }
 
+/// A worker whose pulse has not begun by then, where others of its host have theirs, has ended before it could.
+const LATE: Duration = Duration::from_secs(5);
+
 impl Watch {
-    /// Watches workers by their processes where these can be seen, else by their pulses.
-    pub(super) fn new(presences: Vec<Option<Presence>>, pulses: Option<Pulses>) -> Self {
+    /// Watches workers by their processes where these can be seen, else by their pulses. `hosts`: numbers of their hosts.
+    pub(super) fn new(presences: Vec<Option<Presence>>, hosts: Vec<usize>, pulses: Option<Pulses>) -> Self {
         let eyes: Vec<Eye> =
             presences.into_iter().map(|presence| presence.map_or(Eye::Pulse, Eye::Process)).collect();
         let workers = eyes.len();
-        Self { eyes, pulses, silent: vec![Duration::ZERO; workers], ended: vec![false; workers] }
+        let reached = vec![false; hosts.iter().max().map_or(0, |most| most + 1)];
+        let silent = vec![Duration::ZERO; workers];
+        Self { eyes, pulses, silent, ended: vec![false; workers], hosts, reached }
     }
 
     /// Where workers send their pulse.
@@ -84,7 +93,14 @@ impl Watch {
                 Life::Ended => return self.end(worker),
             },
             Eye::Pulse => match self.pulses.as_mut().map_or(Beat::Unknown, |pulses| pulses.feel(worker)) {
-                Beat::Unknown => return Sign::Unknown,
+                Beat::Unknown if !self.reached[self.hosts[place]] || self.silent[place] < LATE => {
+                    self.silent[place] += step;
+                    return Sign::Unknown;
+                }
+                Beat::Unknown => {
+                    limit = LATE + limit.max(PATIENCE);
+                    false
+                }
                 Beat::Ended => return self.end(worker),
                 Beat::Missed => {
                     limit = limit.max(PATIENCE);
@@ -92,6 +108,7 @@ impl Watch {
                 }
                 Beat::Felt => {
                     self.ended[place] = false;
+                    self.reached[self.hosts[place]] = true;
                     true
                 }
             },
@@ -156,7 +173,7 @@ mod tests {
     fn silence_adds_up_while_a_process_is_stopped_and_its_end_stays_known() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let presence = Presence::of(child.id());
-        let mut watch = Watch::new(vec![Some(presence.clone()), None], None);
+        let mut watch = Watch::new(vec![Some(presence.clone()), None], vec![0, 0], None);
         let step = Duration::from_millis(200);
         let limit = 2 * step;
         assert_eq!([0, 1].map(|worker| watch.look(worker, step, limit)), [Sign::Alive, Sign::Unknown]);
@@ -172,5 +189,30 @@ mod tests {
         child.wait().unwrap();
         assert_eq!(watch.look(0, step, limit), Sign::Ended);
         assert!(watch.has_ended(0) && !watch.has_ended(1));
+    }
+
+    #[test]
+    fn a_worker_that_ends_before_its_pulse_begins_is_missed_where_others_have_theirs() {
+        let mut watch = Watch::new(vec![None, None, None], vec![0, 0, 1], Pulses::open(3));
+        let address = watch.address().unwrap();
+        let pulse = super::super::pulse::Pulse::start(address, 1);
+        let (step, limit) = (Duration::from_secs(1), Duration::from_secs(3));
+        let until = |watch: &mut Watch, sign: Sign| {
+            let began = std::time::Instant::now();
+            while began.elapsed() < Duration::from_secs(20) {
+                watch.begin_round();
+                if watch.look(0, Duration::ZERO, limit) == sign {
+                    return;
+                }
+                std::thread::yield_now();
+            }
+            panic!("no {sign:?}");
+        };
+        until(&mut watch, Sign::Alive);
+        let signs: Vec<Sign> = (0..9).map(|_| watch.look(1, step, limit)).collect();
+        assert_eq!(signs[..5], [Sign::Unknown; 5]);
+        assert_eq!((signs[5], signs[8]), (Sign::Silent, Sign::Unresponsive));
+        assert!((0..20).all(|_| watch.look(2, step, limit) == Sign::Unknown), "nobody is known on its host");
+        pulse.leave();
     }
 }

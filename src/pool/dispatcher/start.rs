@@ -76,7 +76,8 @@ impl Dispatcher {
             let near = hello.info.rank < eyes.node_size;
             Some(hello.presence.clone()).filter(|p| near && separate(p) && p.is_visible())
         };
-        let watch = Watch::new(hellos.iter().map(visible).collect(), eyes.pulses);
+        let hosts = hellos.iter().map(|hello| by_host[&hello.info.host]).collect();
+        let watch = Watch::new(hellos.iter().map(visible).collect(), hosts, eyes.pulses);
         world.workers = hellos
             .into_iter()
             .map(|hello| WorkerSummary {
