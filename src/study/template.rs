@@ -273,8 +273,8 @@ const TAIL: &str = r#"
 # walltime_margin = "1min"
 # Time between two lines of progress where there is no terminal; false for none.
 # progress = "30s"
-# A worker without a sign of life (stopped, or its host gone) is given up after this time, until it is back; its
-# points go to others. One that has ended is given up at once. Where the launcher lets no worker die, see `doctor`.
+# A worker without a sign of life (stopped, or its host gone) is given up after this time, until it is back;
+# its points go to others. One that has ended is given up at once (`doctor` says if a run outlives that).
 # unresponsive_after = "10s"
 # Start a point that takes far longer than others (`status` names its rank) on an idle worker too: the first
 # answer counts.

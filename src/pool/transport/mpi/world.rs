@@ -101,6 +101,12 @@ pub(crate) fn abort(code: i32) {
     }
 }
 
+/// Ends this process alone, at once: no clean-up of any library runs.
+pub(crate) fn leave(code: i32) -> ! {
+    // SAFETY: may be called at any time, from any thread.
+    unsafe { nix::libc::_exit(code) }
+}
+
 /// This process in MPI: a communicator of our own over all ranks.
 pub(crate) struct MpiWorld {
     pub(super) comm: ffi::MPI_Comm,
