@@ -3,7 +3,12 @@
 //!
 //! `cargo bench --bench scale` prints the table of `benches/README.md`; `-- quick` a part of it.
 
-#![expect(clippy::unwrap_used, reason = "a benchmark may fail loudly")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a benchmark talks, and may fail loudly"
+)]
 #![allow(missing_docs, reason = "a benchmark has no users")]
 
 use adaptive_mpi::checkpoint::{self, Checkpoint};

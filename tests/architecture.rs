@@ -19,7 +19,7 @@ const LAYERS: [&[&str]; 9] = [
 ];
 
 /// Parts that do no I/O and read no clock.
-const PURE: [&str; 15] = [
+const PURE: [&str; 17] = [
     "src/model",
     "src/geometry",
     "src/loss",
@@ -30,7 +30,9 @@ const PURE: [&str; 15] = [
     "src/pool/scheduler/deadlines.rs",
     "src/pool/scheduler/endings.rs",
     "src/pool/scheduler/groups.rs",
+    "src/pool/scheduler/stragglers.rs",
     "src/pool/scheduler/waiting.rs",
+    "src/pool/spread.rs",
     "src/pool/wire.rs",
     "src/runner/ask_tell",
     "src/runner/engine.rs",

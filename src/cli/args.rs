@@ -71,6 +71,10 @@ pub(crate) struct RunArgs {
     /// Worker threads when there is no launcher [default: the cores of this machine]
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<usize>,
+    /// At most so many workers. Under `mpiexec -n 1`, or without a launcher, they are started by MPI_Comm_spawn
+    #[arg(long, value_name = "N", env = "ADAPTIVE_MPI_MAX_WORKERS", conflicts_with = "workers")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) max_workers: Option<u32>,
     /// Stop in good order before this much time has passed, as 2h or 90min [default: the limit of the SLURM job]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) walltime: Option<Duration>,

@@ -80,6 +80,7 @@ fn bench_run(args: &BenchArgs) -> Result<Exit, CommandError> {
     let run_args = RunArgs {
         study: StudyArg { study },
         workers: None,
+        max_workers: None,
         walltime: None,
         checkpoint: CheckpointArgs {
             accept_changes: false,

@@ -21,6 +21,9 @@ use std::time::Duration;
 /// Points between ask and tell in a deterministic run, where the study does not say.
 const DETERMINISTIC_WINDOW: usize = 64;
 
+/// For the slower one of two copies of a point to end, when all is done.
+const LAST_COPIES: Duration = Duration::from_millis(200);
+
 /// `adaptive-mpi run`: on every rank. Rank 0 runs the study, the others evaluate.
 pub(super) fn run(args: &RunArgs, natives: &Natives) -> Exit {
     // Every rank reads the study by itself, because the processes of its function have to be started before MPI is.
@@ -43,7 +46,13 @@ pub(super) fn run(args: &RunArgs, natives: &Natives) -> Exit {
     // Without a launcher, at least one group has to fit.
     let alone = || Launch::of_process().launcher.is_none() && needs.ranks > 1;
     let workers = workers.or_else(|| alone().then(|| together::cores().max(needs.ranks as usize)));
-    program.options(PoolOptions { workers, ..PoolOptions::default() });
+    let workers = args.max_workers.map(|most| most as usize).or(workers);
+    let mut options = PoolOptions { workers, spawn: args.max_workers, ..PoolOptions::default() };
+    if let Ok(prepared) = &prepared {
+        options.unresponsive_after = prepared.study.run.unresponsive_after;
+        options.duplicate_stragglers = prepared.study.run.duplicate_stragglers;
+    }
+    program.options(options);
     let signals = match StopSignals::catch() {
         Ok(signals) => signals,
         Err(error) => {
@@ -189,7 +198,8 @@ fn manage(
     );
     watch.finish(&outlook(&finished, workers));
     summary(args, &study, &finished, workers);
-    if finished.left_behind > 0 {
+    pool.exit_with(exit(&finished) as u8);
+    if finished.left_behind > 0 || !pool.settle(LAST_COPIES) {
         // All is saved. Workers that are still at a point could not leave with the others before it ends.
         pool.abandon(exit(&finished) as u8);
     }

@@ -183,11 +183,51 @@ fn text(
             ));
         }
         lines.push(line);
+        lines.extend(troubled_workers(live));
         if let Some(world) = live.get("world").and_then(Json::as_str) {
             lines.push(format!("on       {world}"));
         }
     }
     lines.join("\n")
+}
+
+/// Most workers that are listed one by one.
+const LISTED: usize = 8;
+
+/// A line for each worker that is slow or lost.
+fn troubled_workers(live: &Json) -> Vec<String> {
+    let list = |key: &str| live.get(key).and_then(Json::as_array).cloned().unwrap_or_default();
+    let text = |of: &Json, key: &str| of[key].as_str().unwrap_or("?").to_owned();
+    let time = |of: &Json, key: &str| {
+        duration(Duration::try_from_secs_f64(of[key].as_f64().unwrap_or_default()).unwrap_or_default())
+    };
+    let slow = |worker: &Json| {
+        let stopped = if worker["stopped"] == true { "; its process is stopped or cut off" } else { "" };
+        format!(
+            "slow     rank {} on {}: no answer for {}, where 99 of 100 points take up to {}{stopped}",
+            worker["rank"],
+            text(worker, "host"),
+            time(worker, "silent_s"),
+            time(worker, "usual_s"),
+        )
+    };
+    let lost = |worker: &Json| {
+        format!(
+            "lost     rank {} on {} (pid {}): {}",
+            worker["rank"],
+            text(worker, "host"),
+            worker["pid"],
+            text(worker, "reason")
+        )
+    };
+    let mut lines: Vec<String> = list("stragglers").iter().map(slow).collect();
+    lines.extend(list("lost_workers").iter().map(lost));
+    if lines.len() > LISTED {
+        let more = lines.len() - LISTED;
+        lines.truncate(LISTED);
+        lines.push(format!("         and {more} more (status --json)"));
+    }
+    lines
 }
 
 fn failure_json(failed: &checkpoint::Failed) -> Json {

@@ -17,6 +17,7 @@ pub(super) fn outlook(finished: &Finished, workers: usize) -> Outlook<'_> {
         workers,
         told: finished.told,
         from_cache: finished.from_cache,
+        health: finished.health.clone(),
     }
 }
 
@@ -25,7 +26,9 @@ pub(super) fn exit(finished: &Finished) -> Exit {
         Ended::Stopped(StopReason::NotSaved(_)) => Exit::NotSaved,
         Ended::Stopped(StopReason::LockLost(_)) => Exit::Locked,
         Ended::Stopped(StopReason::CannotStart(_)) => Exit::Usage,
-        Ended::Stopped(StopReason::Signal(_) | StopReason::Walltime) => Exit::Resumable,
+        Ended::Stopped(StopReason::Signal(_) | StopReason::Walltime | StopReason::WorkerLost(_)) => {
+            Exit::Resumable
+        }
         Ended::Exhausted
         | Ended::Hopeless(_)
         | Ended::Stopped(StopReason::RetriesExceeded | StopReason::NothingWorks(_)) => Exit::Evaluations,

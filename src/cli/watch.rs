@@ -1,4 +1,5 @@
 use super::output;
+use crate::pool::{LostWorker, Straggler};
 use crate::report::{StatusLine, Trend, time_left_at_rate};
 use crate::runner::goal::Condition;
 use crate::runner::{Observer, Outlook};
@@ -129,6 +130,13 @@ impl Watch {
     }
 
     fn write_status(&self, line: &StatusLine, outlook: &Outlook<'_>) {
+        let silent = |straggler: &Straggler| {
+            json!({
+                "rank": straggler.rank, "host": straggler.host, "silent_s": straggler.silent.as_secs_f64(),
+                "usual_s": straggler.usual.as_secs_f64(), "stopped": straggler.stopped,
+            })
+        };
+        let lost = |lost: &LostWorker| json!({"rank": lost.rank, "host": lost.host, "pid": lost.pid, "reason": lost.reason, "ended": lost.ended});
         let status = json!({
             "world": self.world,
             "pid": std::process::id(),
@@ -146,6 +154,8 @@ impl Watch {
             "given_up": line.failed,
             "from_cache": outlook.from_cache,
             "efficiency": outlook.accounting.efficiency(line.workers),
+            "stragglers": outlook.health.stragglers.iter().map(silent).collect::<Vec<_>>(),
+            "lost_workers": outlook.health.lost.iter().map(lost).collect::<Vec<_>>(),
             "time_left_s": line.left.map(|left| left.as_secs_f64()),
         });
         // Written aside and renamed, so that no reader sees half of it. It is only a convenience: a full disk

@@ -161,6 +161,17 @@ pub enum LaunchError {
         /// How many it says it started.
         expected: u32,
     },
+    /// Workers could not be started by `MPI_Comm_spawn`.
+    #[error(
+        "{workers} workers could not be spawned: {error}\nhelp: this MPI, launcher or site does not allow it (or has no \
+         room for so many); start all ranks together, as `mpiexec -n {}`", .workers + 1
+    )]
+    Spawn {
+        /// How many were asked for.
+        workers: u32,
+        /// What MPI said.
+        error: TransportError,
+    },
     /// A thread could not be started, or MPI not be initialised.
     #[error("could not start: {0}")]
     Start(String),

@@ -3,6 +3,7 @@
 use super::data::{DataStore, Preloaded};
 use super::dispatcher::{Answer, Dispatcher, Shared};
 use super::future::Future;
+use super::health::Health;
 use super::inputs::Inputs;
 use super::options::TaskOptions;
 use super::panics;
@@ -16,6 +17,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Rank 0's view of all workers. Messages move while one of its methods, or one of its futures' or queues',
 /// is called; so a program that computes for long itself should call [`Queue::flush`] now and then.
@@ -41,6 +43,11 @@ impl Pool {
     /// Everyone who takes part, as they introduced themselves at the start.
     pub fn world(&self) -> &World {
         &self.world
+    }
+
+    /// How the workers are: who is lost, who is slow. O(workers).
+    pub fn health(&self) -> Health {
+        self.shared.borrow().health()
     }
 
     /// What has been done so far.
@@ -187,6 +194,29 @@ impl Pool {
                 }
             }
             turn(&self.shared, LONG);
+        }
+    }
+
+    /// With which code this process ends if ranks neither leave at the end nor can be ended from here (stopped on another
+    /// host): then the whole job is ended as by [`Self::abandon`]. Without this, it is left to the launcher to wait for
+    /// them.
+    pub fn exit_with(&self, code: u8) {
+        self.shared.borrow_mut().exit_with(code);
+    }
+
+    /// Waits up to `limit` for workers that hold tasks for nobody (the slower one of two copies, a task whose time was
+    /// over). True if there is none left.
+    pub fn settle(&self, limit: Duration) -> bool {
+        let until = self.shared.borrow().now().saturating_add(limit);
+        loop {
+            let (now, held) = {
+                let dispatcher = self.shared.borrow();
+                (dispatcher.now(), dispatcher.held_for_nobody())
+            };
+            if held == 0 || now >= until {
+                return held == 0;
+            }
+            turn(&self.shared, until - now);
         }
     }
 

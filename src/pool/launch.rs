@@ -18,6 +18,8 @@ pub struct Launch {
     pub local_rank: Option<u32>,
     /// Whether the others live on when one dies.
     pub survival: Survival,
+    /// This process is a worker that rank 0 has started by `MPI_Comm_spawn`. Size and rank count rank 0 in.
+    pub spawned: bool,
 }
 
 /// Whether a job outlives one of its ranks.
@@ -70,6 +72,11 @@ const LAUNCHERS: [Launcher; 5] = [
     },
 ];
 
+/// Set in the environment of workers that rank 0 starts by `MPI_Comm_spawn`: by rank 0 and by MPICH's launcher.
+const SPAWNED: [&str; 2] = [SPAWNED_BY_US, "PMI_SPAWNED"];
+/// The one that is ours.
+pub(super) const SPAWNED_BY_US: &str = "ADAPTIVE_MPI_SPAWNED";
+
 /// The environment of this process, as far as it is text.
 pub fn variables_of_process() -> Variables {
     let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
@@ -99,12 +106,16 @@ impl Launch {
                 rank: None,
                 local_rank: None,
                 survival: Survival { possible: false, reason: "one process".into() },
+                spawned: false,
             };
         };
+        let spawned = SPAWNED.iter().any(|name| number(name) == Some(1));
+        let rank = number(launcher.rank).or_else(|| number("PMIX_RANK"));
         Self {
             launcher: Some(launcher.name),
-            size,
-            rank: number(launcher.rank).or_else(|| number("PMIX_RANK")),
+            size: size + u32::from(spawned),
+            rank: rank.map(|rank| rank + u32::from(spawned)),
+            spawned,
             local_rank: number(launcher.local_rank).or_else(|| number("SLURM_LOCALID")),
             survival: survival(launcher, variables),
         }
@@ -190,6 +201,13 @@ mod tests {
     fn the_larger_size_counts_when_variables_disagree() {
         let mixed = launch(&[("PMI_SIZE", "1"), ("SLURM_STEP_NUM_TASKS", "4"), ("SLURM_PROCID", "2")]);
         assert_eq!((mixed.launcher, mixed.size, mixed.rank), (Some("srun"), 4, Some(2)));
+    }
+
+    #[test]
+    fn a_spawned_worker_counts_rank_0_in() {
+        let worker =
+            launch(&[("OMPI_COMM_WORLD_SIZE", "1"), ("OMPI_COMM_WORLD_RANK", "0"), (SPAWNED_BY_US, "1")]);
+        assert_eq!((worker.spawned, worker.size, worker.rank), (true, 2, Some(1)));
     }
 
     #[test]

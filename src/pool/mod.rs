@@ -21,7 +21,10 @@
 //! - An error, a panic or a malformed payload is the answer of one task and touches no other. A panic anywhere
 //!   else ends the job at once, on all ranks.
 //! - A lost worker's tasks are given to others, where the launcher lets the others live ([`World::survival`]);
-//!   late answers are told apart by attempt number and dropped.
+//!   late answers are told apart by attempt number and dropped. Rank 0 sees a worker's end at once, on its own host by
+//!   `/proc`, elsewhere by a connection beside MPI (a *pulse*); a stopped worker, or one whose host is gone, after
+//!   [`PoolOptions::unresponsive_after`]. One that was only stopped is welcome again. Who is lost or slow: [`Pool::health`].
+//! - Ranks leave in two rounds, so that nobody finalises MPI while another is missing, which would hang.
 //! - A task with inputs starts when they are there; a failure or a cancellation goes on to all that depends on it. Results
 //!   of inputs travel through rank 0.
 //! - A task may ask for several ranks ([`Program::group_task`]): it gets a communicator of their own. The failure of one
@@ -45,6 +48,7 @@ mod error;
 mod future;
 mod group;
 mod handle;
+mod health;
 mod inputs;
 pub mod launch;
 mod load;
@@ -54,12 +58,15 @@ mod pace;
 mod panics;
 mod presence;
 mod program;
+mod pulse;
 mod queue;
 mod run;
 mod scheduler;
+mod spread;
 mod stats;
 mod transport;
 mod turn;
+mod watch;
 mod wire;
 mod worker;
 mod world;
@@ -70,6 +77,7 @@ pub use error::{LaunchError, TaskError, TaskErrorKind, TransportError};
 pub use future::Future;
 pub use group::{Group, GroupError};
 pub use handle::Pool;
+pub use health::{Health, LostWorker, Straggler};
 pub use inputs::{Inputs, Reader};
 pub use launch::Launch;
 pub use map::{Imap, MapError, MapOptions, MapUnordered};

@@ -6,6 +6,10 @@ use std::time::Duration;
 pub struct PoolOptions {
     /// How many workers to use; `None`: all other ranks, or without a launcher all cores of this machine.
     pub workers: Option<usize>,
+    /// Where the launcher has started one process only: start so many workers by `MPI_Comm_spawn`, with the command line
+    /// of this process, as `MPI4PY_FUTURES_MAX_WORKERS` does for mpi4py. Under a launcher that has started several, nothing
+    /// is spawned.
+    pub spawn: Option<u32>,
     /// How many tasks a worker holds at most; `None`: from measured durations.
     pub depth: Option<usize>,
     /// How many tasks share a message at most; `None`: from measured durations.
@@ -20,9 +24,17 @@ pub struct PoolOptions {
     pub manager_silence: Duration,
     /// How long rank 0 waits for the first word of every worker (which includes making their states).
     pub start_limit: Duration,
-    /// A worker counts as lost when it holds tasks and says nothing for this time, and for ten times the
-    /// longest task seen. `None`: never by time (a death on rank 0's host is seen all the same).
+    /// A worker whose process shows no sign of life for this time counts as lost, until it is back: it was stopped, or
+    /// its host is gone. (One whose process has ended is lost at once.) Signs of life are its process on rank 0's host,
+    /// its pulse elsewhere; a slow task does not stop either.
+    pub unresponsive_after: Duration,
+    /// A worker counts as lost when it holds tasks and answers nothing for this time, and for ten times the longest
+    /// task seen, whatever its process looks like. `None`: only a worker whose process can't be watched, after an hour
+    /// and ten times the longest task.
     pub lost_after: Option<Duration>,
+    /// A task that takes far longer than others do (three times what 99 of 100 take, and five seconds at least) is also
+    /// started on a worker that has nothing to do, and the first answer counts.
+    pub duplicate_stragglers: bool,
     /// How long the members of a group may go on after one of them has failed. Who uses [`Group`](super::Group) for what
     /// is said between them ends at once; who waits for the failed one in an MPI call of its own can't be told, and
     /// counts as lost after this time.
@@ -38,13 +50,16 @@ impl Default for PoolOptions {
     fn default() -> Self {
         Self {
             workers: None,
+            spawn: None,
             depth: None,
             bundle: None,
             spin: Duration::from_micros(300),
             longest_sleep: Duration::from_millis(1),
             manager_silence: Duration::from_secs(1800),
             start_limit: Duration::from_secs(600),
+            unresponsive_after: Duration::from_secs(10),
             lost_after: None,
+            duplicate_stragglers: false,
             group_grace: Duration::from_secs(30),
             kept_groups: 256,
             max_attempts: 3,

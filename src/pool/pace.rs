@@ -6,6 +6,7 @@
 //! and for tasks shorter than that delay as many as cover it, in bundles, because a message costs about a
 //! microsecond.
 
+use super::spread::Spread;
 use std::time::Duration;
 
 /// What passes between the end of a task and the next one at a worker without a reserve, when both sides sleep.
@@ -32,7 +33,13 @@ pub(super) struct Pace {
     /// The logarithm of the mean in seconds.
     log_mean: Option<f64>,
     longest: f64,
+    spread: Spread,
 }
+
+/// With fewer tasks done, nobody can say what is usual.
+const FEW: u64 = 8;
+/// The share of tasks that are usual.
+const USUAL: f64 = 0.99;
 
 impl Pace {
     /// Takes in the duration of one task.
@@ -41,6 +48,12 @@ impl Pace {
         let log = seconds.max(SHORTEST).ln();
         self.log_mean = Some(self.log_mean.map_or(log, |mean| mean + (log - mean) / 16.0));
         self.longest = self.longest.max(seconds);
+        self.spread.note(duration);
+    }
+
+    /// What 99 of 100 tasks have taken at most, as soon as some are done.
+    pub(super) fn usual(&self) -> Option<Duration> {
+        (self.spread.len() >= FEW).then(|| self.spread.quantile(USUAL))
     }
 
     fn mean(&self) -> Option<f64> {

@@ -1,5 +1,6 @@
 //! Whether another process on this host still runs: the only evidence of a death that needs no message.
 
+use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 
 /// A process, told apart from a later one with the same id by when it started.
@@ -14,7 +15,11 @@ pub(crate) struct Presence {
 impl Presence {
     /// This process.
     pub(crate) fn own() -> Self {
-        let pid = std::process::id();
+        Self::of(std::process::id())
+    }
+
+    /// A process on this host.
+    pub(crate) fn of(pid: u32) -> Self {
         let started = stat(pid).map_or(0, |(_, started)| started);
         Self { host: host(), pid, started }
     }
@@ -26,18 +31,49 @@ impl Presence {
 
     /// Whether it runs. Only meaningful if [`Self::is_visible`] was true once.
     pub(crate) fn is_running(&self) -> bool {
-        stat(self.pid)
-            .is_some_and(|(state, started)| started == self.started && !matches!(state, 'Z' | 'X' | 'x'))
+        self.life() != Life::Ended
+    }
+
+    /// What it is doing. Only meaningful if [`Self::is_visible`] was true once.
+    pub(crate) fn life(&self) -> Life {
+        match stat(self.pid) {
+            Some((state, started)) if started == self.started => match state {
+                'Z' | 'X' | 'x' => Life::Ended,
+                'T' | 't' => Life::Stopped,
+                _ => Life::Running,
+            },
+            _ => Life::Ended,
+        }
     }
 
     /// Kills it, if it still runs.
     pub(crate) fn kill(&self) {
+        self.send(Signal::SIGKILL);
+    }
+
+    /// Lets it go on, if it was stopped.
+    pub(crate) fn wake(&self) {
+        self.send(Signal::SIGCONT);
+    }
+
+    fn send(&self, signal: Signal) {
         if self.is_running() {
             let pid = nix::unistd::Pid::from_raw(self.pid as i32);
             // It may have ended just now, which is as good.
-            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+            let _ = nix::sys::signal::kill(pid, signal);
         }
     }
+}
+
+/// What a process is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// It can go on, or waits for something.
+    Running,
+    /// A signal has stopped it.
+    Stopped,
+    /// It is gone, or a zombie.
+    Ended,
 }
 
 /// The name of this host.
@@ -59,13 +95,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_is_seen_until_it_ends_even_as_a_zombie() {
-        let own = Presence::own();
-        assert!(own.is_visible());
+    fn a_process_is_seen_running_or_stopped_until_it_ends_even_as_a_zombie() {
+        assert!(Presence::own().is_visible());
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-        let started = stat(child.id()).unwrap().1;
-        let presence = Presence { pid: child.id(), started, ..own };
+        let presence = Presence::of(child.id());
         assert!(presence.is_running());
+        let until = |life: Life| while presence.life() != life {};
+        presence.send(Signal::SIGSTOP);
+        until(Life::Stopped);
+        presence.wake();
+        until(Life::Running);
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(!presence.is_running());

@@ -3,6 +3,7 @@
 use super::dispatcher::{Owner, Shared};
 use super::error::TaskError;
 use super::future::left;
+use super::health::Health;
 use super::options::TaskOptions;
 use super::program::Task;
 use super::scheduler::Order;
@@ -107,6 +108,27 @@ impl<A: Serialize, R: DeserializeOwned> Queue<A, R> {
                 return None;
             }
         }
+    }
+
+    /// How the workers of the pool are, as [`Pool::health`](super::Pool::health).
+    pub fn health(&self) -> Health {
+        self.shared.borrow().health()
+    }
+
+    /// Workers of the pool that are not lost.
+    pub fn workers(&self) -> usize {
+        self.shared.borrow().alive()
+    }
+
+    /// Why nothing more can be expected of the pool, if so: no worker is left, or one has died and the launcher ends the job
+    /// with it. Names the rank. Workers are looked at a few times a second while tasks are waited for; `now`: look at
+    /// their processes now.
+    pub fn fatal_loss(&self, now: bool) -> Option<String> {
+        let mut dispatcher = self.shared.borrow_mut();
+        if now {
+            dispatcher.look_closely();
+        }
+        dispatcher.fatal_loss()
     }
 
     /// Tasks handed in and not yet returned.

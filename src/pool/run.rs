@@ -10,12 +10,21 @@ use super::launch::{Launch, Variables, variables_of_process};
 use super::panics;
 use super::presence;
 use super::program::Program;
+#[cfg(feature = "mpi")]
+use super::pulse::{self, Pulses};
 use super::transport::Transport;
 use super::transport::sim::{Sim, SimTransport};
 use super::transport::threads;
+use super::watch::Eyes;
 use super::worker::{Runners, serve};
 use super::world::{WorkerInfo, World};
 use std::sync::Arc;
+
+/// So many ranks at a time are treated as if they were on hosts of their own: for tests.
+#[cfg(feature = "mpi")]
+fn node_size() -> Option<u32> {
+    std::env::var("ADAPTIVE_MPI_NODE_SIZE").ok().and_then(|n| n.trim().parse().ok())
+}
 
 impl Program {
     /// Runs `main` on rank 0, while the other ranks serve it. Returns what it returned there, and `None` on the
@@ -37,7 +46,8 @@ impl Program {
         panics::install();
         let variables = variables_of_process();
         let launch = Launch::from_env(&variables);
-        if launch.size > 1 {
+        let spawns = self.options.spawn.is_some_and(|workers| workers > 0);
+        if launch.size > 1 || (spawns && cfg!(feature = "mpi")) {
             return self.run_mpi(&launch, &variables, main);
         }
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
@@ -70,7 +80,13 @@ impl Program {
         mpi::close_on_exec();
         // Before MPI is there, so that states may start child processes.
         let early = launch.rank.filter(|rank| *rank > 0).map(|rank| self.runners(&self.info(launch, rank)));
-        let world = MpiWorld::init()?;
+        let world = match (launch.spawned, self.options.spawn.filter(|_| launch.size == 1)) {
+            (true, _) => MpiWorld::join()?,
+            (false, None) => MpiWorld::init()?,
+            (false, Some(workers)) => {
+                MpiWorld::spawn(workers).map_err(|error| LaunchError::Spawn { workers, error })?
+            }
+        };
         mpi::close_on_exec();
         panics::make_fatal(Some(|| mpi::abort(1)));
         if world.size() == 1 {
@@ -139,10 +155,20 @@ impl Program {
             launcher: launch.launcher.unwrap_or("none"),
             thread_level: world.thread_level(),
             hosts: Vec::new(),
-            survival: launch.survival.clone(),
+            survival: match launch.launcher {
+                Some(_) => launch.survival.clone(),
+                None => {
+                    super::launch::Survival { possible: false, reason: "spawned without a launcher".into() }
+                }
+            },
             workers: Vec::new(),
         };
-        let (value, with_losses) = self.manage(Box::new(transport), summary, workers, data, main)?;
+        let with_pulse = pulse::wanted(std::env::var("ADAPTIVE_MPI_PULSE").ok().as_deref());
+        let eyes = Eyes {
+            node_size: node_size().unwrap_or(u32::MAX),
+            pulses: if with_pulse { Pulses::open(workers) } else { None },
+        };
+        let (value, with_losses) = self.manage(Box::new(transport), summary, eyes, workers, data, main)?;
         Ok((Some(value), with_losses))
     }
 
@@ -156,8 +182,7 @@ impl Program {
     /// Reads all data on rank 0 and spreads it.
     #[cfg(feature = "mpi")]
     fn spread(&self, world: &super::transport::mpi::MpiWorld) -> Result<Arc<DataStore>, SpreadError> {
-        let node_size = std::env::var("ADAPTIVE_MPI_NODE_SIZE").ok().and_then(|n| n.trim().parse().ok());
-        let how = super::data::How { limit: self.options.start_limit, node_size };
+        let how = super::data::How { limit: self.options.start_limit, node_size: node_size() };
         DataStore::spread(&self.sources, world, &how).map(Arc::new)
     }
 
@@ -165,6 +190,7 @@ impl Program {
         &self,
         transport: Box<dyn Transport>,
         world: World,
+        eyes: Eyes,
         workers: u32,
         data: Arc<DataStore>,
         main: impl FnOnce(&Pool) -> T,
@@ -172,7 +198,7 @@ impl Program {
         let names: Vec<String> = self.tasks.iter().map(|task| task.name.clone()).collect();
         let all = self.names();
         let tasks = (names.as_slice(), all.as_str());
-        let pool = Pool::new(Dispatcher::start(transport, world, workers, tasks, &self.options)?, data);
+        let pool = Pool::new(Dispatcher::start(transport, world, workers, tasks, &self.options, eyes)?, data);
         let value = main(&pool);
         Ok((value, pool.finish()))
     }
@@ -217,7 +243,8 @@ impl Program {
                         LaunchError::Start(format!("could not start a worker thread: {error}"))
                     })?;
             }
-            self.manage(Box::new(transport), world, workers, data, main).map(|(value, _)| value)
+            self.manage(Box::new(transport), world, Eyes::closed(), workers, data, main)
+                .map(|(value, _)| value)
         })
     }
 
@@ -252,7 +279,7 @@ impl Program {
         let data = self.load()?;
         let runners = Runners { data: Arc::clone(&data), ..self.runners(&info) };
         let transport = SimTransport::new(sim, runners);
-        self.manage(Box::new(transport), world, workers, data, main).map(|(value, _)| value)
+        self.manage(Box::new(transport), world, Eyes::closed(), workers, data, main).map(|(value, _)| value)
     }
 
     #[cfg(feature = "mpi")]

@@ -7,6 +7,7 @@
 mod deadlines;
 mod endings;
 mod groups;
+mod stragglers;
 mod waiting;
 
 use std::time::Duration;
@@ -18,6 +19,7 @@ use deadlines::Deadlines;
 pub(in crate::pool) use endings::Expired;
 use groups::Groups;
 pub(in crate::pool) use groups::{Abandoned, GroupTurn, MemberVerdict};
+pub(in crate::pool) use stragglers::Late;
 use waiting::Waiting;
 
 /// How a task wants to be treated.
@@ -76,6 +78,8 @@ struct Task {
     serial: u32,
     /// When it was put into the queue, as a number that grows.
     stamp: u64,
+    /// The earlier of two workers that have it, with its attempt; see [`stragglers`].
+    twin: Option<(u32, u32)>,
     /// Nobody wants the answer any more; the worker that has it is not asked to stop.
     unwanted: bool,
 }
@@ -247,6 +251,7 @@ impl Scheduler {
                 order,
                 serial: 0,
                 stamp: 0,
+                twin: None,
                 unwanted: false,
             };
             self.tasks.push(unused);
@@ -365,6 +370,10 @@ impl Scheduler {
         attempt: u32,
         duration: Duration,
     ) -> Verdict {
+        if self.first_of_two(worker, slot, attempt) {
+            self.paces[self.tasks[slot as usize].kind as usize].note(duration);
+            return Verdict::Accepted;
+        }
         match self.tasks.get(slot as usize) {
             Some(task) if task.place == Place::With(worker) && task.attempt == attempt => {
                 let kind = task.kind as usize;
@@ -386,6 +395,14 @@ impl Scheduler {
         attempt: u32,
         duration: Duration,
     ) -> Verdict {
+        let of_two = self.tasks.get(slot as usize).is_some_and(|task| {
+            let holders =
+                [task.twin, Some((worker, task.attempt)).filter(|_| task.place == Place::With(worker))];
+            task.twin.is_some() && !task.unwanted && holders.contains(&Some((worker, attempt)))
+        });
+        if of_two && self.lose_copy(worker, slot) {
+            return Verdict::Accepted;
+        }
         match self.tasks.get_mut(slot as usize) {
             Some(task) if task.place == Place::With(worker) && task.attempt == attempt && !task.unwanted => {
                 task.given -= 1;

@@ -34,7 +34,7 @@ pub(crate) enum Kind {
     Welcome = 4,
     /// Rank 0 is alive.
     Beat = 5,
-    /// Rank 0 releases the workers; `extra` is 1 if ranks were lost and nobody should finalise.
+    /// Rank 0 releases the workers; `extra` is 1 if it does not wait for them, and nobody should finalise.
     Shutdown = 6,
     /// A worker has dropped its states and leaves; nothing follows.
     Goodbye = 7,
@@ -44,6 +44,8 @@ pub(crate) enum Kind {
     GiveUp = 9,
     /// A group is not needed any more: `count` members, as in `Group`, and no task.
     Forget = 10,
+    /// All have said goodbye, or will not; `extra` is 1 if ranks are missing and nobody should finalise.
+    Farewell = 11,
 }
 
 /// How a task ended.
@@ -244,6 +246,7 @@ impl Header {
             8 => Kind::Group,
             9 => Kind::GiveUp,
             10 => Kind::Forget,
+            11 => Kind::Farewell,
             other => return Err(WireError(format!("message of unknown kind {other}"))),
         };
         Ok(Self {

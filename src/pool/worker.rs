@@ -6,6 +6,7 @@ use super::group::{Group, Place};
 use super::options::PoolOptions;
 use super::panics;
 use super::presence::Presence;
+use super::pulse::Pulse;
 use super::transport::{Received, Transport};
 use super::wire::{self, Fault, HEADER, Header, Kind, RESULT_HEAD, ResultHead, Status, TaskHead};
 use super::world::{Hello, Welcome, WorkerInfo};
@@ -177,12 +178,12 @@ const LARGE: usize = 4096;
 /// Answers of this size together are sent before they grow large: small messages leave by themselves.
 const FULL: usize = LARGE * 3 / 4;
 /// How often an idle worker looks after rank 0.
-const CHECK: Duration = Duration::from_secs(1);
+const CHECK: Duration = Duration::from_millis(250);
 
 /// How the service of a worker ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Released {
-    /// Ranks were lost, so finalising could hang.
+    /// Ranks are missing, so finalising would hang.
     pub(crate) with_losses: bool,
 }
 
@@ -190,8 +191,12 @@ struct Service<'t> {
     transport: &'t mut dyn Transport,
     worker: Worker,
     queue: VecDeque<Vec<u8>>,
-    released: Option<Released>,
+    /// It is to leave.
+    released: bool,
+    /// How to leave, once that is known.
+    farewell: Option<Released>,
     manager: Option<Presence>,
+    pulse: Option<Pulse>,
     silence: Duration,
     /// The task of a group that is not to go on.
     given_up: Option<u64>,
@@ -229,8 +234,10 @@ pub(crate) fn serve(
         transport,
         worker: Worker::new(info, &mut runners),
         queue: VecDeque::new(),
-        released: None,
+        released: false,
+        farewell: None,
         manager: None,
+        pulse: None,
         silence: options.start_limit,
         given_up: None,
         heard,
@@ -238,20 +245,26 @@ pub(crate) fn serve(
         looked: Instant::now(),
         base: (Instant::now(), unix),
     };
-    let released = service.run(&mut runners);
+    let ran = service.run(&mut runners);
+    if let (Err(_), Some(pulse)) = (&ran, &service.pulse) {
+        pulse.leave();
+    }
     service.worker.states.clear();
     drop(runners);
-    let released = released?;
-    service.leave()?;
-    Ok(released)
+    ran?;
+    let released = service.leave();
+    if let Some(pulse) = &service.pulse {
+        pulse.leave();
+    }
+    released
 }
 
 impl Service<'_> {
-    fn run(&mut self, runners: &mut Runners) -> Result<Released, LaunchError> {
+    fn run(&mut self, runners: &mut Runners) -> Result<(), LaunchError> {
         let mut idle_since = Instant::now();
         loop {
-            if let Some(released) = self.released {
-                return Ok(released);
+            if self.released {
+                return Ok(());
             }
             if let Some(message) = self.queue.pop_front() {
                 idle_since = match Header::read(&message) {
@@ -286,11 +299,17 @@ impl Service<'_> {
                     self.transport.forget(&members);
                 }
             }
-            Ok((Kind::Shutdown, extra)) => self.released = Some(Released { with_losses: extra != 0 }),
+            Ok((Kind::Shutdown, extra)) => {
+                self.released = true;
+                self.farewell = (extra != 0).then_some(Released { with_losses: true });
+            }
+            Ok((Kind::Farewell, extra)) => self.farewell = Some(Released { with_losses: extra != 0 }),
             Ok((Kind::Welcome, _)) => {
                 if let Ok(welcome) = wire::decode::<Welcome>(&message[HEADER..]) {
                     self.silence = welcome.manager_silence;
                     self.manager = Some(welcome.presence).filter(Presence::is_visible);
+                    let rank = self.worker.rank();
+                    self.pulse = welcome.pulse.map(|address| Pulse::start(address, rank));
                 }
             }
             Ok((kind @ (Kind::Results | Kind::Hello | Kind::Goodbye), _)) => {
@@ -308,7 +327,7 @@ impl Service<'_> {
             self.heard = now;
         }
         let lost = |reason: String| LaunchError::ManagerLost { rank: self.worker.rank(), reason };
-        if self.manager.as_ref().is_some_and(|manager| !manager.is_running()) {
+        if self.manager_has_ended() {
             return Err(lost("rank 0 has ended without a word".into()));
         }
         let silent = now.saturating_sub(self.heard);
@@ -316,6 +335,11 @@ impl Service<'_> {
             return Err(lost(format!("rank 0 has been silent for {silent:.1?}")));
         }
         Ok(())
+    }
+
+    fn manager_has_ended(&self) -> bool {
+        self.manager.as_ref().is_some_and(|manager| !manager.is_running())
+            || self.pulse.as_ref().is_some_and(Pulse::manager_is_gone)
     }
 
     /// Runs the tasks of one message. Their answers share a message too, unless they take long.
@@ -361,7 +385,7 @@ impl Service<'_> {
             if end - self.looked > LOOK_UP {
                 self.looked = end;
                 self.listen()?;
-                if self.released.is_some() {
+                if self.released {
                     break;
                 }
                 then = Instant::now();
@@ -454,9 +478,22 @@ impl Service<'_> {
         Ok(())
     }
 
-    fn leave(&mut self) -> Result<(), LaunchError> {
+    /// Says goodbye and waits for the farewell, which may take as long as the last task of another worker.
+    fn leave(&mut self) -> Result<Released, LaunchError> {
         let message = wire::signal(Kind::Goodbye, 0, self.transport.buffer());
         self.transport.send(0, message)?;
-        self.see_off()
+        self.see_off()?;
+        loop {
+            if let Some(farewell) = self.farewell {
+                return Ok(farewell);
+            }
+            match self.transport.receive(CHECK.min(self.silence)) {
+                Ok(Some(received)) => self.take(received),
+                Ok(None) if self.manager.as_ref().is_some_and(Presence::is_running) => {}
+                Ok(None) if self.check_manager().is_ok() => {}
+                // Rank 0 has ended, or given this worker up: no more is to be said.
+                Ok(None) | Err(_) => return Ok(Released { with_losses: true }),
+            }
+        }
     }
 }

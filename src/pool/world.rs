@@ -1,5 +1,6 @@
 use super::launch::Survival;
 use super::presence::Presence;
+use super::pulse;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -84,6 +85,12 @@ impl World {
         )
     }
 
+    /// Host and process of a worker.
+    pub(crate) fn place_of(&self, rank: u32) -> (String, u32) {
+        let worker = (rank as usize).checked_sub(1).and_then(|place| self.workers.get(place));
+        worker.map_or_else(Default::default, |worker| (worker.host.clone(), worker.pid))
+    }
+
     /// The host of a rank; empty if there is no such rank.
     pub(crate) fn host_of(&self, rank: u32) -> &str {
         self.hosts.iter().find(|(_, ranks)| ranks.contains(&rank)).map_or("", |(host, _)| host)
@@ -107,4 +114,6 @@ pub(crate) struct Hello {
 pub(crate) struct Welcome {
     pub(crate) presence: Presence,
     pub(crate) manager_silence: Duration,
+    /// Where to send a pulse.
+    pub(crate) pulse: Option<pulse::Address>,
 }

@@ -3,7 +3,7 @@ use super::{Accounting, Cached, Engine, LookUp, Phase, StopReason, StopSignals, 
 use crate::checkpoint::{Checkpoint, CheckpointError, Ending, EndingKind, Fact, Meta};
 use crate::learner::{Learner, Loss};
 use crate::model::{Failure, FailureKind, Outcome, Sample};
-use crate::pool::{Completed, Queue, TaskError, TaskErrorKind};
+use crate::pool::{Completed, Health, Queue, TaskError, TaskErrorKind};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -102,6 +102,8 @@ pub struct Outlook<'a> {
     pub told: u64,
     /// Those of them whose values came from a cache.
     pub from_cache: u64,
+    /// How the workers are.
+    pub health: Health,
 }
 
 impl Outlook<'_> {
@@ -143,6 +145,8 @@ pub struct Finished {
     pub snapshot_error: Option<CheckpointError>,
     /// The cache could not be written: its new values will be computed again by whoever needs them.
     pub cache_error: Option<CheckpointError>,
+    /// How the workers were at the end.
+    pub health: Health,
 }
 
 impl std::fmt::Debug for Engine {
@@ -181,7 +185,9 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
     let unfinished = engine.unfinished();
     let kind = match &ended {
         Ended::Goal(_) => EndingKind::Goal,
-        Ended::Stopped(StopReason::Signal(_) | StopReason::Walltime) => EndingKind::Stopped,
+        Ended::Stopped(StopReason::Signal(_) | StopReason::Walltime | StopReason::WorkerLost(_)) => {
+            EndingKind::Stopped
+        }
         Ended::Exhausted | Ended::Hopeless(_) | Ended::Stopped(_) => EndingKind::Failed,
     };
     let closed = checkpoint.close(unfinished, Ending::new(kind, ended.to_string()));
@@ -193,7 +199,7 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
     let from_cache = cached.as_ref().map_or(0, Cached::found);
     let cache_error = cached.and_then(|cached| cached.close().err());
     run.accounting.book(Phase::Checkpoint, Instant::now());
-    let left_behind = queue.in_flight();
+    let (left_behind, health) = (queue.in_flight(), queue.health());
     Finished {
         ended,
         accounting: run.accounting,
@@ -204,6 +210,7 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
         left_behind,
         snapshot_error,
         cache_error,
+        health,
     }
 }
 
@@ -401,6 +408,12 @@ impl Loop {
         let outcome = match result {
             Ok(outcome) => outcome,
             Err(TaskError { kind: TaskErrorKind::Cancelled, .. }) => return self.withdraw(drive, key),
+            // No fault of the point: the next run begins with it.
+            Err(TaskError { kind: TaskErrorKind::WorkerLost, .. })
+                if drive.queue.fatal_loss(false).is_some() =>
+            {
+                return self.withdraw(drive, key);
+            }
             Err(error) => Err(failure(error)),
         };
         self.accounting.evaluated(duration);
@@ -527,6 +540,7 @@ impl Loop {
             workers: drive.workers,
             told: self.told,
             from_cache: drive.cached.as_ref().map_or(0, Cached::found),
+            health: drive.queue.health(),
         }
     }
 
@@ -534,8 +548,13 @@ impl Loop {
         if let Some(reason) = &self.not_saved {
             return Some(reason.clone());
         }
-        if let Some(signal) = drive.signals.received() {
-            return Some(signal);
+        // A launcher that ends the job because of a dead rank sends a signal first: the rank is what to name.
+        let signal = drive.signals.received();
+        if let Some(why) = drive.queue.fatal_loss(signal.is_some()) {
+            return Some(StopReason::WorkerLost(why));
+        }
+        if signal.is_some() {
+            return signal;
         }
         if let (times, Some(failure)) = drive.engine.not_started()
             && times >= TIMES_NOT_STARTED * drive.workers
@@ -565,7 +584,7 @@ impl Loop {
         let mut said = false;
         while drive.queue.in_flight() > 0 {
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if left.is_zero() || drive.queue.fatal_loss(false).is_some() {
                 break;
             }
             if !said && begin.elapsed() > QUIET_DRAIN {

@@ -19,6 +19,8 @@ pub enum StopReason {
     NothingWorks(u64),
     /// Results can't be saved any more.
     NotSaved(String),
+    /// A worker was lost, and the run can't go on without it.
+    WorkerLost(String),
     /// Another run has taken the checkpoint over.
     LockLost(String),
 }
@@ -36,7 +38,7 @@ impl std::fmt::Display for StopReason {
                     "all of the first {points} points of this run failed, each as often as `run.retries` allows"
                 )
             }
-            Self::LockLost(why) => f.write_str(why),
+            Self::WorkerLost(why) | Self::LockLost(why) => f.write_str(why),
             Self::NotSaved(why) => write!(f, "results could not be saved: {why}"),
         }
     }

@@ -34,6 +34,10 @@ pub struct RunOptions {
     pub walltime_margin: Duration,
     /// Time between two plain progress lines (default 30 s); `None`: no progress.
     pub progress: Option<Duration>,
+    /// A worker whose process shows no sign of life for this time is given up, until it is back (default 10 s).
+    pub unresponsive_after: Duration,
+    /// Start a point that takes far longer than others on an idle worker too; the first answer counts (default: no).
+    pub duplicate_stragglers: bool,
 }
 
 /// Whether all asks and tells are written to a file.
@@ -75,6 +79,8 @@ impl Default for RunOptions {
             walltime: None,
             walltime_margin: Duration::from_secs(60),
             progress: Some(Duration::from_secs(30)),
+            unresponsive_after: Duration::from_secs(10),
+            duplicate_stragglers: false,
         }
     }
 }
@@ -114,6 +120,8 @@ impl RunOptions {
         put(&mut run.walltime, positive(table, "walltime").map(|time| time.map(Some)), problems);
         put(&mut run.walltime_margin, table.duration("walltime_margin"), problems);
         put(&mut run.progress, progress(table), problems);
+        put(&mut run.unresponsive_after, positive(table, "unresponsive_after"), problems);
+        put(&mut run.duplicate_stragglers, table.bool("duplicate_stragglers"), problems);
         if let Err(error) = table.finish() {
             problems.push(error);
         }
@@ -245,7 +253,8 @@ mod tests {
     #[test]
     fn every_key_of_run_is_read() {
         let text = "retries = 0\nraise_if_retries_exceeded = true\nnan = 'fail'\ndeterministic = true\nlog = 'a.log'\n\
-                    workers = 4\nin_flight = 'auto'\ngrace = 0\nwalltime = '1d'\nwalltime_margin = '5min'\nprogress = false\n";
+                    workers = 4\nin_flight = 'auto'\ngrace = 0\nwalltime = '1d'\nwalltime_margin = '5min'\nprogress = false\n\
+                    unresponsive_after = '3s'\nduplicate_stragglers = true\n";
         let expected = RunOptions {
             retries: 0,
             raise_if_retries_exceeded: true,
@@ -258,6 +267,8 @@ mod tests {
             walltime: Some(Duration::from_secs(86400)),
             walltime_margin: Duration::from_secs(300),
             progress: None,
+            unresponsive_after: Duration::from_secs(3),
+            duplicate_stragglers: true,
         };
         assert_eq!(run(text), (expected, Vec::new()));
     }

@@ -282,6 +282,12 @@ const TAIL: &str = r#"
 # walltime_margin = "1min"
 # Time between two lines of progress where there is no terminal; false for none.
 # progress = "30s"
+# A worker without a sign of life (stopped, or its host gone) is given up after this time, until it is back;
+# its points go to others. One that has ended is given up at once (`doctor` says if a run outlives that).
+# unresponsive_after = "10s"
+# Start a point that takes far longer than others (`status` names its rank) on an idle worker too: the first
+# answer counts.
+# duplicate_stragglers = false
 
 [checkpoint]
 # Where results are kept, and how often the file is written. A crash loses nothing in between.

@@ -11,8 +11,11 @@ mod study_run;
 mod groups;
 mod kill;
 mod kinds;
+mod losses;
 mod ranks;
+mod spawned;
 mod stopping;
+mod stragglers;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use study_run::Folder;

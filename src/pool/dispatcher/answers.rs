@@ -55,7 +55,7 @@ impl Answer {
 
 impl Dispatcher {
     pub(super) fn take_results(&mut self, worker: u32, header: Header, message: Vec<u8>, now: Duration) {
-        self.scheduler.heard(worker, now);
+        self.hear(worker, now);
         let index = self.free_frames.pop().unwrap_or_else(|| {
             self.frames.push(Frame { message: Vec::new(), unread: 0 });
             (self.frames.len() - 1) as u32

@@ -1,97 +1,175 @@
-//! The end: all workers are released, and rank 0 leaves after them.
+//! The end: all workers are released, and rank 0 leaves with them.
+//!
+//! Two rounds: each worker is told to leave and says goodbye; then all are told whether anyone is missing, because only a
+//! complete world can finalise MPI without a hang. Where one is missing, all just end.
 
 use super::{Dispatcher, ROUND};
 use crate::pool::error::{TaskErrorKind, TransportError};
-use crate::pool::presence::Presence;
 use crate::pool::transport::Received;
+use crate::pool::watch::Sign;
 use crate::pool::wire::{self, Header, Kind};
 use std::time::Duration;
 
-/// How long workers that were given up have to leave at the end.
-const GRACE: Duration = Duration::from_secs(2);
+/// How long workers that were given up have to leave at the end, and last words to be on their way.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// A worker without a task that can't be watched may take so many times longer to leave than others may be silent: it may
+/// have to end processes of its function.
+const UNSEEN: u32 = 6;
+
+/// A worker, at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// It will leave when its task is done.
+    Expected,
+    /// It was given up: it may leave, or not.
+    GivenUp,
+    /// It has said goodbye.
+    Left,
+    /// It can't be expected to say anything.
+    Missing,
+}
 
 impl Dispatcher {
     /// Releases all workers and waits until they have left. Open tasks end as cancelled; those that run are
-    /// waited for. Returns whether ranks were lost, so that finalising could hang.
+    /// waited for. Returns whether ranks were lost, so that finalising would hang.
     pub(in crate::pool) fn shut_down(&mut self) -> bool {
         if self.closed.is_none() {
             self.close(TaskErrorKind::Cancelled, "the pool has ended");
         }
-        let workers = self.stats.len() as u32;
-        let mut here: Vec<bool> = (0..workers).map(|worker| self.is_here(worker)).collect();
-        for worker in 0..workers {
-            let shutdown = wire::signal(Kind::Shutdown, u64::from(self.lost_any), self.transport.buffer());
-            // Also to those given up: one that is only slow leaves by it. Nobody waits for its delivery.
-            if self.transport.send(worker + 1, shutdown).is_err() {
-                here[worker as usize] = false;
-            }
-        }
-        let mut round = self.transport.now();
-        while here.contains(&true) || (!self.lost_any && self.transport.unsent().unwrap_or(0) > 0) {
-            if !self.hear_goodbye(&mut here) {
+        let mut ends: Vec<End> = (0..self.stats.len() as u32).map(|worker| self.let_go(worker)).collect();
+        let told = self.transport.now();
+        let mut round = told;
+        while ends.contains(&End::Expected) {
+            if !self.hear_goodbye(&mut ends) {
                 return true;
             }
             let now = self.transport.now();
             if now.saturating_sub(round) >= ROUND {
+                self.look_for_missing(&mut ends, now.saturating_sub(round).min(2 * ROUND));
+                self.give_up_the_unseen(&mut ends, now, now.saturating_sub(told));
+                self.send_beats(now);
                 round = now;
                 for worker in self.lose_stuck(now) {
-                    here[worker as usize] = false;
-                }
-                for (place, presence) in here.iter_mut().zip(&self.presences) {
-                    if *place && presence.as_ref().is_some_and(|p| !p.is_running()) {
-                        *place = false;
-                        self.lost_any = true;
-                    }
+                    ends[worker as usize] = End::GivenUp;
                 }
             }
         }
-        self.end_the_silent();
-        self.lost_any
+        let began = self.transport.now();
+        while ends.contains(&End::GivenUp) && self.transport.now().saturating_sub(began) < GRACE {
+            if !self.hear_goodbye(&mut ends) {
+                return true;
+            }
+        }
+        let mut beyond_reach = false;
+        for (worker, end) in ends.iter_mut().enumerate().filter(|(_, end)| **end == End::GivenUp) {
+            *end = End::Missing;
+            if self.watch.kill(worker as u32) {
+                tracing::warn!(rank = worker + 1, "a worker that was given up still runs; killed");
+            } else {
+                beyond_reach |= !self.watch.has_ended(worker as u32);
+            }
+        }
+        // Also those that wait for the farewell may have died.
+        self.look_for_missing(&mut ends, Duration::ZERO);
+        let missing = self.say_farewell(&ends);
+        if let Some(code) = self.exit_code.filter(|_| beyond_reach) {
+            self.end_by_force(code);
+        }
+        missing
+    }
+
+    /// Ends the job although a worker still runs on another host, perhaps stopped: only the launcher can end it there, and
+    /// would wait for it otherwise.
+    fn end_by_force(&mut self, code: u8) -> ! {
+        if self.world.survival.possible && self.world.launcher.starts_with("Open MPI") {
+            // With its recovery, Open MPI takes an abort for the end of one rank.
+            let launcher = nix::unistd::getppid();
+            let _ = nix::sys::signal::kill(launcher, nix::sys::signal::Signal::SIGTERM);
+        }
+        self.abandon(code)
+    }
+
+    /// Tells a worker to leave.
+    fn let_go(&mut self, worker: u32) -> End {
+        if self.watch.has_ended(worker) {
+            return End::Missing;
+        }
+        // Also one that was given up: if it is only slow or stopped, it leaves by it. Nobody waits for its delivery.
+        let shutdown = wire::signal(Kind::Shutdown, 0, self.transport.buffer());
+        let sent = self.transport.send(worker + 1, shutdown).is_ok();
+        self.watch.wake(worker);
+        match (sent, self.is_here(worker)) {
+            (false, _) => End::Missing,
+            (true, true) => End::Expected,
+            (true, false) => End::GivenUp,
+        }
     }
 
     /// Waits a little for the last word of a worker. False if the transport has failed.
-    fn hear_goodbye(&mut self, here: &mut [bool]) -> bool {
+    fn hear_goodbye(&mut self, ends: &mut [End]) -> bool {
         match self.transport.receive(ROUND) {
             Ok(Some(Received { from, message })) => {
                 let goodbye = Header::read(&message).is_ok_and(|header| header.kind == Kind::Goodbye);
-                if let (true, Some(i)) = (goodbye, (from as usize).checked_sub(1).filter(|i| *i < here.len()))
+                if let (true, Some(i)) = (goodbye, (from as usize).checked_sub(1).filter(|i| *i < ends.len()))
                 {
-                    here[i] = false;
-                    self.presences[i] = None;
+                    ends[i] = End::Left;
                 }
                 self.transport.recycle(message);
             }
             Ok(None) => {}
             Err(TransportError { peer: Some(rank), .. }) if rank > 0 => {
-                self.lost_any = true;
-                here[rank as usize - 1] = false;
+                ends[rank as usize - 1] = End::Missing
             }
             Err(_) => return false,
         }
         true
     }
 
-    /// Workers that were given up but still run on this host (stopped, or in an endless task) get a moment to
-    /// leave. Then they are killed, since the job would not end before them.
-    fn end_the_silent(&mut self) {
+    /// Whether those that are waited for can still come.
+    fn look_for_missing(&mut self, ends: &mut [End], step: Duration) {
+        self.watch.begin_round();
+        for (worker, end) in ends.iter_mut().enumerate().filter(|(_, end)| **end != End::Missing) {
+            match (self.watch.look(worker as u32, step, self.unresponsive_after), &end) {
+                (Sign::Ended, _) => *end = End::Missing,
+                (Sign::Unresponsive, End::Expected) => *end = End::GivenUp,
+                (Sign::Silent, End::Expected) => self.watch.wake(worker as u32),
+                _ => {}
+            }
+        }
+    }
+
+    /// Gives up workers whose process can't be watched, and that should have said goodbye by now: `since` has passed since
+    /// they were told to leave.
+    fn give_up_the_unseen(&mut self, ends: &mut [End], now: Duration, since: Duration) {
+        let overdue = self.scheduler.overdue(now);
+        for (worker, end) in ends.iter_mut().enumerate().filter(|(_, end)| **end == End::Expected) {
+            let worker = worker as u32;
+            let idle = worker >= self.used || self.scheduler.held_by(worker) == 0;
+            let late = idle && since >= UNSEEN * self.unresponsive_after;
+            if (self.deadline_for_all || self.is_blind(worker)) && (late || overdue.contains(&worker)) {
+                *end = End::GivenUp;
+            }
+        }
+    }
+
+    /// Tells those that have said goodbye how to leave. Whether anyone is missing.
+    fn say_farewell(&mut self, ends: &[End]) -> bool {
+        let missing = ends.contains(&End::Missing);
+        for (worker, _) in ends.iter().enumerate().filter(|(_, end)| **end == End::Left) {
+            let farewell = wire::signal(Kind::Farewell, u64::from(missing), self.transport.buffer());
+            // Who can't be told leaves when rank 0 has ended.
+            let _ = self.transport.send(worker as u32 + 1, farewell);
+        }
         let began = self.transport.now();
-        let mut given_up: Vec<bool> = (0..self.stats.len())
-            .map(|i| self.stats[i].losses > 0 && self.presences[i].as_ref().is_some_and(Presence::is_running))
-            .collect();
-        while given_up.contains(&true) && self.transport.now().saturating_sub(began) < GRACE {
-            if !self.hear_goodbye(&mut given_up) {
-                break;
+        // Messages to the missing stay here for ever.
+        while self.transport.unsent().unwrap_or(0) > 0
+            && !(missing && self.transport.now().saturating_sub(began) >= GRACE)
+        {
+            if let Ok(Some(received)) = self.transport.receive(Duration::from_millis(1)) {
+                self.transport.recycle(received.message);
             }
         }
-        for (i, presence) in self.presences.iter().enumerate() {
-            if let (true, Some(presence)) = (given_up[i], presence) {
-                tracing::warn!(
-                    rank = i + 1,
-                    pid = presence.pid,
-                    "a worker that was given up still runs; killed"
-                );
-                presence.kill();
-            }
-        }
+        missing
     }
 }

@@ -1,24 +1,59 @@
 //! Workers that are dead, silent or gone, and what becomes of their tasks.
 
-use super::{Answer, Dispatcher, Owner};
+use super::{Answer, Dispatcher, Owner, ROUND};
 use crate::pool::error::{TaskErrorKind, TransportError};
+use crate::pool::health::{Health, LostWorker, Straggler};
+use crate::pool::scheduler::Late;
+use crate::pool::watch::Sign;
 use crate::pool::wire::{self, Kind};
 use std::time::Duration;
 
+/// Rank 0 was busy with something else for at least this long: what workers said meanwhile is not read yet.
+const AWAY: Duration = Duration::from_secs(2);
+
+/// Looks in a row where it is known that something has happened, and the time between two.
+const CLOSE_LOOKS: u32 = 8;
+const CLOSE_LOOK: Duration = Duration::from_millis(20);
+
 impl Dispatcher {
     pub(super) fn look_after_workers(&mut self, now: Duration) {
+        let gap = now.saturating_sub(self.round);
         self.round = now;
-        for worker in self.scheduler.overdue(now) {
-            self.lose(worker, "it has been silent for too long");
+        if gap > AWAY {
+            self.scheduler.excuse(gap);
         }
         self.lose_stuck(now);
-        for worker in 0..self.presences.len() as u32 {
-            if self.presences[worker as usize].as_ref().is_some_and(|p| !p.is_running()) {
-                // Its last answers may still be on their way to us; they are welcome until then.
-                self.presences[worker as usize] = None;
-                self.lose(worker, "its process has ended");
+        self.look_at_processes(gap.min(2 * ROUND));
+        for worker in self.scheduler.overdue(now) {
+            if self.deadline_for_all || self.is_blind(worker) {
+                self.lose(worker, "it has not answered for too long");
             }
         }
+        if self.duplicate_stragglers {
+            self.start_copies(now);
+        }
+        self.send_beats(now);
+    }
+
+    /// Starts what stragglers hold on idle workers too.
+    fn start_copies(&mut self, now: Duration) {
+        if !self.scheduler.has_idle() {
+            return;
+        }
+        for late in self.scheduler.stragglers(now) {
+            while let Some((slot, worker)) = self.scheduler.copy_of(late.worker, now) {
+                tracing::info!(from = late.worker + 1, to = worker + 1, silent = ?late.silent, "a straggler's task is started elsewhere too");
+                let message = self.message(&[slot]);
+                self.manager.messages_sent += 1;
+                if let Err(error) = self.transport.send(worker + 1, message) {
+                    self.lose(worker, &error.to_string());
+                }
+            }
+        }
+    }
+
+    /// Tells workers now and then that rank 0 is there.
+    pub(super) fn send_beats(&mut self, now: Duration) {
         let interval = (self.manager_silence / 4).min(Duration::from_secs(60));
         if now.saturating_sub(self.beat) >= interval {
             self.beat = now;
@@ -33,18 +68,80 @@ impl Dispatcher {
         }
     }
 
+    /// Looks at the processes of all workers, which were last looked at `step` ago.
+    fn look_at_processes(&mut self, step: Duration) {
+        self.watch.begin_round();
+        for worker in 0..self.stats.len() as u32 {
+            let sign = self.watch.look(worker, step, self.unresponsive_after);
+            self.signs[worker as usize] = sign;
+            match sign {
+                Sign::Ended => self.lose(worker, "its process has ended"),
+                Sign::Unresponsive => {
+                    self.lose(worker, "it was stopped, or its host is gone: no sign of life");
+                }
+                Sign::Alive | Sign::Unknown | Sign::Silent => {}
+            }
+        }
+    }
+
+    /// Looks at all processes until there is no doubt about any of them, which takes a moment at most.
+    pub(in crate::pool) fn look_closely(&mut self) {
+        for _ in 0..CLOSE_LOOKS {
+            self.look_at_processes(Duration::ZERO);
+            if !self.watch.is_in_doubt() {
+                return;
+            }
+            std::thread::sleep(CLOSE_LOOK);
+        }
+    }
+
+    /// How the workers are.
+    pub(in crate::pool) fn health(&self) -> Health {
+        let straggler = |late: Late| Straggler {
+            rank: late.worker + 1,
+            host: self.world.host_of(late.worker + 1).to_owned(),
+            silent: late.silent,
+            usual: late.usual,
+            stopped: matches!(self.signs[late.worker as usize], Sign::Silent | Sign::Unresponsive),
+        };
+        let late = self.scheduler.stragglers(self.transport.now());
+        Health { lost: self.lost.clone(), stragglers: late.into_iter().map(straggler).collect() }
+    }
+
+    /// Why the run has to end, if it has to: a worker has died and the launcher does not let the others live, or none is
+    /// left.
+    pub(in crate::pool) fn fatal_loss(&self) -> Option<String> {
+        let survival = &self.world.survival;
+        if let Some(lost) = self.lost.iter().find(|lost| lost.ended)
+            && !survival.possible
+        {
+            return Some(format!("{lost}, and {}", survival.reason));
+        }
+        let last = self.lost.last().filter(|_| self.scheduler.alive() == 0)?;
+        Some(format!("no worker is left: {last}"))
+    }
+
+    /// Whether only its answers tell of a worker.
+    pub(super) fn is_blind(&self, worker: u32) -> bool {
+        self.signs[worker as usize] == Sign::Unknown
+    }
+
     /// Whether a worker is not lost.
     pub(super) fn is_here(&self, worker: u32) -> bool {
-        worker >= self.used || self.scheduler.is_alive(worker)
+        if worker < self.used { self.scheduler.is_alive(worker) } else { !self.watch.has_ended(worker) }
     }
 
     pub(super) fn lose(&mut self, worker: u32, reason: &str) {
-        if worker >= self.used || !self.scheduler.is_alive(worker) {
+        let had_tasks = worker < self.used && self.scheduler.is_alive(worker);
+        if had_tasks || self.watch.has_ended(worker) {
+            self.put_down(worker, reason);
+        }
+        if !had_tasks {
             return;
         }
-        self.lost_any = true;
         self.stats[worker as usize].losses += 1;
-        let loss = self.scheduler.lose(worker);
+        let slots = &self.slots;
+        let loss = self.scheduler.lose(worker, |slot| !slots[slot as usize].message.is_empty());
         self.abandon_group(loss.abandoned);
         tracing::warn!(
             rank = worker + 1,
@@ -63,6 +160,34 @@ impl Dispatcher {
             answer.worker = worker + 1;
             self.deliver(owner, answer);
         }
+    }
+
+    /// Remembers that a worker is lost; of one that is given up first and ends later, the end counts.
+    fn put_down(&mut self, worker: u32, reason: &str) {
+        let (rank, ended) = (worker + 1, self.watch.has_ended(worker));
+        let place = self.lost.iter().position(|lost| lost.rank == rank);
+        if place.is_some_and(|place| self.lost[place].ended || !ended) {
+            return;
+        }
+        let (host, pid) = self.world.place_of(rank);
+        let lost = LostWorker { rank, host, pid, reason: reason.to_owned(), ended };
+        match place {
+            Some(place) => self.lost[place] = lost,
+            None => self.lost.push(lost),
+        }
+    }
+
+    /// Takes in that a worker has said something. One that had been given up is back.
+    pub(super) fn hear(&mut self, worker: u32, now: Duration) {
+        // What a dead worker had said before is no sign of life.
+        if self.watch.has_ended(worker) {
+            return;
+        }
+        if !self.scheduler.is_alive(worker) {
+            tracing::info!(rank = worker + 1, "a worker that was given up is back");
+            self.lost.retain(|lost| lost.rank != worker + 1);
+        }
+        self.scheduler.heard(worker, now);
     }
 
     /// Takes in an error of the transport: of one worker, or of all.

@@ -12,10 +12,11 @@ mod watchers;
 
 use super::appetite::Appetite;
 use super::error::TaskErrorKind;
-use super::presence::Presence;
+use super::health::LostWorker;
 use super::scheduler::{Expired, Order, Scheduler};
 use super::stats::{ManagerStats, Stats, WorkerStats};
 use super::transport::{Received, Transport};
+use super::watch::{Sign, Watch};
 use super::wire::{self, HEADER, Header, Kind, TASK_HEAD, TaskHead};
 use super::world::World;
 use answers::{Frame, KEEP};
@@ -65,7 +66,14 @@ pub(in crate::pool) struct Dispatcher {
     /// So many workers take tasks; the others only wait for the end.
     used: u32,
     world: World,
-    presences: Vec<Option<Presence>>,
+    watch: Watch,
+    /// What the last look at the workers' processes has shown.
+    signs: Vec<Sign>,
+    lost: Vec<LostWorker>,
+    unresponsive_after: Duration,
+    /// Workers whose process lives are judged by their answers, too.
+    deadline_for_all: bool,
+    duplicate_stragglers: bool,
     slots: Vec<Slot>,
     /// The names of the tasks of the program.
     names: Vec<String>,
@@ -91,8 +99,9 @@ pub(in crate::pool) struct Dispatcher {
     appetite: Appetite,
     /// Something arrived at the last visit: a caller who only wants what is there should deal with that first.
     fresh: bool,
-    lost_any: bool,
     closed: Option<String>,
+    /// How this process ends if it has to end the job by force.
+    exit_code: Option<u8>,
     stats: Vec<WorkerStats>,
     manager: ManagerStats,
 }
@@ -298,8 +307,8 @@ impl Dispatcher {
                 self.take_results(worker, header, message, now)
             }
             Ok(header) if header.kind == Kind::Goodbye => {
+                self.watch.has_left(worker);
                 self.lose(worker, "it left");
-                self.presences[worker as usize] = None;
                 self.transport.recycle(message);
             }
             Ok(header) => {
@@ -330,6 +339,16 @@ impl Dispatcher {
             self.deliver(owner, answer);
         }
         any
+    }
+
+    /// Sets how this process ends if it has to end the job by force.
+    pub(in crate::pool) fn exit_with(&mut self, code: u8) {
+        self.exit_code = Some(code);
+    }
+
+    /// Tasks that workers hold for nobody.
+    pub(in crate::pool) fn held_for_nobody(&self) -> usize {
+        self.scheduler.unwanted()
     }
 
     /// Ends the job without waiting for anyone.

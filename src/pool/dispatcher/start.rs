@@ -7,6 +7,7 @@ use crate::pool::presence::Presence;
 use crate::pool::scheduler::Scheduler;
 use crate::pool::stats::{ManagerStats, WorkerStats};
 use crate::pool::transport::{Received, Transport};
+use crate::pool::watch::{Eyes, Sign, Watch};
 use crate::pool::wire::{self, HEADER, Header, Kind};
 use crate::pool::world::{Hello, Welcome, WorkerSummary, World};
 use std::collections::VecDeque;
@@ -19,6 +20,7 @@ impl Dispatcher {
         workers: u32,
         tasks: (&[String], &str),
         options: &PoolOptions,
+        eyes: Eyes,
     ) -> Result<Self, LaunchError> {
         let began = transport.now();
         let mut hellos: Vec<Option<Hello>> = (0..workers).map(|_| None).collect();
@@ -70,10 +72,12 @@ impl Dispatcher {
             world.hosts[at].1.push(hello.info.rank);
         }
         let separate = |presence: &Presence| presence.pid != own.pid || presence.host != own.host;
-        let presences = hellos
-            .iter()
-            .map(|hello| Some(hello.presence.clone()).filter(|p| separate(p) && p.is_visible()))
-            .collect();
+        let visible = |hello: &Hello| {
+            let near = hello.info.rank < eyes.node_size;
+            Some(hello.presence.clone()).filter(|p| near && separate(p) && p.is_visible())
+        };
+        let hosts = hellos.iter().map(|hello| by_host[&hello.info.host]).collect();
+        let watch = Watch::new(hellos.iter().map(visible).collect(), hosts, eyes.pulses);
         world.workers = hellos
             .into_iter()
             .map(|hello| WorkerSummary {
@@ -83,14 +87,21 @@ impl Dispatcher {
                 init_error: hello.init_error,
             })
             .collect();
-        let welcome = Welcome { presence: own, manager_silence: options.manager_silence };
-        let welcome = wire::single(Kind::Welcome, &welcome).map_err(|e| LaunchError::Start(e.to_string()))?;
+        let mut welcome =
+            Welcome { presence: own, manager_silence: options.manager_silence, pulse: watch.address() };
+        let mut encoded = |far: bool| {
+            if far {
+                welcome.presence.host.clear();
+            }
+            wire::single(Kind::Welcome, &welcome).map_err(|e| LaunchError::Start(e.to_string()))
+        };
+        let (near, far) = (encoded(false)?, encoded(true)?);
         for rank in 1..=workers {
-            transport.send(rank, welcome.clone())?;
+            transport.send(rank, if rank < eyes.node_size { near.clone() } else { far.clone() })?;
         }
         let used = options.workers.map_or(workers, |n| (n as u32).clamp(1, workers));
         let now = transport.now();
-        let keep_tasks = world.survival.possible;
+        let keep_tasks = world.survival.possible || options.duplicate_stragglers;
         let mut scheduler = Scheduler::new(tasks.0.len(), used as usize, options);
         let workers_of = |(_, ranks): &(String, Vec<u32>)| {
             ranks.iter().filter(|rank| (1..=used).contains(*rank)).map(|rank| rank - 1).collect()
@@ -101,7 +112,12 @@ impl Dispatcher {
             groups: GroupBook::new(options.kept_groups),
             manager_silence: options.manager_silence,
             used,
-            presences,
+            signs: vec![Sign::Unknown; workers as usize],
+            lost: Vec::new(),
+            unresponsive_after: options.unresponsive_after,
+            duplicate_stragglers: options.duplicate_stragglers,
+            deadline_for_all: options.lost_after.is_some(),
+            watch,
             slots: Vec::new(),
             names: tasks.0.to_vec(),
             tickets: Vec::new(),
@@ -121,8 +137,8 @@ impl Dispatcher {
             visited: None,
             appetite: Appetite::default(),
             fresh: false,
-            lost_any: false,
             closed: None,
+            exit_code: None,
             stats: (1..=workers).map(|rank| WorkerStats { rank, ..WorkerStats::default() }).collect(),
             manager: ManagerStats::default(),
             transport,

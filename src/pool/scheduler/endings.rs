@@ -4,6 +4,9 @@ use super::{Abandoned, Place, Scheduler};
 use crate::pool::pace::Pace;
 use std::time::Duration;
 
+/// The least silence that counts where no other is asked for.
+const GENEROUS: Duration = Duration::from_secs(3600);
+
 /// A task whose time is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::pool) struct Expired {
@@ -79,13 +82,17 @@ impl Scheduler {
         }
     }
 
-    /// Gives up a worker: its tasks go to others, ahead of the queue. Once more is harmless.
-    pub(in crate::pool) fn lose(&mut self, worker: u32) -> Loss {
+    /// Gives up a worker: its tasks go to others, ahead of the queue; but not those that can't be sent again. Once more
+    /// is harmless.
+    pub(in crate::pool) fn lose(&mut self, worker: u32, can_be_sent: impl Fn(u32) -> bool) -> Loss {
         self.loads.remove(worker);
         let (run, abandoned) = self.groups.leave(worker).unzip();
         let mut loss = Loss { abandoned: abandoned.flatten(), ..Loss::default() };
         self.release_reserved();
         for slot in (0..self.tasks.len() as u32).rev() {
+            if self.lose_copy(worker, slot) {
+                continue;
+            }
             let task = self.tasks[slot as usize];
             let given_up = match task.place {
                 Place::With(_) | Place::Group(_) if Self::is_with(task.place, worker, run) => {
@@ -94,7 +101,7 @@ impl Scheduler {
                         self.free_slot(slot);
                         continue;
                     }
-                    task.given >= self.max_attempts || self.alive() == 0
+                    task.given >= self.max_attempts || self.alive() == 0 || !can_be_sent(slot)
                 }
                 Place::Ready if self.alive() == 0 => {
                     self.note_waiting(slot, false);
@@ -126,10 +133,30 @@ impl Scheduler {
         place == Place::With(worker) || run.is_some_and(|run| place == Place::Group(run))
     }
 
-    /// Workers that hold tasks and have said nothing for so long that they count as lost.
+    /// How many tasks workers hold for nobody.
+    pub(in crate::pool) fn unwanted(&self) -> usize {
+        self.unwanted
+    }
+
+    /// How many tasks a worker holds.
+    pub(in crate::pool) fn held_by(&self, worker: u32) -> u32 {
+        self.loads.load(worker)
+    }
+
+    /// Rank 0 was away for so long and could not hear anyone.
+    pub(in crate::pool) fn excuse(&mut self, time: Duration) {
+        self.heard.iter_mut().for_each(|heard| *heard += time);
+    }
+
+    /// Workers that hold tasks and have said nothing for so long that they count as lost, unless they show other signs of
+    /// life. Where no limit is asked for: none as long as nobody knows how long tasks take.
     pub(in crate::pool) fn overdue(&self, now: Duration) -> Vec<u32> {
-        let Some(lost_after) = self.lost_after else { return Vec::new() };
         let longest = self.paces.iter().map(Pace::longest).max().unwrap_or_default();
+        let lost_after = match self.lost_after {
+            Some(lost_after) => lost_after,
+            None if longest.is_zero() => return Vec::new(),
+            None => GENEROUS,
+        };
         let limit = lost_after.max(longest.saturating_mul(10));
         (0..self.heard.len() as u32)
             .filter(|&worker| {

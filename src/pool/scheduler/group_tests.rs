@@ -128,7 +128,7 @@ fn a_task_for_more_workers_than_there_are_is_impossible_at_once_or_when_some_are
     assert_eq!(s.next_group(NOW, &mut members), GroupTurn::Impossible(never));
     assert_eq!(s.next_group(NOW, &mut members), GroupTurn::Start(later));
     let small = s.add(0, Order::default());
-    let loss = s.lose(1);
+    let loss = s.lose(1, |_| true);
     assert_eq!(loss.reissued, 1);
     assert_eq!(loss.abandoned.map(|group| group.rest), Some(vec![0, 2]));
     assert_eq!(s.next_group(NOW, &mut members), GroupTurn::Impossible(later));
@@ -178,7 +178,7 @@ fn members_that_don_t_come_back_after_a_failure_are_stuck_when_the_grace_is_over
     assert!(s.stuck(second(1000)).is_empty());
     assert!(s.stuck(second(1030)).is_empty());
     assert_eq!(s.stuck(second(1031)), [0]);
-    s.lose(0);
+    s.lose(0, |_| true);
     assert!(s.stuck(second(1031)).is_empty());
     s.heard(0, second(1032));
     let next = s.add(0, large(2));
@@ -288,7 +288,7 @@ proptest! {
                 }
                 Step::Lose(worker) if s.is_alive(worker) => {
                     held.remove(&worker);
-                    for slot in s.lose(worker).given_up {
+                    for slot in s.lose(worker, |_| true).given_up {
                         prop_assert!(open.remove(&slot));
                     }
                 }

@@ -85,7 +85,7 @@ fn a_lost_workers_tasks_go_to_others_and_its_late_answers_are_dropped() {
     }
     batches(&mut s);
     let old = s.attempt(0);
-    assert_eq!(s.lose(0), Loss { reissued: 2, ..Loss::default() });
+    assert_eq!(s.lose(0, |_| true), Loss { reissued: 2, ..Loss::default() });
     assert_eq!(batches(&mut s), []);
     answer(&mut s, 1, 1, NOW);
     answer(&mut s, 1, 3, NOW);
@@ -102,12 +102,12 @@ fn a_task_that_loses_every_worker_is_given_up() {
     let mut s = scheduler(3, &options);
     s.add(0, Order::default());
     batches(&mut s);
-    assert_eq!(s.lose(0).reissued, 1);
+    assert_eq!(s.lose(0, |_| true).reissued, 1);
     assert_eq!(batches(&mut s), [(1, vec![0])]);
-    assert_eq!(s.lose(1).given_up, [0]);
+    assert_eq!(s.lose(1, |_| true).given_up, [0]);
     s.add(0, Order::default());
     s.add(0, Order::default());
-    assert_eq!(s.lose(2).given_up.len(), 2);
+    assert_eq!(s.lose(2, |_| true).given_up.len(), 2);
     assert_eq!((s.out(), s.alive(), s.wanted(0, Order::default())), (0, 0, 0));
 }
 
@@ -203,8 +203,8 @@ fn a_task_that_nobody_wants_is_not_given_to_another_worker() {
     let (kept, dropped) = (s.add(0, Order::default()), s.add(0, Order::default()));
     batches(&mut s);
     s.disown(dropped);
-    assert_eq!(s.lose(1), Loss::default());
-    assert_eq!(s.lose(0), Loss { given_up: vec![kept], ..Loss::default() });
+    assert_eq!(s.lose(1, |_| true), Loss::default());
+    assert_eq!(s.lose(0, |_| true), Loss { given_up: vec![kept], ..Loss::default() });
     assert_eq!((s.open(), s.out()), (0, 0));
 }
 
@@ -288,7 +288,7 @@ proptest! {
                     let (lost, kept) = sent.into_iter().partition(|(holder, ..)| *holder == worker);
                     sent = kept;
                     old.extend::<Vec<_>>(lost);
-                    for slot in s.lose(worker).given_up {
+                    for slot in s.lose(worker, |_| true).given_up {
                         prop_assert!(open.remove(&slot).is_some());
                     }
                     unwanted.retain(|slot| sent.iter().any(|(_, held, _)| held == slot));

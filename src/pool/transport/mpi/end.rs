@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 /// Between the last words of a job and its abort.
 const LAST_WORDS: Duration = Duration::from_millis(300);
 
+/// For an abort to be heard.
+const ABORT: Duration = Duration::from_millis(400);
+
 /// Requests looked at per visit, so that a stuck one does not make every visit long.
 const REQUESTS_PER_VISIT: usize = 8;
 
@@ -131,6 +134,12 @@ impl Transport for MpiTransport {
     fn abandon(&mut self, code: u8) -> ! {
         // MPICH's launcher throws away what it has not passed on by then: the last words of this run.
         std::thread::sleep(LAST_WORDS);
+        // An abort waits for a launcher that may be about to end the job itself, and take its time. Without a thread: as
+        // long as that takes.
+        let _ = std::thread::Builder::new().spawn(move || {
+            std::thread::sleep(ABORT);
+            world::leave(i32::from(code));
+        });
         world::abort(i32::from(code));
         std::process::exit(i32::from(code))
     }

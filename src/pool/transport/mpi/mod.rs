@@ -15,6 +15,7 @@ mod end;
 mod group;
 mod ladder;
 mod share;
+mod spawn;
 mod world;
 
 pub(crate) use end::MpiTransport;

@@ -6,7 +6,7 @@ use super::super::{Buffers, Received};
 use crate::pool::error::TransportError;
 use ::mpi::ffi;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, RawFd};
@@ -79,6 +79,11 @@ pub(crate) fn close_on_exec() {
     }
 }
 
+thread_local! {
+    /// Whom an abort on this thread ends.
+    static ABORTED: Cell<Option<ffi::MPI_Comm>> = const { Cell::new(None) };
+}
+
 /// Ends the whole job at once.
 pub(crate) fn abort(code: i32) {
     // SAFETY: allowed between initialisation and finalisation; outside of that it ends the process.
@@ -89,14 +94,24 @@ pub(crate) fn abort(code: i32) {
             && up != 0
             && down == 0
         {
-            ffi::MPI_Abort(ffi::RSMPI_COMM_WORLD, code);
+            // Spawned workers are not in the world of rank 0.
+            let all = ABORTED.with(Cell::get).unwrap_or(ffi::RSMPI_COMM_WORLD);
+            ffi::MPI_Abort(all, code);
         }
     }
+}
+
+/// Ends this process alone, at once: no clean-up of any library runs.
+pub(crate) fn leave(code: i32) -> ! {
+    // SAFETY: may be called at any time, from any thread.
+    unsafe { nix::libc::_exit(code) }
 }
 
 /// This process in MPI: a communicator of our own over all ranks.
 pub(crate) struct MpiWorld {
     pub(super) comm: ffi::MPI_Comm,
+    /// Between rank 0 and the workers that it has spawned.
+    bridge: Option<ffi::MPI_Comm>,
     pub(super) byte: ffi::MPI_Datatype,
     block: ffi::MPI_Datatype,
     rank: u32,
@@ -107,8 +122,19 @@ pub(crate) struct MpiWorld {
 }
 
 impl MpiWorld {
-    /// Initialises MPI. Once per process.
+    /// Initialises MPI and takes all ranks that the launcher started together. Once per process.
     pub(crate) fn init() -> Result<Self, TransportError> {
+        let thread_level = Self::start()?;
+        // SAFETY: plain MPI calls; every out-pointer is to a live local.
+        unsafe {
+            let mut comm = MaybeUninit::uninit();
+            check("MPI_Comm_dup", None, ffi::MPI_Comm_dup(ffi::RSMPI_COMM_WORLD, comm.as_mut_ptr()))?;
+            Self::of(comm.assume_init(), None, thread_level)
+        }
+    }
+
+    /// Initialises MPI; what it allows threads to do.
+    pub(super) fn start() -> Result<c_int, TransportError> {
         // SAFETY: plain MPI calls; every out-pointer is to a live local.
         unsafe {
             let (mut up, mut thread_level) = (0, 0);
@@ -131,12 +157,22 @@ impl MpiWorld {
                     message: "the library does not allow threads beside the one that calls it".into(),
                 });
             }
-            let world = ffi::RSMPI_COMM_WORLD;
-            let returning = ffi::RSMPI_ERRORS_RETURN;
+            let (world, returning) = (ffi::RSMPI_COMM_WORLD, ffi::RSMPI_ERRORS_RETURN);
             check("MPI_Comm_set_errhandler", None, ffi::MPI_Comm_set_errhandler(world, returning))?;
-            let mut comm = MaybeUninit::uninit();
-            check("MPI_Comm_dup", None, ffi::MPI_Comm_dup(world, comm.as_mut_ptr()))?;
-            let comm = comm.assume_init();
+            Ok(thread_level)
+        }
+    }
+
+    /// The world of a communicator that nothing else uses. `bridge`: between rank 0 and spawned workers.
+    pub(super) fn of(
+        comm: ffi::MPI_Comm,
+        bridge: Option<ffi::MPI_Comm>,
+        thread_level: c_int,
+    ) -> Result<Self, TransportError> {
+        ABORTED.with(|aborted| aborted.set(Some(comm)));
+        // SAFETY: plain MPI calls on a live communicator; every out-pointer is to a live local.
+        unsafe {
+            let returning = ffi::RSMPI_ERRORS_RETURN;
             check("MPI_Comm_set_errhandler", None, ffi::MPI_Comm_set_errhandler(comm, returning))?;
             let (mut rank, mut size) = (0, 0);
             check("MPI_Comm_rank", None, ffi::MPI_Comm_rank(comm, &raw mut rank))?;
@@ -149,6 +185,7 @@ impl MpiWorld {
             check("MPI_Type_commit", None, ffi::MPI_Type_commit(&raw mut block))?;
             Ok(Self {
                 comm,
+                bridge,
                 byte,
                 block,
                 rank: rank as u32,
@@ -194,6 +231,9 @@ impl MpiWorld {
             }
             check("MPI_Type_free", None, ffi::MPI_Type_free(&raw mut self.block))?;
             check("MPI_Comm_free", None, ffi::MPI_Comm_free(&raw mut self.comm))?;
+            if let Some(bridge) = &mut self.bridge {
+                check("MPI_Comm_disconnect", None, ffi::MPI_Comm_disconnect(bridge))?;
+            }
             check("MPI_Finalize", None, ffi::MPI_Finalize())
         }
     }

@@ -1,0 +1,174 @@
+//! Workers that die or stop, in every way and at any moment: the run ends, and no point is lost or told twice.
+
+use crate::study_run::{Folder, Random, check_rows, is_mpich, send};
+use crate::{machine, results};
+use nix::sys::signal::Signal;
+use std::time::Duration;
+
+/// How a worker ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// By a signal from outside.
+    Signal(Signal),
+    /// By `_exit` inside of the function.
+    Exit,
+}
+
+const WAYS: [Way; 4] =
+    [Way::Signal(Signal::SIGKILL), Way::Signal(Signal::SIGSEGV), Way::Exit, Way::Signal(Signal::SIGSTOP)];
+const RANKS: u32 = 4;
+/// Runs for each way to end.
+const ROUNDS: u64 = 4;
+
+/// A function whose process ends where a file says so, for the worker that takes the file away first.
+const MODEL: &str = r#"
+#include <stdint.h>
+#include <stddef.h>
+#include <unistd.h>
+
+int model(const double *x, size_t nx, const double *p, size_t np, uint64_t seed, double *y, size_t ny) {
+    usleep(2000);
+    if (unlink("exit") == 0) _exit(7);
+    y[0] = x[0];
+    return 0;
+}
+"#;
+
+fn folder(points: u64) -> Folder {
+    let folder = Folder::new(&format!(
+        "[function]\nlibrary = 'libmodel.so:model'\n[learner]\ntype = '1d'\nbounds = [0, 1]\n[goal]\nnpoints = {points}\n\
+         [run]\nunresponsive_after = '1s'\n[checkpoint]\ninterval = '50ms'\n"
+    ));
+    folder.write("model.c", MODEL);
+    let mut compiler = std::process::Command::new("gcc");
+    let flags = ["-O1", "-shared", "-fPIC", "-o", "libmodel.so", "model.c"];
+    assert!(compiler.args(flags).current_dir(folder.path()).status().unwrap().success());
+    folder
+}
+
+#[test]
+fn a_run_outlives_workers_that_die_or_stop_in_any_way() {
+    if is_mpich() {
+        // Its launcher ends the job with its first rank, whatever it is told.
+        return;
+    }
+    let _machine = machine();
+    for (number, way) in (0..ROUNDS).flat_map(|round| WAYS.map(|way| (round, way))) {
+        // The last two live on different hosts, as far as they know: seen by their pulses only.
+        let far = number % 2 == 1;
+        let mut random = Random(9_111 + 7919 * number);
+        println!("{way:?}, round {number}");
+        let folder = folder(300);
+        let launch = folder.flagged_ranks(&["--enable-recovery"], RANKS, &["run"]);
+        let mut run = if far { launch.env("ADAPTIVE_MPI_NODE_SIZE", "1") } else { launch }.start();
+        let points = 1 + random.below(150) as usize;
+        assert!(run.until(|_| results(&folder) >= points), "{}", run.said());
+        match way {
+            Way::Exit => folder.write("exit", ""),
+            Way::Signal(signal) => {
+                send(run.rank(1 + random.below(u64::from(RANKS) - 1) as u32).unwrap(), signal);
+            }
+        }
+        // What the launcher makes of the dead rank is its own; the study is done, and nothing is left behind.
+        let ended = run.end().says("goal reached: npoints >= 300");
+        assert!(ended.took < Duration::from_secs(60));
+        assert!(!folder.file("exit").exists(), "nobody has read it");
+        check_rows(&[], &folder.rows(), |row| row.point[0]);
+        let status = folder.status();
+        assert_eq!(status["state"], "goal reached");
+        assert!(folder.read().failures.is_empty(), "a lost worker is no fault of its points");
+    }
+}
+
+#[test]
+fn a_worker_that_was_stopped_is_welcome_again() {
+    if is_mpich() {
+        return;
+    }
+    let _machine = machine();
+    for env in [("ADAPTIVE_MPI_NODE_SIZE", "99"), ("ADAPTIVE_MPI_NODE_SIZE", "1")] {
+        let folder = folder(1500);
+        let flags = ["--enable-recovery"];
+        let mut run =
+            folder.flagged_ranks(&flags, 3, &["run"]).env(env.0, env.1).env("RUST_LOG", "info").start();
+        assert!(run.until(|_| results(&folder) >= 20), "{}", run.said());
+        let stopped = run.rank(1).unwrap();
+        send(stopped, Signal::SIGSTOP);
+        assert!(run.until(|run| run.said().contains("worker lost")), "{}", run.said());
+        send(stopped, Signal::SIGCONT);
+        assert!(run.until(|run| run.said().contains("is back")), "{}", run.said());
+        run.end().expect(0).says("goal reached");
+        check_rows(&[], &folder.rows(), |row| row.point[0]);
+    }
+}
+
+#[test]
+fn a_run_whose_worker_is_stopped_ends_in_good_order_under_any_launcher() {
+    let _machine = machine();
+    let folder = folder(300);
+    let mut run = folder.ranks(RANKS, &["run"]).start();
+    assert!(run.until(|_| results(&folder) >= 20), "{}", run.said());
+    send(run.rank(2).unwrap(), Signal::SIGSTOP);
+    run.end().expect(0).says("goal reached");
+    check_rows(&[], &folder.rows(), |row| row.point[0]);
+}
+
+#[test]
+fn a_run_that_cannot_outlive_a_worker_ends_at_once_and_names_it() {
+    let _machine = machine();
+    for far in ["99", "1"] {
+        let folder = folder(100_000);
+        let mut run = folder.ranks(RANKS, &["run"]).env("ADAPTIVE_MPI_NODE_SIZE", far).start();
+        assert!(run.until(|_| results(&folder) >= 20), "{}", run.said());
+        let known = folder.rows();
+        let pid = run.rank(2).unwrap();
+        send(pid, Signal::SIGKILL);
+        let ended = run.end();
+        assert_ne!(ended.code, Some(0));
+        // MPICH's launcher kills the others before they can say anything; it says something itself.
+        assert!(is_mpich() || ended.err.contains("stopped: rank 2 ("), "{}", ended.err);
+        assert!(is_mpich() || ended.err.contains(&format!("pid {pid}) was lost")), "{}", ended.err);
+        check_rows(&known, &folder.rows(), |row| row.point[0]);
+        let status = folder.status();
+        assert!(is_mpich() || status["state"] == "stopped", "{status}");
+        // The same command goes on.
+        folder.write("adaptive.toml", folder.text("adaptive.toml").replace("100000", "40"));
+        folder.ranks(2, &["run", "--quiet"]).end().expect(0);
+    }
+}
+
+#[test]
+fn a_run_without_any_worker_left_stops_and_gives_no_point_up() {
+    if is_mpich() {
+        return;
+    }
+    let _machine = machine();
+    let folder = folder(100_000);
+    let mut run = folder.flagged_ranks(&["--enable-recovery"], 3, &["run"]).start();
+    assert!(run.until(|_| results(&folder) >= 20), "{}", run.said());
+    for rank in [1, 2] {
+        send(run.rank(rank).unwrap(), Signal::SIGKILL);
+    }
+    run.end().says("stopped: no worker is left: rank ");
+    let status = folder.status();
+    assert_eq!((&status["state"], &status["given_up"]), (&"stopped".into(), &0.into()));
+    assert!(folder.read().failures.is_empty(), "a lost worker is no fault of its points");
+}
+
+#[test]
+fn a_worker_in_the_middle_of_a_point_leaves_when_rank_0_is_dead() {
+    let _machine = machine();
+    let folder = Folder::new(
+        "goal = 'forever'\n[function]\nbuiltin = 'sleep'\n[parameters]\nseconds = [1000]\n\
+         [learner]\ntype = '1d'\nbounds = [0, 1]\n",
+    );
+    let flags: &[&str] = if is_mpich() { &[] } else { &["--enable-recovery"] };
+    let mut run = folder.flagged_ranks(flags, 3, &["run", "--quiet"]).start();
+    assert!(run.until(|_| folder.file("data/adaptive.status.json").exists()), "{}", run.said());
+    // Until its workers have their pulse: a moment after their first task.
+    std::thread::sleep(Duration::from_millis(300));
+    send(run.rank(0).unwrap(), Signal::SIGKILL);
+    let began = std::time::Instant::now();
+    run.end();
+    println!("all gone after {:?}", began.elapsed());
+}
