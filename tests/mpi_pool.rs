@@ -420,10 +420,3 @@ fn the_death_of_a_member_costs_the_attempt_and_not_the_others() {
     // Each attempt loses one worker; there are three attempts, or no second worker is left.
     assert!(out.starts_with("Err(WorkerLost): 4 workers, then 1"), "{out}");
 }
-
-#[test]
-fn a_member_that_waits_in_mpi_for_a_failed_one_does_not_keep_the_job() {
-    let ended = run(4, &["groups-stuck"]);
-    assert!(ended.out.contains("the first one leaves"), "{}\n{}", ended.out, ended.err);
-    assert!(ended.took < Duration::from_secs(20), "{:?}", ended.took);
-}
