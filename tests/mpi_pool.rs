@@ -42,9 +42,9 @@ fn is_mpich() -> bool {
 /// The example that knows a scenario.
 fn program(scenario: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
-    let name = match scenario.split('-').next() {
-        Some("futures") => "pool_future_scenarios",
-        Some("groups") => "pool_group_scenarios",
+    let name = match scenario {
+        _ if scenario.starts_with("futures-") => "pool_future_scenarios",
+        _ if scenario.starts_with("groups-") => "pool_group_scenarios",
         _ => "pool_scenarios",
     };
     let path = own.parent().unwrap().with_file_name("examples").join(name);
