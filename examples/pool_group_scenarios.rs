@@ -54,9 +54,6 @@ fn kill_self() -> ! {
 fn main() -> Result<()> {
     let scenario = std::env::args().nth(1).ok_or("which scenario?")?;
     let mut options = PoolOptions::default();
-    if scenario == "groups-stuck" {
-        options.group_grace = Duration::from_secs(1);
-    }
     if scenario == "groups-many" {
         options.kept_groups = 2;
     }
@@ -73,12 +70,6 @@ fn main() -> Result<()> {
             }
         }
         group.barrier().map(|()| group.rank()).map_err(|error| error.to_string())
-    });
-    let stuck = program.group_task("stuck", |_, group, (): ()| {
-        if group.rank() == 0 {
-            return Err("the first one leaves".into());
-        }
-        Ok(group.communicator().map_or(0, |comm| sum_by_mpi(comm, 1)))
     });
     let share = program.group_task("share", |_, group, bytes: u32| {
         let own: Vec<u8> = (0..bytes).map(|i| (i * 7 + group.rank()) as u8).collect();
@@ -179,10 +170,6 @@ fn main() -> Result<()> {
                 let before = pool.workers();
                 let died = pool.submit(fails.on(2), (1, 2)).wait().map_err(|error| error.kind);
                 println!("{died:?}: {before} workers, then {}", pool.workers());
-            }
-            "groups-stuck" => {
-                let error = pool.submit(stuck.on(2), ()).wait().map_err(|error| error.message);
-                println!("{error:?}");
             }
             other => return Err(format!("no scenario {other}").into()),
         }

@@ -42,9 +42,9 @@ fn is_mpich() -> bool {
 /// The example that knows a scenario.
 fn program(scenario: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
-    let name = match scenario.split('-').next() {
-        Some("futures") => "pool_future_scenarios",
-        Some("groups") => "pool_group_scenarios",
+    let name = match scenario {
+        _ if scenario.starts_with("futures-") => "pool_future_scenarios",
+        _ if scenario.starts_with("groups-") => "pool_group_scenarios",
         _ => "pool_scenarios",
     };
     let path = own.parent().unwrap().with_file_name("examples").join(name);
@@ -419,11 +419,4 @@ fn the_death_of_a_member_costs_the_attempt_and_not_the_others() {
     let out = succeeded(&job.run());
     // Each attempt loses one worker; there are three attempts, or no second worker is left.
     assert!(out.starts_with("Err(WorkerLost): 4 workers, then 1"), "{out}");
-}
-
-#[test]
-fn a_member_that_waits_in_mpi_for_a_failed_one_does_not_keep_the_job() {
-    let ended = run(4, &["groups-stuck"]);
-    assert!(ended.out.contains("the first one leaves"), "{}\n{}", ended.out, ended.err);
-    assert!(ended.took < Duration::from_secs(20), "{:?}", ended.took);
 }

@@ -113,7 +113,7 @@ pub(crate) fn own_communicator() -> Option<RawCommunicator> {
     // SAFETY: allowed at any time; the constant is read while MPI is up.
     unsafe {
         let known = ffi::MPI_Initialized(&raw mut up) == 0 && ffi::MPI_Finalized(&raw mut down) == 0;
-        (known && up != 0 && down == 0).then_some(ffi::RSMPI_COMM_SELF)
+        if known && up != 0 && down == 0 { Some(ffi::RSMPI_COMM_SELF) } else { None }
     }
 }
 
