@@ -10,6 +10,7 @@
 //! Rank 0 listens on a free port and takes only those in who know the key that went to the workers over MPI. Nothing
 //! but who is there is ever read from a connection.
 
+#[cfg_attr(not(feature = "mpi"), allow(dead_code, reason = "only ranks have pulses"))]
 mod listener;
 
 pub(super) use listener::{Beat, Pulses};
