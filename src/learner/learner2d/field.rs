@@ -227,7 +227,7 @@ impl Field {
 
     /// Calls `see` with triangles and their losses, the next to split first, until it says that it has seen enough:
     /// O(log n) for each one. Those too small to be split are left out.
-    pub(super) fn visit_from_the_largest(&self, see: impl FnMut((SimplexId, f64)) -> bool) {
+    pub(super) fn descending(&self, see: impl FnMut((SimplexId, f64)) -> bool) {
         let _ = self.ranking().descending().all(see);
     }
 

@@ -325,7 +325,7 @@ impl Learner2D {
         let towards_circumcentre = self.loss.splits_towards_circumcentre();
         // Two triangles may share the side that both would be cut through.
         let mut chosen = rustc_hash::FxHashSet::default();
-        field.visit_from_the_largest(|(id, loss)| {
+        field.descending(|(id, loss)| {
             let point = self.domain.choose(field.corners(id), towards_circumcentre);
             if self.known.contains_key(&key(point)) {
                 plan.hopeless.push(id);
