@@ -5,6 +5,7 @@ use super::gradients::{Gradients, TOLERANCE};
 use super::rings::Rings;
 use crate::geometry::{GeometryError, InsertError, SimplexId, Triangulation, VertexId};
 use crate::learner::heap::{IndexedHeap, ordered_bits};
+use crate::learner::lattice::Lattice;
 use crate::loss::triangle::{Triangle, TriangleLoss};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -42,6 +43,8 @@ pub(super) struct Field {
     range: f64,
     whole_area: f64,
     least_length: f64,
+    /// Where only whole numbers are asked.
+    lattice: Option<Lattice<2>>,
     /// Triangles whose loss is to be computed again.
     dirty: Vec<SimplexId>,
     is_dirty: Vec<bool>,
@@ -74,6 +77,7 @@ impl Field {
             range: 0.0,
             whole_area: domain.area(),
             least_length: domain.least_length(),
+            lattice: domain.lattice.clone(),
             dirty: Vec::new(),
             is_dirty: Vec::new(),
             holding: Vec::new(),
@@ -212,7 +216,9 @@ impl Field {
         let corners = self.mesh.vertices(id);
         let vertices = [corners[0], corners[1], corners[2]];
         let points = vertices.map(|vertex| *self.mesh.point(vertex));
+        let is_full = self.lattice.as_ref().is_some_and(|lattice| lattice.is_full(&self.corners(id)));
         let loss = match self.evaluate(id, vertices, points) {
+            _ if is_full => 0.0,
             nan if nan.is_nan() => UNKNOWN_WEIGHT * area(points),
             loss => loss,
         };
@@ -223,7 +229,7 @@ impl Field {
             self.losses.resize(id as usize + 1, f64::NAN);
         }
         self.losses[id as usize] = loss;
-        if longest(points) < self.least_length {
+        if is_full || longest(points) < self.least_length {
             self.ranking.remove(id);
         } else {
             self.ranking.set(id, (ordered_bits(rank), std::cmp::Reverse(id)));
@@ -250,8 +256,13 @@ impl Field {
         self.ranking.top().map_or(0.0, |(_, id)| self.losses[id as usize])
     }
 
+    /// Whether no triangle can be split any more. O(1).
+    pub(super) fn is_full(&self) -> bool {
+        self.ranking.top().is_none()
+    }
+
     /// Triangles with their losses, the next to split first: O(log n) for each one taken. Those too small to be
-    /// split are left out.
+    /// split, and those without a point to ask, are left out.
     pub(super) fn ranked(&self) -> impl Iterator<Item = (SimplexId, f64)> {
         self.ranking.descending().map(|(_, id)| (id, self.losses[id as usize]))
     }

@@ -1,14 +1,15 @@
 //! How a study file makes a `LearnerNd`.
 
 use super::{DomainError, Options, cuboid, hull};
-use crate::learner::{Learner, LearnerKind};
+use crate::learner::lattice::whole_axes;
+use crate::learner::{Learner, LearnerKind, points_first};
 use crate::loss::simplex::simplex_loss_from_settings;
 use crate::model::settings::{self, Setting, SettingValue, Table};
 
 pub(in crate::learner) const KIND: LearnerKind = LearnerKind {
     name: "nd",
-    about: "a function of two or more numbers: bounds or hull, loss, anisotropic",
-    from_settings,
+    about: "a function of two or more numbers: bounds or hull, loss, anisotropic, integer, points_first",
+    from_settings: |table| points_first::from_settings(table, from_settings(table)?),
 };
 
 const BOUNDS: &str = "write it as bounds = [[-1, 1], [0, 10]], one pair for each coordinate";
@@ -25,14 +26,16 @@ fn loss_name(table: &Table) -> Option<&str> {
     }
 }
 
-/// Reads `bounds` or `hull`, `loss` and `anisotropic`.
+/// Reads `bounds` or `hull`, `loss`, `anisotropic` and `integer`.
 fn from_settings(table: &Table) -> settings::Result<Box<dyn Learner>> {
     let bounds = rows(table, "bounds", BOUNDS)?;
     let points = rows(table, "hull", HULL)?;
     let anisotropic = table.bool("anisotropic")?.unwrap_or(false);
     let loss = simplex_loss_from_settings(table)?;
     let as_upstream = loss_name(table).is_some_and(|name| UPSTREAM.contains(&name));
-    let options = Options { loss, anisotropic, as_upstream, ..Options::default() };
+    let dim = bounds.as_ref().map_or_else(|| points.iter().flatten().next().map_or(0, Vec::len), Vec::len);
+    let integer = whole_axes(table, dim)?;
+    let options = Options { loss, anisotropic, integer, as_upstream, ..Options::default() };
     match (bounds, points) {
         (Some(_), Some(_)) => Err(table
             .error("hull", "a domain has either bounds or a hull, not both")
