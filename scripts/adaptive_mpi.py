@@ -27,6 +27,7 @@ that JSON can hold).
 """
 
 import concurrent.futures
+import functools
 import json
 import os
 import subprocess
@@ -264,6 +265,8 @@ class _Runner:
         self.executor = executor
         self.retries = study.about["retries"] if retries is None else retries
         self.raises = raise_if_retries_exceeded
+        # dask keeps the outcome of equal calls, failures too: a point that is tried again would not be evaluated.
+        self.options = {"pure": False} if hasattr(executor, "_client") else {}
         self.in_flight = {}  # future -> (point, attempt)
         self.again = []
         self.finishing = False
@@ -276,7 +279,9 @@ class _Runner:
             work += [(point, 0) for point in self.study.ask(room - len(work))[0]]
         for point, attempt in work:
             argument, parameters = self.study.call(point)
-            future = self.executor.submit(self.function, argument, **parameters)
+            # Parameters by name could be taken for options of the executor, as `workers` by dask's.
+            call = functools.partial(self.function, **parameters)
+            future = self.executor.submit(call, argument, **self.options)
             self.in_flight[future] = (point, attempt)
         return bool(self.in_flight)
 

@@ -123,6 +123,53 @@ fn surfaces_and_slices_of_three_dimensions_are_exported() {
 }
 
 #[test]
+fn isolines_of_slices_lie_in_their_slice() {
+    let learner = "type = \"nd\"\nbounds = [[-1, 1], [-1, 1], [-1, 1]]";
+    let folder = run(&study("a * (x^2 + y^2 + z^2)", learner, 600));
+    let (head, rows) = csv(&folder, &["--slice", "y=0.5", "--isoline", "0.4", "--learner", "0"]);
+    assert_eq!(head, "learner,a,level,line,x,y,z,closed");
+    assert!(rows.len() > 10 && rows.iter().all(|row| row[3] == 0.0 && row[5] == 0.5 && row[7] == 1.0));
+    // A circle: 0.5 (x^2 + z^2 + 0.25) = 0.4, passed with the higher side to the left.
+    let area = rows.windows(2).map(|p| (p[0][4] * p[1][6] - p[1][4] * p[0][6]) / 2.0).sum::<f64>();
+    assert!((area / (-0.55 * std::f64::consts::PI) - 1.0).abs() < 0.15, "{area}");
+    // At each of its points the interpolant has the value.
+    let points: String = rows.iter().map(|row| format!("{},{},{}\n", row[4], row[5], row[6])).collect();
+    folder.write("points.csv", points);
+    let (_, at) = csv(&folder, &["--at", "points.csv", "--learner", "0"]);
+    assert!(at.iter().all(|row| (row[5] - 0.4).abs() < 1e-9), "{at:?}");
+
+    let (head, rows) = csv(&folder, &["--slice", "z=0,x=0.1", "--isoline", "0.4", "--learner", "0"]);
+    assert_eq!(head, "learner,a,level,point,x,y,z");
+    let ys: Vec<f64> = rows.iter().map(|row| row[5]).collect();
+    assert!(rows.iter().all(|row| row[4] == 0.1 && row[6] == 0.0), "{rows:?}");
+    assert!(ys.len() == 2 && ys.iter().all(|y| (y.abs() - 0.79_f64.sqrt()).abs() < 0.1), "{ys:?}");
+    // Along the border of the domain too, and nothing beyond it.
+    assert!(!csv(&folder, &["--slice", "z=-1", "--isoline", "0.8", "--learner", "0"]).1.is_empty());
+    assert!(csv(&folder, &["--slice", "z=1.5", "--isoline", "0.4", "--learner", "0"]).1.is_empty());
+    let all = ["export", "--slice", "x=0,y=0,z=0", "--isoline", "1"];
+    folder.command(&all).end().expect(2).says("fixes all coordinates");
+}
+
+#[test]
+fn isolines_of_a_line_are_points_and_those_of_four_coordinates_need_a_slice() {
+    let folder = run(&study("a * x^2", "type = \"1d\"\nbounds = [-1, 1]", 100));
+    let (head, rows) = csv(&folder, &["--isoline", "0.32,9", "--learner", "0"]);
+    assert_eq!(head, "learner,a,level,point,x");
+    assert_eq!(rows.len(), 2);
+    assert!((rows[0][4] + 0.8).abs() < 1e-3 && (rows[1][4] - 0.8).abs() < 1e-3, "{rows:?}");
+
+    let learner = "type = \"nd\"\nbounds = [[0, 1], [0, 1], [0, 1], [0, 1]]";
+    let folder = run(&study("a * (x0 + x1 + x2 + x3)", learner, 40));
+    let slices = folder.command(&["export", "--isoline", "1"]).end().expect(2);
+    assert!(slices.says("but there are 4").err.contains("--slice"));
+    let (_, rows) = csv(&folder, &["--slice", "x1=0.5,x3=0.25", "--isoline", "1", "--where", "a=2"]);
+    assert!(
+        !rows.is_empty() && rows.iter().all(|row| near(row[4] + row[5] + row[6] + row[7], 0.5)),
+        "{rows:?}"
+    );
+}
+
+#[test]
 fn what_can_not_be_shown_is_exit_2_with_advice() {
     let folder = Folder::new(&study("a * x + 3 * y", PLANE, 20));
     folder.command(&["export", "--grid"]).end().expect(2).says("no results");
@@ -155,11 +202,9 @@ fn what_can_not_be_shown_is_exit_2_with_advice() {
 }
 
 #[test]
-fn learners_without_a_domain_and_lines_without_isolines_say_so() {
+fn learners_without_a_domain_say_so() {
     let folder = run(&study("a * x + y", "type = \"sequence\"\nsequence = [[1, 2], [3, 4]]", 2));
     folder.command(&["export", "--grid"]).end().expect(2).says("`sequence` has no domain").says("help: ");
-    let folder = run(&study("a * x", "type = \"1d\"\nbounds = [0, 1]", 5));
-    folder.command(&["export", "--isoline", "0.3"]).end().expect(2).says("two or three coordinates");
 }
 
 #[cfg(feature = "hdf5")]

@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic, in its own functions too")]
 
 use adaptive_mpi::learner::{
-    self, BalancingLearner, LEARNERS, Learner, Learner1D, Loss, SequenceLearner, Strategy, Suggestion,
-    TellError,
+    self, BalancingLearner, LEARNERS, Learner, Learner1D, Learner2D, Loss, PointsFirst, SequenceLearner,
+    Strategy, Suggestion, TellError, learner_nd,
 };
 use adaptive_mpi::loss::simplex::SIMPLEX_LOSSES;
 use adaptive_mpi::loss::triangle::TRIANGLE_LOSSES;
@@ -114,6 +114,7 @@ fn all_learners() -> Vec<(String, Box<dyn Learner>)> {
     for (name, table) in [("nd, a cube", cube), ("nd, a pentagon", pentagon)] {
         all.push((name.into(), learner::from_settings(&table).unwrap()));
     }
+    all.extend(learners_with_wishes());
     for (strategy, name, _) in Strategy::ALL {
         let children: Vec<Box<dyn Learner>> = vec![
             learner::from_settings(&settings("1d")).unwrap(),
@@ -128,6 +129,46 @@ fn all_learners() -> Vec<(String, Box<dyn Learner>)> {
         all.push((format!("balancing, {name}"), Box::new(BalancingLearner::new(children, *strategy))));
     }
     all
+}
+
+/// Learners with given points and of whole numbers.
+fn learners_with_wishes() -> Vec<(String, Box<dyn Learner>)> {
+    let of = |kind: &str| Table::new("learner").with("type", SettingValue::Text(kind.into()));
+    let truth = |value| Setting { value: SettingValue::Bool(value), span: 0..0 };
+    let axes = |axes: &[bool]| SettingValue::List(axes.iter().map(|axis| truth(*axis)).collect());
+    let first = || lists(&[[0.5, 0.25], [-1.0, 0.0], [0.5, 0.25], [1.0, 0.5]]);
+    let whole = || lists(&[[3.0, 2.0], [0.0, 5.0]]);
+    let small = || lists(&[[0.0, 6.0], [-1.0, 5.0]]);
+    let hull = || lists(&[[0.0, 0.0], [9.0, 2.0], [3.0, 8.0], [-4.0, 5.0]]);
+    let level = || loss_settings("level");
+    let all = SettingValue::Bool(true);
+    let tables = [
+        ("2d, points first", settings("2d").with("points_first", first())),
+        ("nd, points first", settings("nd").with("points_first", first())),
+        ("average1d, points first", settings("average1d").with("points_first", list(&[0.5, -1.0, 0.5, 0.1]))),
+        (
+            "2d, whole",
+            of("2d").with("bounds", small()).with("integer", all.clone()).with("points_first", whole()),
+        ),
+        ("2d, half whole", of("2d").with("bounds", small()).with("integer", axes(&[true, false]))),
+        (
+            "nd, whole",
+            of("nd").with("bounds", small()).with("integer", all.clone()).with("points_first", whole()),
+        ),
+        (
+            "nd, whole, level",
+            of("nd").with("bounds", small()).with("integer", all.clone()).with("loss", level()),
+        ),
+        ("nd, half whole", of("nd").with("bounds", small()).with("integer", axes(&[false, true]))),
+        ("nd, a whole hull", of("nd").with("hull", hull()).with("integer", all.clone())),
+        (
+            "nd, a cube, partly whole",
+            of("nd")
+                .with("bounds", lists(&[[-1.0, 1.0], [0.0, 1e-6], [-10.0, 300.0]]))
+                .with("integer", axes(&[true, false, true])),
+        ),
+    ];
+    tables.map(|(name, table)| (name.to_owned(), learner::from_settings(&table).unwrap())).into()
 }
 
 /// Of any number of coordinates; another one for each learner, and with a little noise where there are replicas.
@@ -544,7 +585,9 @@ fn whole_numbers_are_all_that_is_asked_until_they_run_out() {
 
 #[test]
 fn given_points_come_first_and_again_after_they_were_forgotten() {
-    let mut learner = curved((-1.0, 1.0)).points_first(&[0.3, -1.0, 0.3, 0.7]).unwrap();
+    let points = |xs: &[f64]| xs.iter().map(|x| Point::scalar(*x)).collect::<Vec<_>>();
+    let first = |xs: &[f64]| PointsFirst::new(Box::new(curved((-1.0, 1.0))), points(xs));
+    let mut learner = first(&[0.3, -1.0, 0.3, 0.7]).unwrap();
     learner.tell(&Sample::at(Point::scalar(0.7)), &1.0.into()).unwrap();
     let xs = |asked: &[Suggestion]| asked.iter().map(|s| s.sample.point.x()).collect::<Vec<_>>();
     assert_eq!(xs(&learner.ask(1)), [0.3]);
@@ -552,8 +595,160 @@ fn given_points_come_first_and_again_after_they_were_forgotten() {
     learner.remove_unfinished();
     assert_eq!(xs(&learner.ask(2)), [0.3, -1.0]);
     assert_eq!(xs(&learner.new_empty().ask(3)), [0.3, -1.0, 0.7]);
-    let error = curved((-1.0, 1.0)).points_first(&[0.0, 2.0]).err().unwrap();
-    assert_eq!(error.to_string(), "2 is not a number from -1 to 1");
+    let error = first(&[0.0, 2.0]).err().unwrap();
+    assert_eq!((error.index, error.to_string()), (1, "x = 2 is not a number from -1 to 1".to_owned()));
+}
+
+#[test]
+fn points_that_no_learner_of_several_coordinates_could_ask_are_not_given() {
+    let hull = [vec![0.0, 0.0], vec![3.0, 0.0], vec![0.0, 3.0]];
+    let plane = Learner2D::new([(0.0, 3.0), (0.0, 3.0)], loss::triangle::default_triangle_loss()).unwrap();
+    let whole = learner_nd::Options { integer: vec![false, true], ..Default::default() };
+    let learners: [(Box<dyn Learner>, &[f64], &str); 5] = [
+        (plane.boxed_clone(), &[1.0, 3.5], "y = 3.5 is not a number from 0 to 3"),
+        (plane.boxed_clone(), &[1.0], "it has 1 coordinates instead of 2"),
+        (plane.boxed_clone(), &[1.0, f64::NAN], "y = NaN is not a number from 0 to 3"),
+        (
+            learner_nd::hull(&hull, Default::default()).unwrap(),
+            &[2.0, 2.5],
+            "[2.0, 2.5] lies outside of the hull",
+        ),
+        (
+            learner_nd::cuboid(&[(0.0, 3.0); 2], whole).unwrap(),
+            &[1.5, 1.5],
+            "y = 1.5 is not a whole number from 0 to 3",
+        ),
+    ];
+    for (learner, point, message) in learners {
+        let error = PointsFirst::new(learner, vec![Point::new(point)]).err().unwrap();
+        assert_eq!(error.to_string(), message);
+    }
+}
+
+/// Learners over the whole numbers of a box, of all kinds and losses.
+fn whole_learners(dim: usize, side: f64) -> Vec<(String, Box<dyn Learner>)> {
+    let mut all: Vec<(String, Box<dyn Learner>)> = Vec::new();
+    let bounds = vec![(-1.0, side - 1.0); dim];
+    for kind in SIMPLEX_LOSSES {
+        let SettingValue::Table(table) = loss_settings(kind.name) else { unreachable!() };
+        for as_upstream in [false, true] {
+            let loss = (kind.from_settings)(&table).unwrap();
+            let options =
+                learner_nd::Options { loss, as_upstream, integer: vec![true; dim], ..Default::default() };
+            all.push((format!("nd, {}", kind.name), learner_nd::cuboid(&bounds, options).unwrap()));
+        }
+    }
+    if dim == 2 {
+        for kind in TRIANGLE_LOSSES {
+            let SettingValue::Table(table) = loss_settings(kind.name) else { unreachable!() };
+            let learner = Learner2D::new([bounds[0], bounds[1]], (kind.from_settings)(&table).unwrap());
+            for stack_size in [1, 10] {
+                let learner = learner.clone().unwrap().with_stack_size(stack_size);
+                let learner = learner.over_whole_numbers([true; 2]).unwrap();
+                all.push((format!("2d, {}, {stack_size}", kind.name), Box::new(learner)));
+            }
+        }
+    }
+    all
+}
+
+/// Asks in any order, with some in flight, until nothing is left.
+fn exhaust(name: &str, mut learner: Box<dyn Learner>, steps: &[(usize, u32)], n: usize) {
+    let mut seen = BTreeSet::new();
+    let mut in_flight: Vec<Sample> = Vec::new();
+    for at in 0.. {
+        let (wanted, place) = steps[at % steps.len()];
+        let asked = learner.ask(wanted.max(usize::from(in_flight.is_empty())));
+        for sample in samples(&asked) {
+            assert!(sample.point.iter().all(|x| x.fract() == 0.0), "{name}: {sample:?}");
+            assert!(seen.insert(key(&sample)), "{name}: {sample:?} was asked before");
+            in_flight.push(sample);
+        }
+        assert_eq!(learner.npending(), in_flight.len(), "{name}");
+        if in_flight.is_empty() {
+            assert!(asked.is_empty());
+            break;
+        }
+        assert_eq!(learner.done(), Some(false), "{name}");
+        let sample = in_flight.remove(place as usize % in_flight.len());
+        learner.tell(&sample, &function(&sample)).unwrap();
+    }
+    assert_eq!((seen.len(), learner.npoints()), (n, n), "{name}");
+    assert_eq!((learner.done(), learner.loss(Loss::Real)), (Some(true), 0.0), "{name}");
+    learner.remove_unfinished();
+    assert!(learner.ask(3).is_empty() && learner.suggest(1).is_empty(), "{name}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4))]
+
+    #[test]
+    fn small_boxes_of_whole_numbers_are_exhausted(
+        steps in prop::collection::vec((0usize..7, any::<u32>()), 1..30),
+        last in 1usize..9,
+    ) {
+        let steps: Vec<_> = steps.into_iter().chain([(last, 0)]).collect();
+        for (dim, side) in [(2, 1), (2, 3), (2, 5), (3, 1), (3, 2), (4, 1)] {
+            let n = (side + 1usize).pow(dim as u32);
+            for (name, learner) in whole_learners(dim, side as f64) {
+                exhaust(&name, learner, &steps, n);
+            }
+        }
+        let hull = [[0.0, 0.0], [5.0, 1.0], [3.0, 5.0], [-1.0, 4.0]].map(|corner| corner.to_vec());
+        let options = learner_nd::Options { integer: vec![true; 2], ..Default::default() };
+        // Pick's theorem: the area is 19.5, and 5 points are on the border.
+        exhaust("a hull", learner_nd::hull(&hull, options).unwrap(), &steps, 23);
+    }
+}
+
+#[test]
+fn axes_of_whole_numbers_stand_beside_others() {
+    for integer in [vec![true, false], vec![false, true]] {
+        let axis = usize::from(integer[1]);
+        let options = learner_nd::Options { integer: integer.clone(), ..Default::default() };
+        let bounds = [(0.0, 3.0); 2];
+        let plane = Learner2D::new(bounds, loss::triangle::default_triangle_loss()).unwrap();
+        let learners: [Box<dyn Learner>; 2] = [
+            learner_nd::cuboid(&bounds, options).unwrap(),
+            Box::new(plane.over_whole_numbers([integer[0], integer[1]]).unwrap()),
+        ];
+        for mut learner in learners {
+            let mut rows = [0; 4];
+            while learner.npoints() < 200 {
+                for Suggestion { sample, .. } in learner.ask(3) {
+                    assert_eq!(sample.point[axis].fract(), 0.0);
+                    rows[sample.point[axis] as usize] += 1;
+                    learner.tell(&sample, &function(&sample)).unwrap();
+                }
+            }
+            assert_eq!(learner.done(), None);
+            assert!(rows.iter().all(|n| *n > 3), "{rows:?}");
+            let half = Sample::at(Point::new(&[0.5, 0.5]));
+            let error = learner.tell(&half, &1.0.into()).unwrap_err().to_string();
+            assert!(error.contains("= 0.5 is not a whole number"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn large_domains_of_whole_numbers_need_no_scan() {
+    let far = 1e12;
+    let options = || learner_nd::Options { integer: vec![true; 3], ..Default::default() };
+    let cube = learner_nd::cuboid(&[(0.0, far); 3], options()).unwrap();
+    let slab = learner_nd::cuboid(&[(0.0, far), (0.0, 1.0), (0.0, 4.0)], options()).unwrap();
+    let plane = Learner2D::new([(0.0, far), (0.0, 2.0)], loss::triangle::default_triangle_loss()).unwrap();
+    let plane: Box<dyn Learner> = Box::new(plane.over_whole_numbers([true; 2]).unwrap());
+    for mut learner in [cube, slab, plane] {
+        let mut seen = BTreeSet::new();
+        while learner.npoints() < 300 {
+            for sample in samples(&learner.ask(4)) {
+                assert!(sample.point.iter().all(|x| x.fract() == 0.0) && seen.insert(key(&sample)));
+                let value = (3e-12 * sample.point[0]).sin() + sample.point[1] / (1.0 + sample.point[1]);
+                learner.tell(&sample, &value.into()).unwrap();
+            }
+        }
+        assert_eq!(learner.done(), Some(false));
+    }
 }
 
 #[test]

@@ -184,10 +184,10 @@ pub(crate) struct InterpolationArgs {
     /// The interpolant at the points of this CSV file
     #[arg(long, value_name = "FILE", conflicts_with_all = ["grid", "slice", "isoline"])]
     pub(crate) at: Option<PathBuf>,
-    /// Keep these coordinates fixed; the grid is over the others
-    #[arg(long, value_name = "NAME=X,...", value_delimiter = ',', conflicts_with = "isoline")]
+    /// Keep these coordinates fixed; the grid is over the others, and so are isolines
+    #[arg(long, value_name = "NAME=X,...", value_delimiter = ',')]
     pub(crate) slice: Vec<String>,
-    /// The lines (2 coordinates) or surfaces (3) where the function has these values
+    /// The points (where 1 coordinate varies), lines (2) or surfaces (3) where the function has these values
     #[arg(
         long,
         value_name = "Y,...",

@@ -1,4 +1,4 @@
-//! Level sets of piecewise linear functions: lines on triangles, surfaces in tetrahedra.
+//! Level sets of piecewise linear functions: points in intervals, lines on triangles, surfaces in tetrahedra.
 //!
 //! Each simplex is cut by itself (marching triangles and tetrahedra): within it the level set is flat, so nothing is
 //! guessed, and the pieces of neighbours meet. A vertex exactly at the level counts as above it; simplices with a value
@@ -85,6 +85,22 @@ fn crossing<const D: usize>(
 
 fn ordered(a: VertexId, b: VertexId) -> (VertexId, VertexId) {
     (a.min(b), a.max(b))
+}
+
+/// The points, ascending, at which a function that is linear on each interval has the value `level`. O(n log n).
+///
+/// `values` holds one number for each of the points; intervals are places among both.
+#[must_use]
+pub fn crossings(points: &[[f64; 1]], values: &[f64], intervals: &[[VertexId; 2]], level: f64) -> Vec<f64> {
+    let mut found: Vec<f64> = intervals
+        .iter()
+        .filter(|ends| ends.iter().all(|end| values[*end as usize].is_finite()))
+        .filter(|[a, b]| (values[*a as usize] >= level) != (values[*b as usize] >= level))
+        .map(|[a, b]| crossing(points, values, ordered(*a, *b), level)[0])
+        .collect();
+    found.sort_by(f64::total_cmp);
+    found.dedup();
+    found
 }
 
 /// The lines along which a function that is linear on each triangle has the value `level`, in the order of the

@@ -5,7 +5,8 @@
 //! - [`simplex`]: measures of a single simplex, with dimensions known at run time only.
 //! - [`predicates`]: signs of determinants that are right in spite of rounding.
 //! - [`hull`]: the bounding box and the extreme points of a set.
-//! - [`level`]: lines and surfaces on which a piecewise linear function has a given value.
+//! - [`section`]: where a plane of constant coordinate meets simplices.
+//! - [`level`]: points, lines and surfaces on which a piecewise linear function has a given value.
 //!
 //! Nothing here knows of values, losses or scales: the caller divides coordinates by their widths first.
 
@@ -14,6 +15,7 @@ pub mod hull;
 pub mod level;
 mod matrix;
 pub mod predicates;
+pub mod section;
 pub mod simplex;
 mod triangulation;
 

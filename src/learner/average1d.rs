@@ -9,6 +9,7 @@ pub use sampling::{Sampling, SamplingError};
 use super::heap::{IndexedHeap, ordered_bits};
 use super::learner1d::coordinate;
 use super::line::NONE;
+use super::points_first;
 use super::split::{Domain, Planned};
 use super::{BoundsError, Interpolant, Learner, Learner1D, LearnerKind, Loss, Suggestion, TellError};
 use crate::loss::IntervalLoss;
@@ -91,8 +92,10 @@ pub enum AverageError {
 
 pub(super) const KIND: LearnerKind = LearnerKind {
     name: "average1d",
-    about: "a noisy function of one number: bounds, loss, delta, alpha, neighbor_sampling, min_samples, max_samples, min_error",
-    from_settings: |table| Ok(Box::new(AverageLearner1D::from_settings(table)?)),
+    about: "a noisy function of one number: bounds, loss, delta, alpha, neighbor_sampling, min_samples, max_samples, min_error, points_first",
+    from_settings: |table| {
+        points_first::from_settings(table, Box::new(AverageLearner1D::from_settings(table)?))
+    },
 };
 
 /// Which point is asked.
@@ -582,6 +585,10 @@ impl Learner for AverageLearner1D {
     fn figures(&self) -> Vec<(&'static str, f64)> {
         let fewest = self.points().map(|point| point.samples).min().unwrap_or(0);
         vec![("nsamples", self.nsamples as f64), ("min_samples_per_point", fewest as f64)]
+    }
+
+    fn refuses(&self, point: &[f64]) -> Option<String> {
+        self.line.refuses(point)
     }
 
     fn bounding_box(&self) -> Option<Vec<(f64, f64)>> {

@@ -1,8 +1,9 @@
 //! `DataSaver`: a learner that learns a part of what the function returns.
 
-use super::{Interpolant, Learner, LearnerKind, Loss, Suggestion, TellError};
+use super::inner::left_to_inner;
+use super::{Learner, LearnerKind, Suggestion, TellError};
 use crate::model::settings::{self, SettingValue, Table};
-use crate::model::{Sample, Signature, Value};
+use crate::model::{Sample, Value};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -126,10 +127,6 @@ impl Learner for DataSaver {
         KIND.name
     }
 
-    fn signature(&self) -> Signature {
-        self.inner.signature()
-    }
-
     fn ask_into(&mut self, n: usize, out: &mut Vec<Suggestion>) {
         self.inner.ask_into(n, out);
     }
@@ -147,40 +144,8 @@ impl Learner for DataSaver {
         told.iter().try_for_each(|(sample, value)| self.tell(sample, value))
     }
 
-    fn tell_pending(&mut self, sample: &Sample) {
-        self.inner.tell_pending(sample);
-    }
-
     fn remove_unfinished(&mut self) {
         self.inner.remove_unfinished();
-    }
-
-    fn loss(&self, which: Loss) -> f64 {
-        self.inner.loss(which)
-    }
-
-    fn npoints(&self) -> usize {
-        self.inner.npoints()
-    }
-
-    fn npending(&self) -> usize {
-        self.inner.npending()
-    }
-
-    fn done(&self) -> Option<bool> {
-        self.inner.done()
-    }
-
-    fn hopeless(&self) -> Option<String> {
-        self.inner.hopeless()
-    }
-
-    fn is_indexed(&self) -> bool {
-        self.inner.is_indexed()
-    }
-
-    fn most_in_flight(&self) -> Option<usize> {
-        self.inner.most_in_flight()
     }
 
     fn new_empty(&self) -> Box<dyn Learner> {
@@ -191,25 +156,7 @@ impl Learner for DataSaver {
         Box::new(Self { inner: self.inner.boxed_clone(), picker: self.picker.clone() })
     }
 
-    fn figures(&self) -> Vec<(&'static str, f64)> {
-        self.inner.figures()
-    }
-
-    fn bounding_box(&self) -> Option<Vec<(f64, f64)>> {
-        self.inner.bounding_box()
-    }
-
-    fn interpolate(&self, at: &[f64], out: &mut Vec<f64>) -> bool {
-        self.inner.interpolate(at, out)
-    }
-
-    fn interpolate_all(&self, at: &[f64], out: &mut Vec<f64>) -> bool {
-        self.inner.interpolate_all(at, out)
-    }
-
-    fn interpolant(&self) -> Option<Interpolant> {
-        self.inner.interpolant()
-    }
+    left_to_inner!();
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The piecewise linear interpolant of a learner: as plain data, and at points.
 
+use crate::geometry::section::section;
 use crate::geometry::{SimplexId, Triangulation, VertexId};
 
 /// The piecewise linear interpolant of the told values as plain data, in the function's own coordinates: what level
@@ -28,6 +29,32 @@ impl Interpolant {
     /// One component of all values, in the order of the points.
     pub fn component(&self, index: usize) -> impl Iterator<Item = f64> + '_ {
         self.values.iter().skip(index).step_by(self.width.max(1)).copied()
+    }
+
+    /// The interpolant where one coordinate is fixed, as a function of the others; nothing outside of what is known. Exact:
+    /// it is linear on parts of the same simplices. O(N) for a given dimension.
+    #[must_use]
+    pub fn slice(&self, axis: usize, at: f64) -> Self {
+        let section = section(self.dim, &self.points, &self.simplices, axis, at);
+        let mut slice = Self { dim: self.dim - 1, width: self.width, ..Self::default() };
+        for (low, high, share) in section.points {
+            let row = |of: &[f64], width: usize, vertex: u32| of[vertex as usize * width..][..width].to_vec();
+            let blend = |of: &[f64], width: usize| -> Vec<f64> {
+                let ends = row(of, width, low).into_iter().zip(row(of, width, high));
+                // Exact at both ends, where the other value may be unknown.
+                let between = |(a, b): (f64, f64)| match share {
+                    0.0 => a,
+                    1.0 => b,
+                    _ => a + share * (b - a),
+                };
+                ends.map(between).collect()
+            };
+            let point = blend(&self.points, self.dim);
+            slice.points.extend((0..self.dim).filter(|k| *k != axis).map(|k| point[k]));
+            slice.values.extend(blend(&self.values, self.width));
+        }
+        slice.simplices = section.simplices;
+        slice
     }
 
     /// The points as arrays; nothing unless they have D coordinates.

@@ -3,6 +3,7 @@
 use super::interpolant::Polyline;
 use super::intervals::Intervals;
 use super::line::NONE;
+use super::points_first;
 use super::split::{Domain, Place, Planned, Terrain, plan};
 use super::{Interpolant, Learner, LearnerKind, Loss, Suggestion, TellError};
 use crate::loss::{IntervalLoss, interval_loss_from_settings};
@@ -17,8 +18,7 @@ use std::sync::Arc;
 /// is O(n log N), and a `tell` O((1 + k) log N) amortised, where k points are pending between the told neighbours
 /// of its point. Neither allocates in the steady state of scalar functions asked one by one.
 ///
-/// With [`Learner1D::over_whole_numbers`] only whole numbers are asked; with [`Learner1D::points_first`], given points
-/// come before all others.
+/// With [`Learner1D::over_whole_numbers`] only whole numbers are asked.
 ///
 /// Two things differ: [`Learner::tell_many`] takes O(n log n), and there too points outside of the bounds,
 /// and second values of known points, have no effect.
@@ -44,10 +44,6 @@ pub struct Learner1D {
     /// Points outside of the bounds, by their bits: values of told ones.
     outside: FxHashMap<u64, Option<Box<[f64]>>>,
     outside_told: usize,
-    /// Points to ask before all others.
-    first: Arc<[f64]>,
-    /// How many of them were asked or known already.
-    first_asked: usize,
     /// Scratch space.
     plan: Vec<Planned>,
 }
@@ -62,24 +58,10 @@ pub struct BoundsError {
     pub hi: f64,
 }
 
-/// A point that can't be among the first ones.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("{x} is not {} from {lo} to {hi}", if *.whole { "a whole number" } else { "a number" })]
-pub struct FirstPointError {
-    /// The point as given.
-    pub x: f64,
-    /// The lower bound.
-    pub lo: f64,
-    /// The upper bound.
-    pub hi: f64,
-    /// Whether only whole numbers are asked.
-    pub whole: bool,
-}
-
 pub(super) const KIND: LearnerKind = LearnerKind {
     name: "1d",
     about: "a function of one number: bounds, loss, integer, points_first",
-    from_settings: |table| Ok(Box::new(Learner1D::from_settings(table)?)),
+    from_settings: |table| points_first::from_settings(table, Box::new(Learner1D::from_settings(table)?)),
 };
 
 impl Learner1D {
@@ -104,22 +86,6 @@ impl Learner1D {
         Ok(Self::empty((lo, hi), Domain::Whole, loss))
     }
 
-    /// The same learner, which asks these points before all others, in this order. Those that are known by then are
-    /// left out.
-    pub fn points_first(mut self, points: &[f64]) -> Result<Self, FirstPointError> {
-        let (lo, hi) = self.bounds;
-        let whole = self.is_whole();
-        let fits = |x: f64| x >= lo && x <= hi && (!whole || x.fract() == 0.0);
-        match points.iter().find(|x| !fits(**x)) {
-            Some(&x) => Err(FirstPointError { x, lo, hi, whole }),
-            None => {
-                self.first = points.iter().map(|x| x + 0.0).collect();
-                self.first_asked = 0;
-                Ok(self)
-            }
-        }
-    }
-
     /// An empty learner over checked bounds.
     pub(super) fn empty(bounds: (f64, f64), domain: Domain, loss: Arc<dyn IntervalLoss>) -> Self {
         Self {
@@ -127,13 +93,11 @@ impl Learner1D {
             intervals: Intervals::new(bounds, domain, loss),
             outside: FxHashMap::default(),
             outside_told: 0,
-            first: Arc::default(),
-            first_asked: 0,
             plan: Vec::new(),
         }
     }
 
-    /// Reads `bounds`, `loss`, `integer` and `points_first`.
+    /// Reads `bounds`, `loss` and `integer`.
     pub fn from_settings(table: &Table) -> settings::Result<Self> {
         let mut learner = Self::of_interval(table)?;
         if table.bool("integer")?.unwrap_or(false) {
@@ -145,13 +109,7 @@ impl Learner1D {
                 table.error("bounds", message).help("as in bounds = [0, 100]")
             })?;
         }
-        let first = table.floats("points_first")?.unwrap_or_default();
-        learner.points_first(&first).map_err(|error| {
-            let message = format!("`{}`: {error}", table.path_of("points_first"));
-            table
-                .error("points_first", message)
-                .help("give points within the bounds, as in points_first = [0, 0.5]")
-        })
+        Ok(learner)
     }
 
     /// Reads `bounds` and `loss`: what every learner over a line has.
@@ -295,21 +253,6 @@ impl Learner1D {
         self.intervals.domain == Domain::Whole
     }
 
-    /// Asks up to `n` of the given points; returns how many.
-    fn ask_first(&mut self, n: usize, out: &mut Vec<Suggestion>) -> usize {
-        let before = out.len();
-        while out.len() - before < n
-            && let Some(&x) = self.first.get(self.first_asked)
-        {
-            self.first_asked += 1;
-            if self.intervals.line.find(x).is_none() {
-                self.intervals.insert_foreign(x);
-                out.push(suggestion(x, f64::INFINITY));
-            }
-        }
-        out.len() - before
-    }
-
     /// The coordinate of a sample that can be a point of this learner.
     #[inline]
     fn place(&self, sample: &Sample) -> Result<f64, TellError> {
@@ -346,10 +289,6 @@ impl Learner for Learner1D {
     }
 
     fn ask_into(&mut self, n: usize, out: &mut Vec<Suggestion>) {
-        let n = if self.first_asked < self.first.len() { n - self.ask_first(n, out) } else { n };
-        if n == 0 {
-            return;
-        }
         if n == 1
             && let Some((prev, x, improvement)) = self.best()
         {
@@ -369,9 +308,6 @@ impl Learner for Learner1D {
     }
 
     fn suggest(&mut self, n: usize) -> Vec<Suggestion> {
-        if self.first_asked < self.first.len() {
-            return self.boxed_clone().ask(n);
-        }
         if n == 1
             && let Some((_, x, improvement)) = self.best()
         {
@@ -420,7 +356,6 @@ impl Learner for Learner1D {
     }
 
     fn remove_unfinished(&mut self) {
-        self.first_asked = 0;
         self.outside.retain(|_, value| value.is_some());
         self.intervals.remove_pending();
     }
@@ -435,6 +370,16 @@ impl Learner for Learner1D {
 
     fn npending(&self) -> usize {
         self.intervals.line.npending + self.outside.len() - self.outside_told
+    }
+
+    /// Of a learner over whole numbers: whether all of them are told.
+    fn done(&self) -> Option<bool> {
+        let (lo, hi) = self.bounds;
+        self.is_whole().then_some(self.intervals.line.ntold as f64 > hi - lo)
+    }
+
+    fn refuses(&self, point: &[f64]) -> Option<String> {
+        points_first::refused_by_box(&self.signature().names, &[self.bounds], |_| self.is_whole(), point)
     }
 
     fn bounding_box(&self) -> Option<Vec<(f64, f64)>> {
@@ -455,8 +400,7 @@ impl Learner for Learner1D {
     }
 
     fn new_empty(&self) -> Box<dyn Learner> {
-        let empty = Self::empty(self.bounds, self.intervals.domain, self.intervals.loss().clone());
-        Box::new(Self { first: self.first.clone(), ..empty })
+        Box::new(Self::empty(self.bounds, self.intervals.domain, self.intervals.loss().clone()))
     }
 
     fn boxed_clone(&self) -> Box<dyn Learner> {

@@ -8,14 +8,17 @@ mod average1d;
 mod balancing;
 mod data_saver;
 mod heap;
+mod inner;
 mod integrator;
 mod interpolant;
 mod intervals;
+mod lattice;
 mod learner1d;
 mod learner2d;
 pub mod learner_nd;
 mod line;
 mod moments;
+mod points_first;
 mod seeds;
 mod sequence;
 mod split;
@@ -27,9 +30,11 @@ pub use balancing::{BalancingLearner, Strategy, UnknownStrategy};
 pub use data_saver::{ArgPicker, DataSaver};
 pub use integrator::{ApproximatingInterval, IntegratorError, IntegratorLearner};
 pub use interpolant::Interpolant;
+pub use lattice::is_integer;
 pub use learner_nd::LearnerNd;
-pub use learner1d::{BoundsError, FirstPointError, Learner1D};
+pub use learner1d::{BoundsError, Learner1D};
 pub use learner2d::{DEFAULT_STACK_SIZE, Learner2D, PlaneError};
+pub use points_first::{GivenPointError, PointsFirst};
 pub use sequence::{SequenceError, SequenceLearner};
 
 use crate::model::settings::{self, Table};
@@ -156,6 +161,12 @@ pub trait Learner: Send {
     /// a `mean` and its `std`. Shown by `status` and `ask-tell`. Empty for most.
     fn figures(&self) -> Vec<(&'static str, f64)> {
         Vec::new()
+    }
+
+    /// Why a point is none that this learner could ask: it lies outside of the domain, say. `None` if it could.
+    fn refuses(&self, point: &[f64]) -> Option<String> {
+        let _ = point;
+        Some("this learner takes no points".to_owned())
     }
 
     /// The smallest box around the domain, a pair of bounds per coordinate; `None` where there is no such domain.

@@ -1,6 +1,7 @@
 use super::export::{Cell, Rows};
 use super::sheet::{Part, component_names, parameter_names};
 use crate::geometry::level::{self, LevelLine, LevelSurface};
+use crate::learner::Interpolant;
 use crate::model::Parameters;
 use std::io;
 
@@ -10,10 +11,10 @@ pub enum LevelSetError {
     /// No learner knows enough to interpolate.
     #[error("too few points are known to interpolate between them")]
     TooFew,
-    /// Levels are lines in two dimensions and surfaces in three.
-    #[error("isolines are for functions of two or three coordinates, but there {}", if *.dim == 1 { "is 1".into() } else { format!("are {}", dim) })]
+    /// Levels are points in one dimension, lines in two and surfaces in three.
+    #[error("isolines are for one to three coordinates that vary, but there are {dim}")]
     Dimension {
-        /// How many coordinates there are.
+        /// How many coordinates vary.
         dim: usize,
     },
     /// The function has no such output.
@@ -26,9 +27,10 @@ pub enum LevelSetError {
     },
 }
 
-/// Where the interpolants of some learners have given values: lines in two dimensions, surfaces in three.
+/// Where the interpolants of some learners, or slices of them, have given values: points where one coordinate varies, lines
+/// where two do, surfaces where three do.
 ///
-/// Of lines, a row is a point: its line, its coordinates, and whether the line is closed (then its first point comes
+/// Of points, a row is a point. Of lines, a row is a point: its line, its coordinates, and whether the line is closed (then its first point comes
 /// again at the end, so that plots are closed too). Of surfaces, a row is the corner of a triangle, three in a row.
 #[derive(Clone, Debug)]
 pub struct LevelSets {
@@ -36,6 +38,8 @@ pub struct LevelSets {
     pub study: Option<(String, String)>,
     /// Names of the coordinates.
     pub coordinates: Vec<String>,
+    /// The coordinates that are fixed, and where; ascending.
+    pub fixed: Vec<(usize, f64)>,
     /// The learners: their places in the study, and their parameter values.
     pub learners: Vec<(usize, Parameters)>,
     /// For each learner (a place in `learners`) and each level: what was found.
@@ -45,29 +49,35 @@ pub struct LevelSets {
 /// The points where a function has one value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LevelSet {
-    /// In two dimensions.
+    /// Where one coordinate varies.
+    Points(Vec<f64>),
+    /// Where two do.
     Lines(Vec<LevelLine>),
-    /// In three dimensions.
+    /// Where three do.
     Surface(LevelSurface),
 }
 
 impl LevelSets {
-    /// Finds them on the learners' own simplices. `names` are those of the components, if they are known; `output` is
+    /// Finds them on the learners' own simplices, cut where coordinates are `fixed`. `names` are those of the components, if they are known; `output` is
     /// the name of the component, the first one if nothing is said. O(N) for each learner and level.
     pub fn new(
         parts: &[Part<'_>],
         coordinates: &[String],
+        fixed: &[(usize, f64)],
         names: &[String],
         output: Option<&str>,
         levels: &[f64],
     ) -> Result<Self, LevelSetError> {
-        let dim = coordinates.len();
-        if !(2..=3).contains(&dim) {
+        let mut fixed = fixed.to_vec();
+        fixed.sort_by_key(|(axis, _)| *axis);
+        let dim = coordinates.len() - fixed.len();
+        if !(1..=3).contains(&dim) {
             return Err(LevelSetError::Dimension { dim });
         }
         let mut sets = Self {
             study: None,
             coordinates: coordinates.to_vec(),
+            fixed,
             learners: parts.iter().map(|part| (part.index, part.parameters.clone())).collect(),
             found: Vec::new(),
         };
@@ -82,32 +92,45 @@ impl LevelSets {
                     LevelSetError::Unknown { name: name.to_owned(), known: outputs.clone() }
                 })?,
             };
-            let values: Vec<f64> = interpolant.component(component).collect();
+            // From the last axis on, so that places before it stay.
+            let slice =
+                sets.fixed.iter().rev().fold(interpolant, |whole, (axis, at)| whole.slice(*axis, *at));
+            let values: Vec<f64> = slice.component(component).collect();
             for &level in levels {
-                let set = match (interpolant.rows(), interpolant.rows()) {
-                    (Some(points), _) => {
-                        let triangles = interpolant.cells().unwrap_or_default();
-                        LevelSet::Lines(level::lines(points, &values, triangles, level))
-                    }
-                    (_, Some(points)) => {
-                        let tetrahedra = interpolant.cells().unwrap_or_default();
-                        LevelSet::Surface(level::surface(points, &values, tetrahedra, level))
-                    }
-                    (None, None) => return Err(LevelSetError::Dimension { dim: interpolant.dim }),
-                };
+                let set = find(&slice, &values, level).ok_or(LevelSetError::Dimension { dim: slice.dim })?;
                 sets.found.push((place, level, set));
             }
         }
         if known { Ok(sets) } else { Err(LevelSetError::TooFew) }
     }
 
-    fn is_plane(&self) -> bool {
-        self.coordinates.len() == 2
+    /// How many coordinates vary.
+    fn dim(&self) -> usize {
+        self.coordinates.len() - self.fixed.len()
+    }
+
+    /// All coordinates of a point, from those that vary.
+    fn whole<'a>(&'a self, free: &'a [f64]) -> impl Iterator<Item = f64> + 'a {
+        let mut free = free.iter().copied();
+        let at = |axis: usize| self.fixed.iter().find(|fixed| fixed.0 == axis).map(|fixed| fixed.1);
+        (0..self.coordinates.len()).filter_map(move |axis| at(axis).or_else(|| free.next()))
     }
 
     fn parameters(&self) -> Vec<&str> {
         parameter_names(self.learners.iter().map(|(_, parameters)| parameters))
     }
+}
+
+/// The level set of an interpolant of one to three coordinates, one value for each of its points.
+fn find(interpolant: &Interpolant, values: &[f64], level: f64) -> Option<LevelSet> {
+    if let (Some(points), Some(intervals)) = (interpolant.rows(), interpolant.cells()) {
+        return Some(LevelSet::Points(level::crossings(points, values, intervals, level)));
+    }
+    if let (Some(points), Some(triangles)) = (interpolant.rows(), interpolant.cells()) {
+        return Some(LevelSet::Lines(level::lines(points, values, triangles, level)));
+    }
+    let (points, tetrahedra) = (interpolant.rows()?, interpolant.cells()?);
+    Some(LevelSet::Surface(level::surface(points, values, tetrahedra, level)))
 }
 
 impl Rows for LevelSets {
@@ -116,8 +139,11 @@ impl Rows for LevelSets {
     }
 
     fn columns(&self) -> Vec<&str> {
-        let (own, last) =
-            if self.is_plane() { (["level", "line"], Some("closed")) } else { (["level", "triangle"], None) };
+        let (own, last) = match self.dim() {
+            1 => (["level", "point"], None),
+            2 => (["level", "line"], Some("closed")),
+            _ => (["level", "triangle"], None),
+        };
         let coordinates = self.coordinates.iter().map(String::as_str);
         std::iter::once("learner")
             .chain(self.parameters())
@@ -140,11 +166,16 @@ impl Rows for LevelSets {
             let mut write = |piece: usize, point: &[f64], closed: Option<bool>| {
                 cells.truncate(fixed);
                 cells.push(Cell::Count(piece as u64));
-                cells.extend(point.iter().map(|x| Cell::Number(*x)));
+                cells.extend(self.whole(point).map(Cell::Number));
                 cells.extend(closed.map(Cell::Bool));
                 row(&cells)
             };
             match set {
+                LevelSet::Points(points) => {
+                    for (i, x) in points.iter().enumerate() {
+                        write(i, &[*x], None)?;
+                    }
+                }
                 LevelSet::Lines(lines) => {
                     for (i, line) in lines.iter().enumerate() {
                         let again = line.points.first().filter(|_| line.closed);

@@ -46,8 +46,8 @@ const FREE_FUNCTION_KEYS: [&str; 11] = [
     "python_executable",
 ];
 
-/// Keys of `[learner]` that say when enough is known, not what is sampled.
-const FREE_LEARNER_KEYS: [&str; 3] = ["atol", "rtol", "min_npoints"];
+/// Keys of `[learner]` that say when enough is known, or what comes next: not what is sampled.
+const FREE_LEARNER_KEYS: [&str; 4] = ["atol", "rtol", "min_npoints", "points_first"];
 
 /// How many combos are named in a difference.
 const NAMED: usize = 3;

@@ -2,6 +2,7 @@
 
 use super::calls;
 use super::{CheckpointOptions, Combos, RunOptions, StudyError, tree};
+use crate::learner::is_integer;
 use crate::model::settings::{self, SettingError, SettingValue, Table, nearest, unknown};
 use crate::runner::goal::Goal;
 use jiff::tz::TimeZone;
@@ -184,11 +185,12 @@ fn required<'a>(root: &'a Table, key: &str, example: &str) -> settings::Result<&
     root.table(key).map_err(|error| error.help(example))?.ok_or_else(|| root.missing(key).help(example))
 }
 
-/// Also a data saver around such a learner.
+/// Also a learner over whole numbers, which has them all one day, and a data saver around such a learner.
 fn ends_by_itself(learner: &Table) -> bool {
     let inner = |key| learner.table(key).is_ok_and(|inner| inner.is_some_and(ends_by_itself));
     match learner.text("type") {
         Ok(Some("data_saver")) => inner("learner"),
+        Ok(Some("1d" | "2d" | "nd")) => is_integer(learner),
         Ok(Some(kind)) => ENDING_LEARNERS.contains(&kind),
         _ => false,
     }

@@ -139,6 +139,8 @@ bounds = [-1, 1]
 # min_error = 0.0
 # Measure distances in units of the domain and of the range of values.
 # scaled_distances = false
+# Points to sample before all others.
+# points_first = []
 "#,
     },
     Part {
@@ -165,6 +167,10 @@ bounds = [[-1, 1], [-1, 1]]
 # stack_size = 10
 # Height of the domain against its width, as triangles are judged: above 1 resolves y more finely than x.
 # aspect_ratio = 1.0
+# Only whole numbers are points; for one variable only: [true, false].
+# integer = false
+# Points to evaluate before all others, as [[0.5, 0], [1, 1]].
+# points_first = []
 "#,
     },
     Part {
@@ -179,6 +185,10 @@ bounds = [[-1, 1], [0, 10]]
 # loss = "interpolation_error"
 # Narrow simplices across steep slopes.
 # anisotropic = false
+# Only whole numbers are points; for some variables only: [true, false].
+# integer = false
+# Points to evaluate before all others, as [[0.5, 0], [1, 1]].
+# points_first = []
 "#,
     },
     Part {

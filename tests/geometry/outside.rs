@@ -1,5 +1,7 @@
 use crate::check::{self, Random};
-use adaptive_mpi::geometry::{Triangulation, hull};
+use crate::random::{mixed, small};
+use adaptive_mpi::geometry::{InsertError, Triangulation, hull};
+use std::collections::BTreeMap;
 
 fn outwards<const D: usize>(n: usize) {
     let mut random = Random(11);
@@ -57,4 +59,32 @@ fn points_beyond_a_corner_in_line_with_an_edge_extend_the_hull() {
     t.insert([2.5, -1e-15], None).unwrap();
     check::structure(&t);
     check::hull(&t, 1e-14);
+}
+
+/// In line, in one plane, close together, all but for rounding: what has left dents that grew, and refused points.
+#[test]
+fn a_hull_that_grows_from_a_dent_is_made_convex_again_and_says_what_changed() {
+    for seed in [182, 33, 40, 11] {
+        let mut t = small::<3>();
+        let book = |t: &Triangulation<3>| -> BTreeMap<u32, Vec<u32>> {
+            t.simplices().map(|id| (id, t.vertices(id).to_vec())).collect()
+        };
+        let mut known = book(&t);
+        for point in mixed::<3>(60, seed, 3.0) {
+            let before = t.npoints();
+            match t.insert(point, None) {
+                Ok(vertex) => assert_eq!((vertex as usize, *t.point(vertex)), (before, point)),
+                Err(error) => assert!(matches!(error, InsertError::Duplicate(_)), "{seed}: {error}"),
+            }
+            for (id, vertices) in t.removed() {
+                assert_eq!(known.remove(&id).as_deref(), Some(vertices), "what is removed was there");
+            }
+            for id in t.added() {
+                assert!(known.insert(*id, t.vertices(*id).to_vec()).is_none(), "{id} was there already");
+            }
+            assert_eq!(known, book(&t));
+        }
+        check::structure(&t);
+        check::hull(&t, 1e-12);
+    }
 }

@@ -47,7 +47,12 @@ pub(super) fn export(
         let Format::Rows(exporter) = format else {
             return Err(usage("isolines are exported as csv or json", "choose one by --format"));
         };
-        let mut sets = LevelSets::new(&parts, names, outputs, wish.of.as_deref(), &wish.isoline)
+        let fixed = points::fixed(&wish.slice, names)?;
+        if fixed.len() == names.len() {
+            return Err(all_fixed());
+        }
+        let fixed: Vec<(usize, f64)> = fixed.iter().map(|fixed| (fixed.axis, fixed.at)).collect();
+        let mut sets = LevelSets::new(&parts, names, &fixed, outputs, wish.of.as_deref(), &wish.isoline)
             .map_err(|error| no_level_sets(error, &parts))?;
         sets.study = about;
         return write(args, exporter, &sets);
@@ -99,10 +104,7 @@ fn grid(
     let free: Vec<usize> =
         (0..names.len()).filter(|axis| !fixed.iter().any(|f: &Fixed| f.axis == *axis)).collect();
     if free.is_empty() {
-        return Err(usage(
-            "--slice fixes all coordinates",
-            "leave one or more of them free, or give points by --at",
-        ));
+        return Err(all_fixed());
     }
     let counts = match wish.grid.as_deref().unwrap_or_default() {
         "" => {
@@ -135,6 +137,10 @@ fn grid(
     Ok(points)
 }
 
+fn all_fixed() -> CommandError {
+    usage("--slice fixes all coordinates", "leave one or more of them free, or give points by --at")
+}
+
 fn too_few(parts: &[Part<'_>]) -> CommandError {
     let npoints: usize = parts.iter().map(|part| part.learner.npoints()).sum();
     let known = parts.iter().any(|part| part.learner.loss(Loss::Real).is_finite());
@@ -156,7 +162,7 @@ fn no_level_sets(error: LevelSetError, parts: &[Part<'_>]) -> CommandError {
     match &error {
         LevelSetError::TooFew => too_few(parts),
         LevelSetError::Dimension { .. } => {
-            usage(error, "an interpolant on a grid is there for any number of them: --grid, --slice")
+            usage(error, "fix some of them by --slice, as in --slice x0=0.5,x1=0")
         }
         LevelSetError::Unknown { name, known } => {
             let help = match nearest(name, known.iter().map(String::as_str)) {

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 /// From this many points on they are inserted in an order that keeps neighbours together.
 const MANY: usize = 1000;
 
-type Corners = SmallVec<[usize; 9]>;
+pub(super) type Corners = SmallVec<[usize; 9]>;
 
 impl<const D: usize> Triangulation<D> {
     /// Triangulates points (in working coordinates: divided by their widths by the caller). Vertex i is point i.
@@ -67,6 +67,7 @@ impl<const D: usize> Triangulation<D> {
             free: Vec::new(),
             len: simplices.len(),
             dented: simplices.len() > 1,
+            convex: false,
             last: 0,
             removed: Vec::new(),
             removed_vertices: Vec::new(),
@@ -108,7 +109,7 @@ impl<const D: usize> Triangulation<D> {
     }
 
     /// Gives vertex i the number `order[i]`, and puts the rows in order again.
-    fn renumber(&mut self, order: &[usize]) {
+    pub(super) fn renumber(&mut self, order: &[usize]) {
         if order.iter().enumerate().all(|(i, number)| i == *number) {
             return;
         }
@@ -153,7 +154,7 @@ fn check<const D: usize>(points: &[[f64; D]]) -> Result<(), GeometryError> {
 }
 
 /// Corners of a large simplex: each point is the farthest from the plane through those before. `None` if it is flat.
-fn first_simplex<const D: usize>(points: &[[f64; D]]) -> Option<Corners> {
+pub(super) fn first_simplex<const D: usize>(points: &[[f64; D]]) -> Option<Corners> {
     let mut corners: Corners = SmallVec::new();
     corners.push(0);
     let mut rest: Vec<[f64; D]> = points.iter().map(|point| sub(point, &points[0])).collect();

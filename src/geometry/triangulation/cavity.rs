@@ -113,16 +113,16 @@ pub(super) enum Care {
 
 /// What joining a face with the point would give.
 #[derive(Clone, Copy)]
-struct Joint {
+pub(super) struct Joint {
     flat: bool,
     /// Flat but for the rounding of coordinates.
-    rounded: bool,
+    pub(super) rounded: bool,
     /// The same, at a simplex that is not flat itself.
     in_plane: bool,
     /// 0 if refused as flat, unless it was asked for exactly.
     orientation: i8,
     /// Of the point seen from the face: 1 where the simplex is, -1 beyond; 0 as for `orientation`.
-    side: i8,
+    pub(super) side: i8,
 }
 
 impl<const D: usize> Triangulation<D> {
@@ -167,6 +167,7 @@ impl<const D: usize> Triangulation<D> {
         let joined = cavity.faces.len();
         joined > 0
             && cavity.ridges.pair(&cavity.sheets, D, joined, NONE, &mut cavity.links)
+            && !(self.convex && cavity.dents)
             && (!(self.dented || cavity.dents) || self.verify(cavity, point))
     }
 
@@ -333,7 +334,7 @@ impl<const D: usize> Triangulation<D> {
     /// What is flat only because the simplex is so too (a needle between two points that almost meet) is
     /// not refused: it has to be covered by something.
     #[inline]
-    fn joint(&self, simplex: SimplexId, k: usize, point: &[f64; D], exact: bool) -> Joint {
+    pub(super) fn joint(&self, simplex: SimplexId, k: usize, point: &[f64; D], exact: bool) -> Joint {
         let vertices = self.vertices(simplex);
         let vertex = |i: usize| self.point(vertices[i + usize::from(i >= k)]);
         let first = vertex(0);
@@ -371,7 +372,7 @@ impl<const D: usize> Triangulation<D> {
     }
 
     /// From hull face k of a simplex over the ridge without vertex j to the next hull face.
-    fn along_the_hull(&self, simplex: SimplexId, k: usize, j: usize) -> (SimplexId, usize) {
+    pub(super) fn along_the_hull(&self, simplex: SimplexId, k: usize, j: usize) -> (SimplexId, usize) {
         // Turn around the ridge: the vertex that came last is kept, the one before it is left.
         let (mut at, mut leave, mut kept) = (simplex, j, self.vertices(simplex)[k]);
         loop {

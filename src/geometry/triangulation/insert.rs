@@ -36,7 +36,17 @@ impl<const D: usize> Triangulation<D> {
         }
         self.scratch = cavity;
         same?;
-        if sound { Ok(self.points.len() as VertexId - 1) } else { Err(InsertError::Flat) }
+        let outwards = matches!(place, Place::Outside(..)) && self.dented;
+        match (sound, outwards) {
+            (true, true) if self.turned_inwards() => {
+                // If that fails, all is as sound as before.
+                let _ = self.mend(None);
+            }
+            (true, _) => {}
+            (false, true) => self.mend(Some(point))?,
+            (false, false) => return Err(InsertError::Flat),
+        }
+        Ok(self.points.len() as VertexId - 1)
     }
 
     /// A vertex that is the point, exactly or by its weights in the simplex.
@@ -47,7 +57,8 @@ impl<const D: usize> Triangulation<D> {
             others.iter().filter(|weight| weight.abs() >= NEAR).count() + usize::from(first.abs() >= NEAR);
         for (k, &vertex) in self.vertices(simplex).iter().enumerate() {
             let weight = if k == 0 { first } else { others[k - 1] };
-            if self.point(vertex) == point || far == 1 && weight.abs() >= NEAR {
+            // While all are inserted anew, what was a point of its own is so still.
+            if self.point(vertex) == point || far == 1 && weight.abs() >= NEAR && !self.convex {
                 return Err(InsertError::Duplicate(vertex));
             }
         }

@@ -1,5 +1,7 @@
 //! The rectangle, how it is scaled, and where a new point goes within a triangle.
 
+use crate::learner::lattice::{Lattice, NotWhole};
+
 /// Triangles of more than this badness are cut through their longest side (upstream's `max_badness`).
 const MOST_BADNESS: f64 = 5.0;
 
@@ -11,6 +13,8 @@ pub(super) struct Domain {
     centre: [f64; 2],
     /// Scaled = (point - centre) / span.
     span: [f64; 2],
+    /// Where only whole numbers are asked.
+    pub(super) lattice: Option<Lattice<2>>,
 }
 
 impl Domain {
@@ -18,7 +22,23 @@ impl Domain {
     pub(super) fn new(bounds: [(f64, f64); 2], aspect_ratio: f64) -> Self {
         let centre = bounds.map(|(lo, hi)| lo + (hi - lo) / 2.0);
         let [width, height] = bounds.map(|(lo, hi)| hi - lo);
-        Self { bounds, aspect_ratio, centre, span: [width, height / aspect_ratio] }
+        Self { bounds, aspect_ratio, centre, span: [width, height / aspect_ratio], lattice: None }
+    }
+
+    /// The same rectangle in other proportions.
+    pub(super) fn with_aspect_ratio(&self, aspect_ratio: f64) -> Self {
+        Self { lattice: self.lattice.clone(), ..Self::new(self.bounds, aspect_ratio) }
+    }
+
+    /// The same rectangle with whole numbers only along these axes.
+    pub(super) fn over_whole_numbers(mut self, whole: [bool; 2]) -> Result<Self, NotWhole> {
+        self.lattice = Lattice::new(&whole, &self.bounds, &self.corners())?;
+        Ok(self)
+    }
+
+    /// Whether only whole numbers are asked along both axes.
+    pub(super) fn is_finite(&self) -> bool {
+        self.lattice.as_ref().is_some_and(Lattice::is_finite)
     }
 
     /// The corners in the order in which they are asked: x slowest.

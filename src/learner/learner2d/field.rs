@@ -5,6 +5,7 @@ use super::gradients::{Gradients, TOLERANCE};
 use super::ranking::Ranking;
 use super::rings::Rings;
 use crate::geometry::{GeometryError, InsertError, NONE, SimplexId, Triangulation, VertexId};
+use crate::learner::lattice::Lattice;
 use crate::loss::triangle::{Triangle, TriangleLoss};
 use smallvec::SmallVec;
 use std::cell::{Ref, RefCell};
@@ -39,6 +40,8 @@ pub(super) struct Field {
     range: f64,
     whole_area: f64,
     least_length: f64,
+    /// Where only whole numbers are asked.
+    lattice: Option<Lattice<2>>,
     /// Scratch space.
     holding: Vec<SimplexId>,
 }
@@ -67,6 +70,7 @@ impl Field {
             range: 0.0,
             whole_area: domain.area(),
             least_length: domain.least_length(),
+            lattice: domain.lattice.clone(),
             holding: Vec::new(),
         };
         field.set_range_quietly(range);
@@ -195,14 +199,16 @@ impl Field {
         let (a, b, c) = (corners[0], corners[1], corners[2]);
         // Written out: closures over arrays are not always inlined, and this is called most of all.
         let points = [*self.mesh.point(a), *self.mesh.point(b), *self.mesh.point(c)];
+        let is_full = self.lattice.as_ref().is_some_and(|lattice| lattice.is_full(&self.corners(id)));
         let loss = match self.evaluate(id, [a, b, c], points) {
+            _ if is_full => 0.0,
             nan if nan.is_nan() => UNKNOWN_WEIGHT * area(points),
             loss => loss,
         };
         // What is infinite ranks above all finite losses, the largest triangle first.
         let part = || (area(points) / self.whole_area).min(1.0);
         let rank = if loss == f64::INFINITY { f64::MAX * part() } else { loss };
-        (loss, (longest(points) >= self.least_length).then_some(rank))
+        (loss, (!is_full && longest(points) >= self.least_length).then_some(rank))
     }
 
     #[inline]
@@ -225,8 +231,13 @@ impl Field {
         self.ranking().largest()
     }
 
+    /// Whether no triangle can be split any more. O(1).
+    pub(super) fn is_full(&self) -> bool {
+        self.ranking().is_empty()
+    }
+
     /// Calls `see` with triangles and their losses, the next to split first, until it says that it has seen enough:
-    /// O(log n) for each one. Those too small to be split are left out.
+    /// O(log n) for each one. Those too small to be split, and those without a point to ask, are left out.
     pub(super) fn descending(&self, see: impl FnMut((SimplexId, f64)) -> bool) {
         let _ = self.ranking().descending().all(see);
     }

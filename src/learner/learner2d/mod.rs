@@ -27,6 +27,7 @@ pub(super) use settings::KIND;
 pub use settings::PlaneError;
 
 use super::interpolant;
+use super::points_first::refused_by_box;
 use super::{Interpolant, Learner, Loss, Suggestion, TellError};
 use crate::geometry::SimplexId;
 use crate::loss::triangle::TriangleLoss;
@@ -191,7 +192,16 @@ impl Learner2D {
         if !(aspect_ratio > 0.0 && aspect_ratio.is_finite()) {
             return Err(PlaneError::AspectRatio { aspect_ratio });
         }
-        Ok(Self::empty(Domain::new(self.domain.bounds, aspect_ratio), self.loss, self.stack_size))
+        Ok(Self::empty(self.domain.with_aspect_ratio(aspect_ratio), self.loss, self.stack_size))
+    }
+
+    /// The same empty learner, which asks only whole numbers along these axes; its bounds along them must be whole. Each
+    /// point is rounded to the nearest one in its triangle that is free, and a triangle without one has no loss.
+    pub fn over_whole_numbers(self, whole: [bool; 2]) -> Result<Self, PlaneError> {
+        let domain = self.domain.over_whole_numbers(whole);
+        let domain =
+            domain.map_err(|error| PlaneError::NotWhole { axis: ['x', 'y'][error.axis], x: error.x })?;
+        Ok(Self::empty(domain, self.loss, self.stack_size))
     }
 
     fn empty(domain: Domain, loss: Arc<dyn TriangleLoss>, stack_size: usize) -> Self {
@@ -262,6 +272,19 @@ impl Learner2D {
         self.stack = corners.map(candidate).collect();
     }
 
+    /// The coordinates of a sample that can belong to this learner: whole numbers, where only such are asked.
+    #[inline]
+    fn point_of(&self, sample: &Sample) -> Result<[f64; 2], TellError> {
+        let point = coordinates(sample)?;
+        match self.domain.lattice.as_ref().and_then(|lattice| lattice.misfit(&point)) {
+            Some(axis) => {
+                let name = ['x', 'y'][axis];
+                Err(TellError::Foreign(format!("{name} = {} is not a whole number", point[axis])))
+            }
+            None => Ok(point),
+        }
+    }
+
     #[inline]
     fn check_shape(&mut self, y: &[f64]) -> Result<(), TellError> {
         if self.dim == 0 {
@@ -326,14 +349,31 @@ impl Learner2D {
         // Two triangles may share the side that both would be cut through.
         let mut chosen = rustc_hash::FxHashSet::default();
         field.descending(|(id, loss)| {
-            let point = self.domain.choose(field.corners(id), towards_circumcentre);
-            if self.known.contains_key(&key(point)) {
+            let corners = field.corners(id);
+            let mut point = self.domain.choose(corners, towards_circumcentre);
+            let is_known = |point: &[f64; 2]| self.known.contains_key(&key(*point));
+            if let Some(lattice) = &self.domain.lattice {
+                let is_taken = |point: &[f64; 2]| is_known(point) || chosen.contains(&key(*point));
+                point = match lattice.free_point(&corners, &point, is_taken) {
+                    Some(free) => free,
+                    // One that another triangle of this plan has, or else a corner.
+                    None => lattice.free_point(&corners, &point, is_known).unwrap_or(corners[0]),
+                };
+            }
+            if is_known(&point) {
                 plan.hopeless.push(id);
             } else if chosen.insert(key(point)) {
                 plan.candidates.push_back(Candidate { point, improvement: loss, hint: hint(id) });
             }
             plan.candidates.len() < wanted
         });
+        // What the triangles have not shown, if there is anything left.
+        if plan.candidates.is_empty()
+            && let Some(lattice) = &self.domain.lattice
+            && let Some(point) = lattice.first_free(|point| self.known.contains_key(&key(*point)))
+        {
+            plan.candidates.push_back(Candidate { point, improvement: 0.0, hint: Hint::default() });
+        }
         plan
     }
 
@@ -464,7 +504,7 @@ impl Learner for Learner2D {
     }
 
     fn tell(&mut self, sample: &Sample, value: &Value) -> Result<(), TellError> {
-        let point = coordinates(sample)?;
+        let point = self.point_of(sample)?;
         let known = self.known.get(&key(point)).copied();
         if matches!(known, Some(Known::Told)) {
             return Ok(());
@@ -489,7 +529,7 @@ impl Learner for Learner2D {
     }
 
     fn tell_pending(&mut self, sample: &Sample) {
-        let Ok(point) = coordinates(sample) else { return };
+        let Ok(point) = self.point_of(sample) else { return };
         if !self.known.contains_key(&key(point)) {
             let on_stack = self.stack.iter().position(|candidate| candidate.point == point);
             let hint = on_stack.and_then(|at| self.stack.remove(at)).map(|candidate| candidate.hint);
@@ -526,6 +566,17 @@ impl Learner for Learner2D {
 
     fn npending(&self) -> usize {
         self.npending
+    }
+
+    /// Of whole numbers along both axes: whether all of them are told.
+    fn done(&self) -> Option<bool> {
+        let told = self.told.as_ref();
+        self.domain.is_finite().then(|| told.is_some_and(Field::is_full))
+    }
+
+    fn refuses(&self, point: &[f64]) -> Option<String> {
+        let whole = |axis| self.domain.lattice.as_ref().is_some_and(|lattice| lattice.is_whole(axis));
+        refused_by_box(&Signature::usual_names(2), &self.domain.bounds, whole, point)
     }
 
     fn bounding_box(&self) -> Option<Vec<(f64, f64)>> {

@@ -59,6 +59,11 @@ impl Ranking {
         self.losses[id as usize]
     }
 
+    /// Whether no triangle can be split any more.
+    pub(super) fn is_empty(&self) -> bool {
+        self.heap.top().is_none()
+    }
+
     /// The largest loss; 0 if no triangle can be split any more.
     pub(super) fn largest(&self) -> f64 {
         self.heap.top().map_or(0.0, |(_, id)| self.loss(id))

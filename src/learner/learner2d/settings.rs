@@ -1,14 +1,15 @@
 //! A `Learner2D` from a study file.
 
 use super::Learner2D;
-use crate::learner::LearnerKind;
+use crate::learner::lattice::whole_axes;
+use crate::learner::{LearnerKind, points_first};
 use crate::loss::triangle::triangle_loss_from_settings;
 use crate::model::settings::{self, Table};
 
 pub(in crate::learner) const KIND: LearnerKind = LearnerKind {
     name: "2d",
-    about: "a function of two numbers: bounds, loss, stack_size, aspect_ratio",
-    from_settings: |table| Ok(Box::new(Learner2D::from_settings(table)?)),
+    about: "a function of two numbers: bounds, loss, stack_size, aspect_ratio, integer, points_first",
+    from_settings: |table| points_first::from_settings(table, Box::new(Learner2D::from_settings(table)?)),
 };
 
 /// What is no rectangle.
@@ -24,6 +25,14 @@ pub enum PlaneError {
         lo: f64,
         /// The upper bound as given.
         hi: f64,
+    },
+    /// A bound between whole numbers, where only such are asked.
+    #[error("only whole numbers are asked along {axis}, but a bound of {axis} is {x}")]
+    NotWhole {
+        /// `x` or `y`.
+        axis: char,
+        /// The bound as given.
+        x: f64,
     },
     /// An aspect ratio that is not positive.
     #[error("the aspect ratio should be a number above 0, but is {aspect_ratio}")]
@@ -45,7 +54,7 @@ pub(super) fn checked(bounds: [(f64, f64); 2]) -> Result<[(f64, f64); 2], PlaneE
 }
 
 impl Learner2D {
-    /// Reads `bounds` (two pairs), `loss`, `stack_size` (default 10) and `aspect_ratio` (default 1).
+    /// Reads `bounds` (two pairs), `loss`, `integer`, `stack_size` (default 10) and `aspect_ratio` (default 1).
     pub fn from_settings(table: &Table) -> settings::Result<Self> {
         let help = "write it as bounds = [[-1, 1], [0, 2]]: first and last x, first and last y";
         let path = table.path_of("bounds");
@@ -65,6 +74,10 @@ impl Learner2D {
         let loss = triangle_loss_from_settings(table)?;
         let learner =
             Self::new(bounds, loss).map_err(|error| table.error("bounds", error.to_string()).help(help))?;
+        let whole = whole_axes(table, 2)?;
+        let learner = learner.over_whole_numbers([whole[0], whole[1]]).map_err(|error| {
+            table.error("bounds", error.to_string()).help("as in bounds = [[0, 9], [1, 20]]")
+        })?;
         let learner = match table.count("stack_size")? {
             Some(0) => {
                 let message = format!("`{}` should be 1 or more", table.path_of("stack_size"));

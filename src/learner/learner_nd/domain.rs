@@ -2,6 +2,9 @@
 
 use super::DIMENSIONS;
 use crate::geometry::{Triangulation, hull};
+use crate::learner::lattice::{Lattice, NotWhole};
+use crate::learner::points_first::refused_by_box;
+use crate::model::Signature;
 
 /// A domain that is none.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -43,6 +46,22 @@ pub enum DomainError {
         /// Which coordinate, from 0.
         axis: usize,
     },
+    /// A corner between whole numbers, where only such are asked.
+    #[error("only whole numbers are asked along axis {axis}, but a corner of the domain is at {x}")]
+    NotWhole {
+        /// Which axis, from 0.
+        axis: usize,
+        /// The coordinate of the corner.
+        x: f64,
+    },
+    /// Not one truth value for each axis.
+    #[error("`integer` has {got} values, but there are {expected} axes")]
+    Axes {
+        /// How many axes there are.
+        expected: usize,
+        /// How many values were given.
+        got: usize,
+    },
     /// Points that lie in a plane, or too few of them.
     #[error("a hull in {dim} dimensions needs at least {} points that do not lie in one plane", dim + 1)]
     FlatHull {
@@ -63,6 +82,8 @@ pub(super) struct Domain<const D: usize> {
     pub(super) corners: Vec<[f64; D]>,
     /// Of a hull: its corners, triangulated, in scaled coordinates.
     hull: Option<Triangulation<D>>,
+    /// Where only whole numbers are asked.
+    pub(super) lattice: Option<Lattice<D>>,
 }
 
 impl<const D: usize> Domain<D> {
@@ -83,7 +104,7 @@ impl<const D: usize> Domain<D> {
             let end = |axis: usize| if i >> (D - 1 - axis) & 1 == 0 { lower[axis] } else { upper[axis] };
             std::array::from_fn(end)
         };
-        Ok(Self { lower, upper, corners: (0..1 << D).map(corner).collect(), hull: None })
+        Ok(Self { lower, upper, corners: (0..1 << D).map(corner).collect(), hull: None, lattice: None })
     }
 
     /// The convex hull of some points. Points inside of it, or between others on its faces, are no corners.
@@ -106,7 +127,7 @@ impl<const D: usize> Domain<D> {
         if (0..D).any(|axis| !(lower[axis] < upper[axis] && (upper[axis] - lower[axis]).is_finite())) {
             return Err(DomainError::FlatHull { dim: D });
         }
-        let mut domain = Self { lower, upper, corners: Vec::new(), hull: None };
+        let mut domain = Self { lower, upper, corners: Vec::new(), hull: None, lattice: None };
         let flat = |_| DomainError::FlatHull { dim: D };
         let scaled: Vec<[f64; D]> = all.iter().map(|point| domain.scaled(point)).collect();
         domain.corners =
@@ -114,6 +135,40 @@ impl<const D: usize> Domain<D> {
         let scaled: Vec<[f64; D]> = domain.corners.iter().map(|corner| domain.scaled(corner)).collect();
         domain.hull = Some(Triangulation::new(&scaled).map_err(flat)?);
         Ok(domain)
+    }
+
+    /// The same domain, with whole numbers only along the axes that are true; none are if there are no values.
+    pub(super) fn over_whole_numbers(mut self, integer: &[bool]) -> Result<Self, DomainError> {
+        if !integer.is_empty() {
+            if integer.len() != D {
+                return Err(DomainError::Axes { expected: D, got: integer.len() });
+            }
+            self.lattice = Lattice::new(integer, &self.bounding_box(), &self.corners)
+                .map_err(|NotWhole { axis, x }| DomainError::NotWhole { axis, x })?;
+        }
+        Ok(self)
+    }
+
+    /// Why a point is none that could be asked.
+    pub(super) fn refuses(&self, point: &[f64]) -> Option<String> {
+        let names = Signature::usual_names(D);
+        let whole = |axis| self.lattice.as_ref().is_some_and(|lattice| lattice.is_whole(axis));
+        refused_by_box(&names, &self.bounding_box(), whole, point).or_else(|| {
+            let point = <[f64; D]>::try_from(point).ok()?;
+            (!self.contains(&point)).then(|| format!("{point:?} lies outside of the hull"))
+        })
+    }
+
+    /// A point of whole numbers that is not taken, wherever it is; nothing if there are none, or if not all axes are of
+    /// whole numbers. O(points that are taken).
+    pub(super) fn free_point(&self, is_taken: impl Fn(&[f64; D]) -> bool) -> Option<[f64; D]> {
+        let lattice = self.lattice.as_ref().filter(|lattice| lattice.is_finite())?;
+        let Some(hull) = &self.hull else { return lattice.first_free(is_taken) };
+        hull.simplices().find_map(|id| {
+            let corner = |vertex: &u32| self.corners[*vertex as usize];
+            let corners: Vec<[f64; D]> = hull.vertices(id).iter().map(corner).collect();
+            lattice.free_point(&corners, &corners[0], &is_taken)
+        })
     }
 
     pub(super) fn bounding_box(&self) -> Vec<(f64, f64)> {

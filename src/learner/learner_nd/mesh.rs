@@ -2,6 +2,7 @@
 
 use super::super::Loss;
 use super::super::heap::{IndexedHeap, ordered_bits};
+use super::super::lattice::Lattice;
 use super::Options;
 use super::choose::choose;
 use super::inside::{Corners, Inside, Pending};
@@ -12,6 +13,7 @@ use super::told::Told;
 use crate::geometry::{InsertError, SimplexId, Triangulation};
 use crate::loss::simplex::View;
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// How far outside of a simplex a point may lie and still count as inside, in barycentric coordinates.
@@ -27,6 +29,8 @@ struct Cell<const D: usize> {
     queued: f64,
     /// It was found that the cell can't be split: its point is known already.
     spent: bool,
+    /// Whether it has no point of whole numbers to ask, and so no loss; `None` until that is looked at.
+    full: Option<bool>,
     inside: Inside<D>,
 }
 
@@ -75,6 +79,8 @@ pub(super) struct Split<const D: usize> {
 pub(super) struct Mesh<const D: usize> {
     options: Arc<Options>,
     triangulation: Triangulation<D>,
+    /// Where only whole numbers are asked.
+    lattice: Option<Lattice<D>>,
     /// Kept if the loss looks at them.
     slopes: Slopes<D>,
     cells: Vec<Cell<D>>,
@@ -108,10 +114,16 @@ struct Scratch<const D: usize> {
 
 impl<const D: usize> Mesh<D> {
     /// The first triangulation; its vertices are all told points.
-    pub(super) fn new(triangulation: Triangulation<D>, options: Arc<Options>, told: &Told<D>) -> Self {
+    pub(super) fn new(
+        triangulation: Triangulation<D>,
+        options: Arc<Options>,
+        lattice: Option<Lattice<D>>,
+        told: &Told<D>,
+    ) -> Self {
         let mut mesh = Self {
             options,
             triangulation,
+            lattice,
             slopes: Slopes::default(),
             cells: Vec::new(),
             queue: IndexedHeap::default(),
@@ -151,6 +163,11 @@ impl<const D: usize> Mesh<D> {
         })
     }
 
+    /// Whether no simplex has a point of whole numbers to ask. O(N).
+    pub(super) fn is_full(&self) -> bool {
+        self.triangulation.simplices().all(|id| self.cells[id as usize].full == Some(true))
+    }
+
     /// Makes a new point a vertex, with the last of the told values. `told` has it already if this succeeds: the
     /// caller hands over how to add it.
     pub(super) fn insert(
@@ -161,7 +178,9 @@ impl<const D: usize> Mesh<D> {
         (point, value): ([f64; D], &[f64]),
         is_pending: impl Fn(&[f64; D]) -> bool,
     ) -> Result<(), InsertError> {
-        let hint = hint.filter(|id| self.triangulation.is_alive(*id));
+        // Whole numbers lie on common spheres and planes, where the simplices depend on where the search begins: it begins
+        // where it would without a hint, so that a restart gives the same ones.
+        let hint = hint.filter(|id| self.lattice.is_none() && self.triangulation.is_alive(*id));
         self.triangulation.insert(scaled, hint)?;
         told.push(point, value);
         if self.options.loss.sees_gradients() {
@@ -285,10 +304,19 @@ impl<const D: usize> Mesh<D> {
             .with_gradients(gradients)
             .with_scale(1.0 / multiplier);
         cell.loss = self.options.loss.evaluate(&view);
+        if let Some(lattice) = &self.lattice {
+            let is_full = cell.full.get_or_insert_with(|| {
+                let corners = self.triangulation.vertices(id).iter().map(|vertex| told.point(*vertex));
+                lattice.is_full(&corners.collect::<SmallVec<[[f64; D]; 6]>>())
+            });
+            if *is_full {
+                cell.loss = 0.0;
+            }
+        }
         let urgency = cell.urgency();
         let anew = made_anew || self.options.loss.is_current();
         cell.queued = if anew { urgency } else { cell.queued.max(urgency) };
-        cell.spent &= !made_anew;
+        cell.spent = cell.spent && !made_anew || cell.full == Some(true);
         let density = cell.density();
         cell.inside.set_density(density, anew);
     }
@@ -385,7 +413,7 @@ impl<const D: usize> Mesh<D> {
                 let corners = self.corners(id, told);
                 self.cells[id as usize].inside.parts(&corners);
             }
-            let Some((split, part)) = self.candidate(id, told) else {
+            let Some((split, part)) = self.candidate(id, told, &is_known) else {
                 self.cells[id as usize].spent = true;
                 self.queue.remove(id);
                 continue;
@@ -404,11 +432,18 @@ impl<const D: usize> Mesh<D> {
     /// The point that [`Mesh::next`] would return, where that can be seen without a change. O(1).
     pub(super) fn peek(&self, told: &Told<D>, is_known: impl Fn(&[f64; D]) -> bool) -> Option<Split<D>> {
         let (_, id) = self.queue.top()?;
-        self.candidate(id, told).map(|(split, _)| split).filter(|split| !is_known(&split.point))
+        self.candidate(id, told, &is_known).map(|(split, _)| split).filter(|split| !is_known(&split.point))
     }
 
     /// The next point in a cell, and the part that it splits if there are parts.
-    fn candidate(&self, id: SimplexId, told: &Told<D>) -> Option<(Split<D>, Option<SimplexId>)> {
+    ///
+    /// Where only whole numbers are asked and none is free, that of one of its corners, which is known.
+    fn candidate(
+        &self,
+        id: SimplexId,
+        told: &Told<D>,
+        is_known: impl Fn(&[f64; D]) -> bool,
+    ) -> Option<(Split<D>, Option<SimplexId>)> {
         let cell = &self.cells[id as usize];
         let (part, share, mut corners) = match &cell.inside {
             Inside::Empty => (None, cell.queued, self.corners(id, told)),
@@ -426,7 +461,11 @@ impl<const D: usize> Mesh<D> {
         let choice =
             choose::<D>(corners.scaled.as_flattened(), self.options.loss.splits_towards_circumcentre());
         let improvement = if cell.loss == f64::INFINITY { f64::INFINITY } else { share };
-        Some((Split { point: choice.point(|i| corners.user[i]), improvement, cell: id }, part))
+        let mut point = choice.point(|i| corners.user[i]);
+        if let Some(lattice) = &self.lattice {
+            point = lattice.free_point(&corners.user, &point, is_known).unwrap_or(corners.user[0]);
+        }
+        Some((Split { point, improvement, cell: id }, part))
     }
 
     /// From now on, changes by [`Mesh::next`] and [`Mesh::add_pending`] can be undone.

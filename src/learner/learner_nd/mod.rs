@@ -48,6 +48,9 @@ pub struct Options {
     /// Choose points in coordinates that are stretched along the gradient of the function: simplices become narrow
     /// across steep slopes, with about the same rise along all edges (upstream: `anisotropic`).
     pub anisotropic: bool,
+    /// By axis, whether only whole numbers are asked along it; empty: along none. A simplex without other such points
+    /// than its corners has no loss, and each point is rounded to the nearest one in its simplex that is free.
+    pub integer: Vec<bool>,
     /// The first triangulation, by numbers of told points in the order of telling. It is used if it fits when the
     /// first triangulation is due; of points on a common sphere (the corners of a box) there are several, and this is
     /// how a run can follow another one that had its choice.
@@ -63,6 +66,7 @@ impl Default for Options {
         Self {
             loss: default_simplex_loss(),
             anisotropic: false,
+            integer: Vec::new(),
             first_simplices: Vec::new(),
             as_upstream: false,
         }
@@ -142,12 +146,14 @@ pub fn hull(points: &[Vec<f64>], options: Options) -> Result<Box<dyn Learner>, D
 impl<const D: usize> LearnerNd<D> {
     /// An empty learner over a box with these lower and upper bounds.
     pub fn cuboid(bounds: &[(f64, f64)], options: Options) -> Result<Self, DomainError> {
-        Ok(Self::empty(Arc::new(Domain::cuboid(bounds)?), Arc::new(options)))
+        let domain = Domain::cuboid(bounds)?.over_whole_numbers(&options.integer)?;
+        Ok(Self::empty(Arc::new(domain), Arc::new(options)))
     }
 
     /// An empty learner over the convex hull of some points. Its vertices become the first points to ask.
     pub fn hull(points: &[Vec<f64>], options: Options) -> Result<Self, DomainError> {
-        Ok(Self::empty(Arc::new(Domain::hull(points)?), Arc::new(options)))
+        let domain = Domain::hull(points)?.over_whole_numbers(&options.integer)?;
+        Ok(Self::empty(Arc::new(domain), Arc::new(options)))
     }
 
     fn empty(domain: Arc<Domain<D>>, options: Arc<Options>) -> Self {
@@ -202,6 +208,18 @@ impl<const D: usize> LearnerNd<D> {
         }
     }
 
+    /// The same for a point that can belong to this learner: of whole numbers, where only such are asked.
+    fn point_of(&self, sample: &Sample) -> Result<[f64; D], TellError> {
+        let point = Self::coordinates(sample)?;
+        match self.domain.lattice.as_ref().and_then(|lattice| lattice.misfit(&point)) {
+            Some(axis) => {
+                let (names, x) = (Signature::usual_names(D), point[axis]);
+                Err(TellError::Foreign(format!("{} = {x} is not a whole number", names[axis])))
+            }
+            None => Ok(point),
+        }
+    }
+
     fn check_shape(&mut self, got: usize) -> Result<(), TellError> {
         if self.told.dim == 0 && got > 0 {
             self.told.dim = got;
@@ -252,7 +270,8 @@ impl<const D: usize> LearnerNd<D> {
             }
         }
         let Some(triangulation) = first else { return };
-        let mut mesh = Mesh::new(triangulation, self.options.clone(), &self.told);
+        let lattice = self.domain.lattice.clone();
+        let mut mesh = Mesh::new(triangulation, self.options.clone(), lattice, &self.told);
         self.waiting = Vec::new();
         let pending = if self.options.as_upstream { Vec::new() } else { self.known.pending_inside() };
         for (point, order) in pending {
@@ -280,10 +299,12 @@ impl<const D: usize> LearnerNd<D> {
         let (point, improvement, cell) = if let Some(corner) = self.start.corner(&self.domain, is_known) {
             (corner, f64::INFINITY, None)
         } else if let Some(mesh) = &mut self.mesh {
-            let split = mesh.next(&self.told, is_known)?;
-            (split.point, split.improvement, Some(split.cell))
+            match mesh.next(&self.told, is_known) {
+                Some(split) => (split.point, split.improvement, Some(split.cell)),
+                None => (self.domain.free_point(is_known)?, 0.0, None),
+            }
         } else {
-            (self.start.random(&self.domain, is_known), f64::INFINITY, None)
+            (self.start.random(&self.domain, is_known)?, f64::INFINITY, None)
         };
         self.make_pending(point, cell);
         Some(suggestion(&point, improvement))
@@ -352,7 +373,7 @@ impl<const D: usize> Learner for LearnerNd<D> {
     }
 
     fn tell(&mut self, sample: &Sample, value: &Value) -> Result<(), TellError> {
-        let point = Self::coordinates(sample)?;
+        let point = self.point_of(sample)?;
         if self.known.is_told(&point) {
             return Ok(());
         }
@@ -368,7 +389,7 @@ impl<const D: usize> Learner for LearnerNd<D> {
     }
 
     fn tell_pending(&mut self, sample: &Sample) {
-        let Ok(point) = Self::coordinates(sample) else { return };
+        let Ok(point) = self.point_of(sample) else { return };
         if self.known.contains(&point) {
             return;
         }
@@ -391,7 +412,10 @@ impl<const D: usize> Learner for LearnerNd<D> {
     }
 
     fn loss(&self, which: Loss) -> f64 {
-        self.mesh.as_ref().map_or(f64::INFINITY, |mesh| mesh.largest(which))
+        let loss = self.mesh.as_ref().map_or(f64::INFINITY, |mesh| mesh.largest(which));
+        // Between whole numbers there may be no loss, but beyond the told points there are others.
+        let is_closed = || self.domain.corners.iter().all(|corner| self.known.is_told(corner));
+        if loss > 0.0 || self.domain.lattice.is_none() || is_closed() { loss } else { f64::INFINITY }
     }
 
     fn npoints(&self) -> usize {
@@ -408,6 +432,17 @@ impl<const D: usize> Learner for LearnerNd<D> {
 
     fn boxed_clone(&self) -> Box<dyn Learner> {
         Box::new(self.clone())
+    }
+
+    /// Of whole numbers along all axes: whether all of them are told. O(1), but for O(N) where no simplex has a loss.
+    fn done(&self) -> Option<bool> {
+        self.domain.lattice.as_ref().filter(|lattice| lattice.is_finite())?;
+        let is_full = |mesh: &Mesh<D>| self.loss(Loss::Real) == 0.0 && mesh.is_full();
+        Some(self.mesh.as_ref().is_some_and(is_full))
+    }
+
+    fn refuses(&self, point: &[f64]) -> Option<String> {
+        self.domain.refuses(point)
     }
 
     fn bounding_box(&self) -> Option<Vec<(f64, f64)>> {

@@ -1,20 +1,21 @@
 //! How a study file makes a `LearnerNd`.
 
 use super::{DomainError, Options, cuboid, hull};
-use crate::learner::{Learner, LearnerKind};
+use crate::learner::lattice::whole_axes;
+use crate::learner::{Learner, LearnerKind, points_first};
 use crate::loss::simplex::simplex_loss_from_settings;
 use crate::model::settings::{self, Setting, Table};
 
 pub(in crate::learner) const KIND: LearnerKind = LearnerKind {
     name: "nd",
-    about: "a function of two or more numbers: bounds or hull, loss, anisotropic",
-    from_settings,
+    about: "a function of two or more numbers: bounds or hull, loss, anisotropic, integer, points_first",
+    from_settings: |table| points_first::from_settings(table, from_settings(table)?),
 };
 
 const BOUNDS: &str = "write it as bounds = [[-1, 1], [0, 10]], one pair for each coordinate";
 const HULL: &str = "write it as hull = [[0, 0], [2, 0], [0, 1]], a list of points";
 
-/// Reads `bounds` or `hull`, `loss` and `anisotropic`.
+/// Reads `bounds` or `hull`, `loss`, `anisotropic` and `integer`.
 fn from_settings(table: &Table) -> settings::Result<Box<dyn Learner>> {
     let bounds = rows(table, "bounds", BOUNDS)?;
     let points = rows(table, "hull", HULL)?;
@@ -22,7 +23,9 @@ fn from_settings(table: &Table) -> settings::Result<Box<dyn Learner>> {
     let loss = simplex_loss_from_settings(table)?;
     // Who names one of upstream's losses wants the run that upstream would make with it, point by point.
     let as_upstream = !loss.is_current();
-    let options = Options { loss, anisotropic, as_upstream, ..Options::default() };
+    let dim = bounds.as_ref().map_or_else(|| points.iter().flatten().next().map_or(0, Vec::len), Vec::len);
+    let integer = whole_axes(table, dim)?;
+    let options = Options { loss, anisotropic, integer, as_upstream, ..Options::default() };
     match (bounds, points) {
         (Some(_), Some(_)) => Err(table
             .error("hull", "a domain has either bounds or a hull, not both")

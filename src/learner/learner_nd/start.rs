@@ -3,6 +3,9 @@
 use super::domain::Domain;
 use super::twister::Twister;
 
+/// Whole numbers that are drawn before the rest of them is searched.
+const MOST_DRAWS: usize = 100;
+
 /// Which points come next while no simplex of told points is known.
 ///
 /// The random points are those of upstream, so that recorded runs can be followed. They always come in the same order:
@@ -49,24 +52,37 @@ impl<const D: usize> Start<D> {
         self.corner >= domain.corners.len()
     }
 
-    /// The next random point in the domain that is not known.
-    pub(super) fn random(&mut self, domain: &Domain<D>, is_known: impl Fn(&[f64; D]) -> bool) -> [f64; D] {
-        loop {
+    /// The next random point in the domain that is not known. Of whole numbers there may be no more.
+    pub(super) fn random(
+        &mut self,
+        domain: &Domain<D>,
+        is_known: impl Fn(&[f64; D]) -> bool,
+    ) -> Option<[f64; D]> {
+        let most = if domain.lattice.is_some() { MOST_DRAWS } else { usize::MAX };
+        for _ in 0..most {
             if self.used == self.random.len() {
-                let twister = self.twister.get_or_insert_with(|| Box::new(Twister::new()));
-                let point = loop {
-                    let unit = std::array::from_fn(|_| twister.uniform());
-                    let point = domain.unscaled(unit).map(|x| x + 0.0);
-                    if domain.contains(&point) {
-                        break point;
-                    }
-                };
+                let point = self.draw(domain);
                 self.random.push(point);
             }
             let point = self.random[self.used];
             self.used += 1;
-            if !is_known(&point) {
-                return point;
+            if !is_known(&point) && domain.contains(&point) {
+                return Some(point);
+            }
+        }
+        domain.free_point(is_known)
+    }
+
+    /// A random point in the domain; of whole numbers, one near it that may lie outside of a hull.
+    fn draw(&mut self, domain: &Domain<D>) -> [f64; D] {
+        let twister = self.twister.get_or_insert_with(|| Box::new(Twister::new()));
+        loop {
+            let unit = std::array::from_fn(|_| twister.uniform());
+            let point = domain.unscaled(unit).map(|x| x + 0.0);
+            match &domain.lattice {
+                Some(lattice) => return lattice.rounded(&point),
+                None if domain.contains(&point) => return point,
+                None => {}
             }
         }
     }
