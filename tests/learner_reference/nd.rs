@@ -24,6 +24,7 @@ fn options(case: &Case) -> Options {
         anisotropic: case.json["params"].get("anisotropic").is_some_and(|flag| flag == true),
         first_simplices: simplices.iter().map(|s| s.iter().map(|v| *v as u32).collect()).collect(),
         as_upstream: true,
+        ..Options::default()
     }
 }
 
