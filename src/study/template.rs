@@ -175,7 +175,8 @@ type = "nd"
 # Lower and upper bound of each variable; their corners are asked first. Or, instead, points whose convex hull
 # is the domain: hull = [[0, 0], [2, 0], [0, 1]]
 bounds = [[-1, 1], [0, 10]]
-# What makes a simplex worth refining: interpolation_error, default, uniform, std, triangle, curvature, level.
+# What makes a simplex worth refining: interpolation_error, default, uniform, std, triangle, curvature, level,
+# resolution, thresholded. With settings, a table: { name = "resolution", max_distance = 0.1 }
 # loss = "interpolation_error"
 # Narrow simplices across steep slopes.
 # anisotropic = false

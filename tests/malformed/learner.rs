@@ -180,6 +180,13 @@ pub(super) const CASES: &[Case] = &[
         13,
         "`learner.loss.exploration` should be a finite number, 0 or more",
     ),
+    case(LEARNER, "type = \"nd\"\nbounds = [[-1, 1], [0, 2]]\nloss = \"thresholded\"", 13, "lower_threshold"),
+    case(
+        LEARNER,
+        "type = \"nd\"\nbounds = [[-1, 1], [0, 2]]\nloss = { name = \"resolution\", min_distance = 2 }",
+        13,
+        "`min_distance` should be less than `max_distance`",
+    ),
     // Sequences.
     case(LEARNER, "type = \"sequence\"", 10, "`learner.sequence` is missing"),
     case(LEARNER, "type = \"sequence\"\nsequence = 3", 12, "should be a list or a range"),

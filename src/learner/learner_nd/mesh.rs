@@ -27,13 +27,22 @@ struct Cell<const D: usize> {
     queued: f64,
     /// It was found that the cell can't be split: its point is known already.
     spent: bool,
+    /// Its loss is infinite, and that means that it comes before all others.
+    first: bool,
     inside: Inside<D>,
 }
+
+/// More than any finite loss: where cells begin that come first.
+const FIRST: f64 = 1e9;
 
 impl<const D: usize> Cell<D> {
     /// The loss by which cells are compared: what is infinite or NaN counts by volume.
     fn urgency(&self) -> f64 {
-        if self.loss.is_finite() { self.loss } else { self.volume }
+        match self.loss.is_finite() {
+            true => self.loss,
+            false if self.first => FIRST * (1.0 + self.volume),
+            false => self.volume,
+        }
     }
 
     /// Loss per volume, for the parts.
@@ -285,6 +294,7 @@ impl<const D: usize> Mesh<D> {
             .with_gradients(gradients)
             .with_scale(1.0 / multiplier);
         cell.loss = self.options.loss.evaluate(&view);
+        cell.first = cell.loss == f64::INFINITY && self.options.loss.is_current();
         let urgency = cell.urgency();
         let anew = made_anew || self.options.loss.is_current();
         cell.queued = if anew { urgency } else { cell.queued.max(urgency) };
