@@ -161,8 +161,8 @@ bounds = [[-1, 1], [-1, 1]]
 # What makes a triangle worth refining: `adaptive-mpi learners` lists all losses. With settings, a table:
 # { name = "resolution", min_distance = 0.01 }
 # loss = "interpolation_error"
-# Points chosen from one state; 1 uses every value for the very next point.
-# stack_size = 10
+# Points chosen from one state; 1 uses every value for the very next point (the default with adaptive's losses is 10).
+# stack_size = 1
 # Height of the domain against its width, as triangles are judged: above 1 resolves y more finely than x.
 # aspect_ratio = 1.0
 "#,

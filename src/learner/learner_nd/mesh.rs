@@ -1,6 +1,7 @@
 //! The triangulation of the told points, with the losses of its simplices kept up to date.
 
 use super::super::Loss;
+use super::super::cut::cut;
 use super::super::heap::{IndexedHeap, ordered_bits};
 use super::Options;
 use super::choose::choose;
@@ -433,10 +434,26 @@ impl<const D: usize> Mesh<D> {
         {
             corners.scaled.iter_mut().for_each(|corner| *corner = stretch.apply(corner));
         }
-        let choice =
-            choose::<D>(corners.scaled.as_flattened(), self.options.loss.splits_towards_circumcentre());
+        let choice = if self.options.loss.splits_towards_circumcentre() {
+            let gradients = if part.is_none() { self.gradients(id, told) } else { Vec::new() };
+            cut(&corners.scaled, gradients.as_chunks().0, told.range.multiplier()).into()
+        } else {
+            choose::<D>(corners.scaled.as_flattened())
+        };
         let improvement = if cell.loss == f64::INFINITY { f64::INFINITY } else { share };
         Some((Split { point: choice.point(|i| corners.user[i]), improvement, cell: id }, part))
+    }
+
+    /// The gradients at the corners of a cell, if they say where it is split: per corner, component by component.
+    fn gradients(&self, id: SimplexId, told: &Told<D>) -> Vec<f64> {
+        let mut gradients = Vec::new();
+        // Stretched along the gradients, a cell is split by its lengths.
+        if self.options.loss.sees_gradients() && !self.options.anisotropic {
+            gradients.reserve_exact((D + 1) * told.dim * D);
+            let corners = self.triangulation.vertices(id).iter();
+            corners.for_each(|vertex| self.slopes.append(*vertex, told.dim, 1.0, &mut gradients));
+        }
+        gradients
     }
 
     /// From now on, changes by [`Mesh::next`] and [`Mesh::add_pending`] can be undone.

@@ -50,8 +50,9 @@ pub trait SimplexLoss: Send + Sync {
         false
     }
 
-    /// Whether a well-shaped simplex is split half-way between its centroid and the centre of its circumsphere, not in
-    /// its centroid as upstream.
+    /// Whether a simplex is split half-way between its centroid and the place where the interpolant is most wrong (by its
+    /// gradients if the loss sees them; else the centre of its circumsphere), or in the middle of its worst edge if that
+    /// place lies outside; not in its centroid as upstream.
     fn splits_towards_circumcentre(&self) -> bool {
         false
     }
