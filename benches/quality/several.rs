@@ -81,6 +81,15 @@ impl Plan {
         row.learners[self.ours..].iter().map(part).fold(f64::INFINITY, f64::min)
     }
 
+    /// The smallest error of the losses of one of adaptive's learners.
+    fn best_of(&self, kind: &str, row: &Row, part: Part) -> f64 {
+        let methods = self.methods.iter().zip(&row.learners).skip(self.ours);
+        methods
+            .filter(|(method, _)| method.0 == kind)
+            .map(|(_, errors)| part(errors))
+            .fold(f64::INFINITY, f64::min)
+    }
+
     /// How learners are called in the picture.
     pub(crate) fn names(&self) -> Vec<String> {
         self.methods.iter().map(|(kind, loss)| format!("{kind} {loss}")).collect()
@@ -112,6 +121,10 @@ impl Plan {
                     count(&|row| gain(part(&row.learners[at]), self.best(row, part)) >= 0.9999 / limit)
                 });
             }
+            line(
+                &format!("ours, `{kind}`: at least as good as the best loss of adaptive's `{kind}` alone"),
+                &|part| count(&|row| gain(part(&row.learners[at]), self.best_of(kind, row, part)) >= 0.9999),
+            );
             line(&format!("ours, `{kind}`: gain over the best of adaptive's in each row"), &|part| {
                 factor(mean(rows.iter().map(|row| gain(part(&row.learners[at]), self.best(row, part)))))
             });

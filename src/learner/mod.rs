@@ -6,6 +6,7 @@
 mod average;
 mod average1d;
 mod balancing;
+mod cut;
 mod data_saver;
 mod heap;
 mod inner;

@@ -1,4 +1,4 @@
-//! Losses for users who care about some values only: where a level is crossed, or what lies between two thresholds.
+//! A loss for users who care about where a value crosses a level.
 
 use super::{InterpolationError, IntervalLoss, IntervalLossKind, Window, weight};
 use crate::model::settings::{self, Table};
@@ -20,22 +20,6 @@ pub struct Level {
     pub component: usize,
     /// To which fraction of the domain crossings are found; 1e-6 unless said otherwise.
     pub resolution: f64,
-}
-
-/// [`InterpolationError`], times a factor where both ends lie below a lower or both above an upper threshold
-/// (upstream, for `Learner2D`: `thresholded_loss_function`).
-#[derive(Clone, Debug)]
-pub struct Thresholded {
-    /// Values below this matter less; -inf for none. In the units of the function.
-    pub lower_threshold: f64,
-    /// Values above this matter less; inf for none.
-    pub upper_threshold: f64,
-    /// How much less: 0.1 unless said otherwise.
-    pub priority_factor: f64,
-    /// Which component of the value counts, from 0.
-    pub component: usize,
-    /// What counts between the thresholds.
-    pub base: InterpolationError,
 }
 
 pub(super) const LEVEL: IntervalLossKind = IntervalLossKind {
@@ -66,40 +50,15 @@ impl Level {
     }
 }
 
-pub(super) const THRESHOLDED: IntervalLossKind = IntervalLossKind {
-    name: "thresholded",
-    about: "interpolation_error, less below and above: lower_threshold, upper_threshold, priority_factor, component",
-    from_settings: |table| {
-        let lower_threshold = table.float("lower_threshold")?.unwrap_or(f64::NEG_INFINITY);
-        let upper_threshold = table.float("upper_threshold")?.unwrap_or(f64::INFINITY);
-        if lower_threshold == f64::NEG_INFINITY && upper_threshold == f64::INFINITY {
-            return Err(table
-                .missing("lower_threshold")
-                .help("give one or both, as in { name = \"thresholded\", lower_threshold = 0.1, upper_threshold = 2 }"));
-        }
-        if lower_threshold.is_nan() || upper_threshold.is_nan() || lower_threshold >= upper_threshold {
-            let message = "`lower_threshold` should be less than `upper_threshold`";
-            let help = "as in lower_threshold = 0.1, upper_threshold = 2";
-            return Err(table.error("lower_threshold", message).help(help));
-        }
-        Ok(Arc::new(Thresholded {
-            lower_threshold,
-            upper_threshold,
-            priority_factor: weight(table, "priority_factor", 0.1)?,
-            component: component(table)?,
-            base: InterpolationError::from_settings(table)?,
-        }))
-    },
-};
-
-fn component(table: &Table) -> settings::Result<usize> {
+/// Reads `component`; 0 unless said otherwise.
+pub(super) fn component(table: &Table) -> settings::Result<usize> {
     Ok(table.count("component")?.unwrap_or(0) as usize)
 }
 
 /// The values of one component at the two ends, in the units of the function; of a value with fewer components, the
 /// last.
 #[inline]
-fn ends(window: &Window<'_>, component: usize) -> (f64, f64) {
+pub(super) fn ends(window: &Window<'_>, component: usize) -> (f64, f64) {
     let (a, b) = window.ends();
     let k = component.min(window.dim() - 1);
     (a[k] * window.y_scale(), b[k] * window.y_scale())
@@ -128,24 +87,6 @@ impl IntervalLoss for Level {
             return elsewhere();
         }
         if h > self.resolution { h.sqrt() } else { elsewhere() }
-    }
-}
-
-impl IntervalLoss for Thresholded {
-    fn nth_neighbors(&self) -> usize {
-        self.base.nth_neighbors()
-    }
-
-    fn ignores_infinite(&self) -> bool {
-        true
-    }
-
-    fn evaluate(&self, window: &Window<'_>) -> f64 {
-        let loss = self.base.evaluate(window);
-        let (a, b) = ends(window, self.component);
-        let below = a < self.lower_threshold && b < self.lower_threshold;
-        let above = a > self.upper_threshold && b > self.upper_threshold;
-        if below || above { loss * self.priority_factor } else { loss }
     }
 }
 
@@ -181,21 +122,6 @@ mod tests {
     }
 
     #[test]
-    fn values_beyond_the_thresholds_matter_less() {
-        let loss = Thresholded {
-            lower_threshold: -1.0,
-            upper_threshold: 2.0,
-            priority_factor: 0.25,
-            component: 0,
-            base: InterpolationError::default(),
-        };
-        let of = |ys: &[f64]| loss.evaluate(&Window::new(&[0.0, 0.1], ys, 1, 0).divided_by(10.0));
-        assert_eq!(of(&[0.3, 0.4]), 0.1 / 4.0);
-        assert_eq!(of(&[-0.3, -0.4]), 0.1 / 4.0);
-        assert_eq!(of(&[-0.3, 0.4]), 0.1);
-    }
-
-    #[test]
     fn wrong_parameters_are_refused() {
         let list = |numbers: &[f64]| {
             let item = |x: &f64| Setting { value: SettingValue::Float(*x), span: 0..0 };
@@ -207,13 +133,5 @@ mod tests {
         assert!(level(table().with("levels", list(&[]))).unwrap().contains("one or more"));
         assert!(level(table().with("levels", list(&[f64::NAN]))).unwrap().contains("finite"));
         assert_eq!(level(table().with("levels", list(&[0.5]))), None);
-        let thresholded = |table: Table| (THRESHOLDED.from_settings)(&table).err().map(|error| error.message);
-        assert!(thresholded(table()).is_some());
-        let both = |lo, hi| {
-            let table = table().with("lower_threshold", SettingValue::Float(lo));
-            table.with("upper_threshold", SettingValue::Float(hi))
-        };
-        assert!(thresholded(both(1.0, 0.0)).unwrap().contains("less than"));
-        assert_eq!(thresholded(both(0.0, 1.0)), None);
     }
 }

@@ -15,14 +15,16 @@ mod interpolation_error;
 mod level;
 mod resolution;
 pub mod simplex;
+mod thresholded;
 pub mod triangle;
 mod window;
 
 pub use curvature::{Curvature, Triangle};
 pub use distance::{AbsMinLog, Distance, Uniform};
 pub use interpolation_error::InterpolationError;
-pub use level::{Level, Thresholded};
+pub use level::Level;
 pub use resolution::Resolution;
+pub use thresholded::Thresholded;
 pub use window::Window;
 
 use crate::model::settings::{self, Setting, SettingValue, Table};
@@ -101,7 +103,7 @@ pub const INTERVAL_LOSSES: &[IntervalLossKind] = &[
     curvature::CURVATURE,
     interpolation_error::KIND,
     level::LEVEL,
-    level::THRESHOLDED,
+    thresholded::KIND,
 ];
 
 /// The loss that is used where a study names none: [`InterpolationError`]. Upstream's is [`Distance`], which a study

@@ -163,8 +163,8 @@ bounds = [[-1, 1], [-1, 1]]
 # What makes a triangle worth refining: `adaptive-mpi learners` lists all losses. With settings, a table:
 # { name = "resolution", min_distance = 0.01 }
 # loss = "interpolation_error"
-# Points chosen from one state; 1 uses every value for the very next point.
-# stack_size = 10
+# Points chosen from one state; 1 uses every value for the very next point (the default with adaptive's losses is 10).
+# stack_size = 1
 # Height of the domain against its width, as triangles are judged: above 1 resolves y more finely than x.
 # aspect_ratio = 1.0
 # Only whole numbers are points; for one variable only: [true, false].
@@ -181,7 +181,8 @@ type = "nd"
 # Lower and upper bound of each variable; their corners are asked first. Or, instead, points whose convex hull
 # is the domain: hull = [[0, 0], [2, 0], [0, 1]]
 bounds = [[-1, 1], [0, 10]]
-# What makes a simplex worth refining: interpolation_error, default, uniform, std, triangle, curvature, level.
+# What makes a simplex worth refining: interpolation_error, default, uniform, std, triangle, curvature, level,
+# resolution, thresholded. With settings, a table: { name = "resolution", max_distance = 0.1 }
 # loss = "interpolation_error"
 # Narrow simplices across steep slopes.
 # anisotropic = false

@@ -221,6 +221,13 @@ pub(super) const CASES: &[Case] = &[
         "y = 0.5 is not a whole number from 0 to 3",
     ),
     case(TYPE, "type = \"average1d\"\npoints_first = [9]", 12, "x = 9 is not a number from -1 to 1"),
+    case(LEARNER, "type = \"nd\"\nbounds = [[-1, 1], [0, 2]]\nloss = \"thresholded\"", 13, "lower_threshold"),
+    case(
+        LEARNER,
+        "type = \"nd\"\nbounds = [[-1, 1], [0, 2]]\nloss = { name = \"resolution\", min_distance = 2 }",
+        13,
+        "`min_distance` should be less than `max_distance`",
+    ),
     // Sequences.
     case(LEARNER, "type = \"sequence\"", 10, "`learner.sequence` is missing"),
     case(LEARNER, "type = \"sequence\"\nsequence = 3", 12, "should be a list or a range"),

@@ -1,5 +1,6 @@
 //! The rectangle, how it is scaled, and where a new point goes within a triangle.
 
+use crate::learner::cut::{Cut, cut};
 use crate::learner::lattice::{Lattice, NotWhole};
 
 /// Triangles of more than this badness are cut through their longest side (upstream's `max_badness`).
@@ -74,10 +75,9 @@ impl Domain {
     /// The point to evaluate next in a triangle: the middle of its longest side if it is thin, else its centre
     /// (upstream: `choose_point_in_triangle`). Lies within the bounds.
     ///
-    /// With `towards_circumcentre` (see [`TriangleLoss::splits_towards_circumcentre`]), triangles stay rounder.
-    ///
-    /// [`TriangleLoss::splits_towards_circumcentre`]: crate::loss::triangle::TriangleLoss::splits_towards_circumcentre
-    pub(super) fn choose(&self, corners: [[f64; 2]; 3], towards_circumcentre: bool) -> [f64; 2] {
+    /// With gradients at the corners (none for unknown) and what brings values to a range of 1, it is put where the
+    /// interpolant is most wrong instead; see [`cut`].
+    pub(super) fn choose(&self, corners: [[f64; 2]; 3], wrong: Option<(&[[f64; 2]], f64)>) -> [f64; 2] {
         let [a, b, c] = corners.map(|corner| self.scaled(corner));
         let length2 = |p: [f64; 2], q: [f64; 2]| (p[0] - q[0]).powi(2) + (p[1] - q[1]).powi(2);
         let sides = [length2(a, b), length2(b, c), length2(c, a)];
@@ -92,13 +92,15 @@ impl Domain {
             let [p, q, r] = corners.map(|corner| corner[k]);
             p + ((q - p) + (r - p)) / 3.0
         };
-        let point = if towards_circumcentre {
-            match circumcentre(sides) {
-                Some(weights) => [0, 1].map(|k: usize| {
-                    let offset = |i: usize| (0.5 * weights[i] + 1.0 / 6.0) * (corners[i][k] - corners[0][k]);
+        let point = if let Some((gradients, scale)) = wrong {
+            match cut(&[a, b, c], gradients, scale) {
+                Cut::Between(weights) => [0, 1].map(|k: usize| {
+                    let offset = |i: usize| weights[i] * (corners[i][k] - corners[0][k]);
                     corners[0][k] + offset(1) + offset(2)
                 }),
-                None => [middle(0), middle(1)],
+                Cut::Edge(i, j) => {
+                    [0, 1].map(|k: usize| corners[i][k] + (corners[j][k] - corners[i][k]) / 2.0)
+                }
             }
         } else if badness <= MOST_BADNESS {
             [centre(0), centre(1)]
@@ -108,16 +110,6 @@ impl Domain {
         let clipped = |k: usize| point[k].clamp(self.bounds[k].0, self.bounds[k].1) + 0.0;
         [clipped(0), clipped(1)]
     }
-}
-
-/// Barycentric coordinates of the centre of the circumcircle of a triangle with these squares of the sides ab, bc, ca;
-/// `None` if it lies outside, or the triangle is flat.
-fn circumcentre([ab, bc, ca]: [f64; 3]) -> Option<[f64; 3]> {
-    let weights = [bc * (ca + ab - bc), ca * (ab + bc - ca), ab * (bc + ca - ab)];
-    let sum: f64 = weights.iter().sum();
-    // A right angle counts as inside, whatever rounding makes of it.
-    let inside = sum > 0.0 && weights.iter().all(|weight| *weight >= -1e-8 * sum);
-    inside.then(|| weights.map(|weight| weight / sum))
 }
 
 /// Area of a triangle.
@@ -152,9 +144,9 @@ mod tests {
                         triangle.swap(0, 1);
                     }
                 }
-                assert_eq!(domain.choose(thin, false), [1.0, 0.0]);
-                assert_eq!(domain.choose(thin, true), [1.0, 0.0]);
-                assert_eq!(domain.choose(round, false), [1.0, 0.5]);
+                assert_eq!(domain.choose(thin, None), [1.0, 0.0]);
+                assert_eq!(domain.choose(thin, Some((&[], 1.0))), [1.0, 0.0]);
+                assert_eq!(domain.choose(round, None), [1.0, 0.5]);
             }
         }
     }
@@ -162,16 +154,16 @@ mod tests {
     #[test]
     fn towards_the_circumcentre_a_right_angle_is_split_near_its_longest_side() {
         let domain = Domain::new([(0.0, 2.0), (0.0, 2.0)], 1.0);
-        let [x, y] = domain.choose([[0.0, 0.0], [1.2, 0.0], [0.0, 1.2]], true);
+        let [x, y] = domain.choose([[0.0, 0.0], [1.2, 0.0], [0.0, 1.2]], Some((&[], 1.0)));
         assert!((x - 0.5).abs() < 1e-12 && (y - 0.5).abs() < 1e-12, "{x} {y}");
         // Obtuse, but not thin.
-        let [x, y] = domain.choose([[0.0, 0.0], [1.0, 0.0], [0.5, 0.4]], true);
+        let [x, y] = domain.choose([[0.0, 0.0], [1.0, 0.0], [0.5, 0.4]], Some((&[], 1.0)));
         assert_eq!([x, y], [0.5, 0.0]);
     }
 
     #[test]
     fn the_shape_is_judged_in_the_scaled_domain() {
         let domain = Domain::new([(0.0, 1e9), (0.0, 1e-9)], 1.0);
-        assert_eq!(domain.choose([[0.0, 0.0], [9e8, 0.0], [0.0, 9e-10]], false), [3e8, 3e-10]);
+        assert_eq!(domain.choose([[0.0, 0.0], [9e8, 0.0], [0.0, 9e-10]], None), [3e8, 3e-10]);
     }
 }

@@ -260,6 +260,16 @@ impl Field {
         [0, 1, 2].map(|k: usize| self.points[corners[k] as usize])
     }
 
+    /// The gradients at the corners of a triangle, one corner after the other, if the loss needs them; and what
+    /// brings values to a range of 1.
+    pub(super) fn slopes(&self, id: SimplexId) -> (SmallVec<[[f64; 2]; 3]>, f64) {
+        let mut slopes = SmallVec::new();
+        if let Some(gradients) = &self.gradients {
+            self.mesh.vertices(id).iter().for_each(|vertex| slopes.extend_from_slice(gradients.row(*vertex)));
+        }
+        (slopes, self.scale)
+    }
+
     pub(super) fn points(&self) -> &[[f64; 2]] {
         &self.points
     }

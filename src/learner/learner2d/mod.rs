@@ -41,20 +41,22 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Points chosen from one state, where nothing else is said (as upstream).
+/// Points chosen from one state, where nothing else is said and the loss does not
+/// [use every value](TriangleLoss::uses_every_value) (as upstream).
 pub const DEFAULT_STACK_SIZE: usize = 10;
 
 /// Samples f: R² -> R^N on a rectangle: puts points into the triangles with the largest losses (upstream:
 /// `Learner2D`).
 ///
 /// The corners come first, then points in the triangles of the Delaunay triangulation of all told points: in the
-/// middle of the longest side of a thin triangle, in the centre of any other. While points are pending, the
+/// middle of the longest side of a thin triangle, in the centre of any other (or where the interpolant seems most wrong, if
+/// the loss says so). While points are pending, the
 /// triangles are those of told and pending points, where the values of pending points are interpolated.
 ///
 /// # The stack
 ///
 /// Up to [`Learner2D::stack_size`] points are chosen at once, from different triangles of one state, and handed out by
-/// the asks that follow; values told in between are not looked at (upstream's way, and its default of 10). With a
+/// the asks that follow; values told in between are not looked at (upstream's way, and its default of 10, used with its losses). With a
 /// stack of 1 every ask uses every value. The stack is a cache: [`Learner::remove_unfinished`] empties it, and it is
 /// not part of what a restart has to know. A learner rebuilt from its values chooses from all of them at once; with
 /// a stack of 1 and points told one by one it asks exactly the points that the first one would have asked.
@@ -174,10 +176,11 @@ fn coordinates(sample: &Sample) -> Result<[f64; 2], TellError> {
 }
 
 impl Learner2D {
-    /// An empty learner over a rectangle: bounds of x and of y. The stack size is [`DEFAULT_STACK_SIZE`], the aspect
-    /// ratio 1.
+    /// An empty learner over a rectangle: bounds of x and of y. The stack size is 1 for a loss that
+    /// [uses every value](TriangleLoss::uses_every_value), else [`DEFAULT_STACK_SIZE`]; the aspect ratio is 1.
     pub fn new(bounds: [(f64, f64); 2], loss: Arc<dyn TriangleLoss>) -> Result<Self, PlaneError> {
-        Ok(Self::empty(Domain::new(settings::checked(bounds)?, 1.0), loss, DEFAULT_STACK_SIZE))
+        let stack_size = if loss.uses_every_value() { 1 } else { DEFAULT_STACK_SIZE };
+        Ok(Self::empty(Domain::new(settings::checked(bounds)?, 1.0), loss, stack_size))
     }
 
     /// The same empty learner with another number of points (1 or more) chosen from one state.
@@ -350,7 +353,9 @@ impl Learner2D {
         let mut chosen = rustc_hash::FxHashSet::default();
         field.descending(|(id, loss)| {
             let corners = field.corners(id);
-            let mut point = self.domain.choose(corners, towards_circumcentre);
+            let slopes = towards_circumcentre.then(|| field.slopes(id));
+            let wrong = slopes.as_ref().map(|(slopes, scale)| (&slopes[..], *scale));
+            let mut point = self.domain.choose(corners, wrong);
             let is_known = |point: &[f64; 2]| self.known.contains_key(&key(*point));
             if let Some(lattice) = &self.domain.lattice {
                 let is_taken = |point: &[f64; 2]| is_known(point) || chosen.contains(&key(*point));

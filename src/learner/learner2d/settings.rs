@@ -54,7 +54,8 @@ pub(super) fn checked(bounds: [(f64, f64); 2]) -> Result<[(f64, f64); 2], PlaneE
 }
 
 impl Learner2D {
-    /// Reads `bounds` (two pairs), `loss`, `integer`, `stack_size` (default 10) and `aspect_ratio` (default 1).
+    /// Reads `bounds` (two pairs), `loss`, `integer`, `stack_size` (default 1, and 10 for upstream's losses) and `aspect_ratio`
+    /// (default 1).
     pub fn from_settings(table: &Table) -> settings::Result<Self> {
         let help = "write it as bounds = [[-1, 1], [0, 2]]: first and last x, first and last y";
         let path = table.path_of("bounds");
@@ -83,7 +84,7 @@ impl Learner2D {
                 let message = format!("`{}` should be 1 or more", table.path_of("stack_size"));
                 return Err(table
                     .error("stack_size", message)
-                    .help("1 uses every value at once; the default is 10"));
+                    .help("1 uses every value at once; adaptive takes 10"));
             }
             Some(size) => learner.with_stack_size(size as usize),
             None => learner,

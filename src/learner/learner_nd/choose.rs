@@ -1,5 +1,6 @@
 //! The point at which a simplex is split.
 
+use super::super::cut::Cut;
 use crate::geometry::simplex::{Weights, barycentric, circumsphere, longest_edge};
 
 /// How far outside of the simplex its circumcentre may lie and still count as inside, in barycentric coordinates.
@@ -20,25 +21,25 @@ pub(super) enum Choice {
 /// The centroid of a well-shaped simplex, one that holds the centre of its circumsphere; else the middle of its
 /// longest edge, of equal ones the first (upstream: `choose_point_in_simplex`).
 ///
-/// With `towards_circumcentre`, a well-shaped simplex is split half-way between its centroid and the centre of its
-/// circumsphere, which is as far as possible from all vertices around: simplices stay rounder, and the interpolant of as
-/// many points is better by some percent.
-///
 /// `corners` are the coordinates of the D + 1 corners, one after the other, in which lengths are measured. O(D^3).
 #[inline]
-pub(super) fn choose<const D: usize>(corners: &[f64], towards_circumcentre: bool) -> Choice {
+pub(super) fn choose<const D: usize>(corners: &[f64]) -> Choice {
     let mut centre = [0.0; D];
     let weights = circumsphere(corners, D, &mut centre).and_then(|_| barycentric(corners, D, &centre));
-    if let Some(mut weights) = weights.filter(|weights| weights.iter().all(|b| *b >= -TOLERANCE)) {
-        if !towards_circumcentre {
-            return Choice::Centroid;
-        }
-        let even = 1.0 / (D + 1) as f64;
-        weights.iter_mut().for_each(|weight| *weight = 0.5 * (*weight + even));
-        return Choice::Between(weights);
+    if weights.is_some_and(|weights| weights.iter().all(|b| *b >= -TOLERANCE)) {
+        return Choice::Centroid;
     }
     let (i, j) = longest_edge(corners, D);
     Choice::Edge(i, j)
+}
+
+impl From<Cut> for Choice {
+    fn from(cut: Cut) -> Self {
+        match cut {
+            Cut::Between(weights) => Self::Between(weights),
+            Cut::Edge(i, j) => Self::Edge(i, j),
+        }
+    }
 }
 
 impl Choice {
@@ -74,7 +75,7 @@ mod tests {
     use super::*;
 
     fn chosen<const D: usize>(corners: &[[f64; D]]) -> (Choice, [f64; D]) {
-        let choice = choose::<D>(corners.as_flattened(), false);
+        let choice = choose::<D>(corners.as_flattened());
         (choice.clone(), choice.point(|i| corners[i]))
     }
 
@@ -83,15 +84,6 @@ mod tests {
         assert_eq!(chosen(&[[0.0, 0.0], [1.0, 0.0], [0.5, 0.8]]).0, Choice::Centroid);
         let corners = [[0.0; 3], [1.0, 0.0, 0.0], [0.5, 1.0, 0.0], [0.5, 0.4, 1.0]];
         assert_eq!(chosen(&corners).0, Choice::Centroid);
-    }
-
-    #[test]
-    fn towards_the_circumcentre_a_right_angle_is_split_near_its_longest_side() {
-        let corners: [[f64; 2]; 3] = [[0.0, 0.0], [0.0, 3.0], [3.0, 0.0]];
-        let point = choose::<2>(corners.as_flattened(), true).point(|i| corners[i]);
-        assert!(point.iter().all(|x| (x - 1.25).abs() < 1e-12), "{point:?}");
-        let obtuse = [[0.0, 0.0], [0.4, 0.1], [1.0, 0.0]];
-        assert_eq!(choose::<2>(obtuse.as_flattened(), true), Choice::Edge(0, 2));
     }
 
     #[test]

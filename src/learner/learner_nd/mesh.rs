@@ -1,6 +1,7 @@
 //! The triangulation of the told points, with the losses of its simplices kept up to date.
 
 use super::super::Loss;
+use super::super::cut::cut;
 use super::super::heap::{IndexedHeap, ordered_bits};
 use super::super::lattice::Lattice;
 use super::Options;
@@ -31,13 +32,22 @@ struct Cell<const D: usize> {
     spent: bool,
     /// Whether it has no point of whole numbers to ask, and so no loss; `None` until that is looked at.
     full: Option<bool>,
+    /// Its loss is infinite, and that means that it comes before all others.
+    first: bool,
     inside: Inside<D>,
 }
+
+/// More than any finite loss: where cells begin that come first.
+const FIRST: f64 = 1e9;
 
 impl<const D: usize> Cell<D> {
     /// The loss by which cells are compared: what is infinite or NaN counts by volume.
     fn urgency(&self) -> f64 {
-        if self.loss.is_finite() { self.loss } else { self.volume }
+        match self.loss.is_finite() {
+            true => self.loss,
+            false if self.first => FIRST * (1.0 + self.volume),
+            false => self.volume,
+        }
     }
 
     /// Loss per volume, for the parts.
@@ -313,6 +323,7 @@ impl<const D: usize> Mesh<D> {
                 cell.loss = 0.0;
             }
         }
+        cell.first = cell.loss == f64::INFINITY && self.options.loss.is_current();
         let urgency = cell.urgency();
         let anew = made_anew || self.options.loss.is_current();
         cell.queued = if anew { urgency } else { cell.queued.max(urgency) };
@@ -458,14 +469,30 @@ impl<const D: usize> Mesh<D> {
         {
             corners.scaled.iter_mut().for_each(|corner| *corner = stretch.apply(corner));
         }
-        let choice =
-            choose::<D>(corners.scaled.as_flattened(), self.options.loss.splits_towards_circumcentre());
+        let choice = if self.options.loss.splits_towards_circumcentre() {
+            let gradients = if part.is_none() { self.gradients(id, told) } else { Vec::new() };
+            cut(&corners.scaled, gradients.as_chunks().0, told.range.multiplier()).into()
+        } else {
+            choose::<D>(corners.scaled.as_flattened())
+        };
         let improvement = if cell.loss == f64::INFINITY { f64::INFINITY } else { share };
         let mut point = choice.point(|i| corners.user[i]);
         if let Some(lattice) = &self.lattice {
             point = lattice.free_point(&corners.user, &point, is_known).unwrap_or(corners.user[0]);
         }
         Some((Split { point, improvement, cell: id }, part))
+    }
+
+    /// The gradients at the corners of a cell, if they say where it is split: per corner, component by component.
+    fn gradients(&self, id: SimplexId, told: &Told<D>) -> Vec<f64> {
+        let mut gradients = Vec::new();
+        // Stretched along the gradients, a cell is split by its lengths.
+        if self.options.loss.sees_gradients() && !self.options.anisotropic {
+            gradients.reserve_exact((D + 1) * told.dim * D);
+            let corners = self.triangulation.vertices(id).iter();
+            corners.for_each(|vertex| self.slopes.append(*vertex, told.dim, 1.0, &mut gradients));
+        }
+        gradients
     }
 
     /// From now on, changes by [`Mesh::next`] and [`Mesh::add_pending`] can be undone.

@@ -3,13 +3,19 @@
 use super::told::Told;
 use crate::geometry::Triangulation;
 
-/// Per vertex and component, the mean gradient of the linear interpolants of the simplices around it, weighted by their
-/// volumes. Kept by sums: a simplex that comes or goes costs O(D^3 + D M).
+/// Corners of a simplex in the most dimensions that a learner can have.
+const MOST_CORNERS: usize = 9;
+
+/// Per vertex and component, the mean gradient of the linear interpolants of the simplices around it. The weight of a
+/// simplex is its volume, divided by the squares of its edges at the vertex: with these weights the gradient of a
+/// paraboloid is exact (Max, "Weights for computing vertex normals from facet normals", 1999, in the plane).
+///
+/// Kept by sums: a simplex that comes or goes costs O(D^3 + D^2 M).
 #[derive(Clone, Default)]
 pub(super) struct Slopes<const D: usize> {
-    /// Volumes of the simplices around each vertex.
-    volumes: Vec<f64>,
-    /// Sums of volume times gradient: per vertex, component by component.
+    /// Sums of the weights of the simplices around each vertex.
+    weights: Vec<f64>,
+    /// Sums of weight times gradient: per vertex, component by component.
     sums: Vec<[f64; D]>,
 }
 
@@ -24,8 +30,8 @@ impl<const D: usize> Slopes<D> {
     ) {
         let dim = told.dim;
         let most = vertices.iter().max().map_or(0, |vertex| *vertex as usize + 1);
-        if self.volumes.len() < most {
-            self.volumes.resize(most, 0.0);
+        if self.weights.len() < most {
+            self.weights.resize(most, 0.0);
             self.sums.resize(most * dim, [0.0; D]);
         }
         let origin = triangulation.point(vertices[0]);
@@ -37,22 +43,30 @@ impl<const D: usize> Slopes<D> {
         if vertices.iter().any(|vertex| told.value(*vertex).iter().any(|y| !y.is_finite())) {
             return;
         }
-        let volume = sign * determinant.abs();
-        for vertex in vertices {
-            self.volumes[*vertex as usize] += volume;
+        let at = |corner: usize| triangulation.point(vertices[corner]);
+        let weights: [Option<f64>; MOST_CORNERS] = std::array::from_fn(|i| {
+            let others = (0..=D).filter(|j| *j != i && i <= D);
+            let squares = others.map(|j| (0..D).map(|k| (at(j)[k] - at(i)[k]).powi(2)).sum::<f64>());
+            let weight = determinant.abs() / squares.product::<f64>();
+            (i <= D && weight.is_finite()).then_some(sign * weight)
+        });
+        let weighted =
+            || vertices.iter().zip(weights).filter_map(|(vertex, weight)| Some((*vertex as usize, weight?)));
+        for (vertex, weight) in weighted() {
+            self.weights[vertex] += weight;
         }
         for component in 0..dim {
             let first = told.value(vertices[0])[component];
             let mut gradient = [0.0; D];
             for (i, vertex) in vertices[1..].iter().enumerate() {
-                let rise = (told.value(*vertex)[component] - first) * volume;
+                let rise = told.value(*vertex)[component] - first;
                 for (axis, slope) in gradient.iter_mut().enumerate() {
                     *slope += inverse[axis][i] * rise;
                 }
             }
-            for vertex in vertices {
-                let sum = &mut self.sums[*vertex as usize * dim + component];
-                sum.iter_mut().zip(gradient).for_each(|(sum, slope)| *sum += slope);
+            for (vertex, weight) in weighted() {
+                let sum = &mut self.sums[vertex * dim + component];
+                sum.iter_mut().zip(gradient).for_each(|(sum, slope)| *sum += slope * weight);
             }
         }
     }
@@ -60,8 +74,8 @@ impl<const D: usize> Slopes<D> {
     /// Appends the gradients of all components at a vertex, times a factor.
     pub(super) fn append(&self, vertex: u32, dim: usize, factor: f64, out: &mut Vec<f64>) {
         let at = vertex as usize;
-        let volume = self.volumes.get(at).copied().unwrap_or(0.0);
-        let scale = if volume > 0.0 { factor / volume } else { 0.0 };
+        let weight = self.weights.get(at).copied().unwrap_or(0.0);
+        let scale = if weight > 0.0 { factor / weight } else { 0.0 };
         match self.sums.get(at * dim..(at + 1) * dim) {
             Some(rows) => out.extend(rows.as_flattened().iter().map(|slope| slope * scale)),
             None => out.extend(std::iter::repeat_n(0.0, D * dim)),

@@ -291,3 +291,38 @@ fn eight_dimensions_work() {
     assert!(matches!(cuboid(&[(0.0, 1.0)], Options::default()), Err(DomainError::Dimension { got: 1 })));
     assert!(matches!(hull(&[vec![0.0; 9]], Options::default()), Err(DomainError::Dimension { got: 9 })));
 }
+
+#[test]
+fn simplices_above_a_largest_size_come_first_and_are_not_split_by_pending_points_again_and_again() {
+    use crate::loss::simplex::Resolution;
+    let loss = Resolution { min_distance: 0.0, max_distance: 0.15, base: Default::default() };
+    let mut learner =
+        LearnerNd::<2>::cuboid(&SQUARE, Options { loss: Arc::new(loss), ..Options::default() }).unwrap();
+    let peak = |x: &[f64]| 1.0 / (1e-4 + x[0] * x[0] + x[1] * x[1]);
+    while learner.loss(Loss::Real) == f64::INFINITY {
+        let more = learner.npoints() + 16;
+        run(&mut learner, more, 16, peak);
+    }
+    // 45 triangles would do, if all were as large as they may be.
+    assert!(learner.npoints() < 130, "{}", learner.npoints());
+    run(&mut learner, 300, 1, peak);
+    let near = learner.told().filter(|(x, _)| x[0].abs() < 0.1 && x[1].abs() < 0.1).count();
+    assert!(near > 100, "after that, points go where they are needed: {near}");
+}
+
+#[test]
+fn values_beyond_a_threshold_get_fewer_points() {
+    use crate::loss::Thresholded;
+    let loss = Thresholded {
+        lower_threshold: 0.0,
+        upper_threshold: f64::INFINITY,
+        priority_factor: 0.1,
+        component: 0,
+        base: crate::loss::simplex::InterpolationError::default(),
+    };
+    let mut learner =
+        LearnerNd::<2>::cuboid(&SQUARE, Options { loss: Arc::new(loss), ..Options::default() }).unwrap();
+    run(&mut learner, 400, 1, |x| (4.0 * x[0]).sin() * (3.0 * x[1]).cos());
+    let below = learner.told().filter(|(_, y)| y[0] < 0.0).count();
+    assert!((40..160).contains(&below), "{below} of 400");
+}

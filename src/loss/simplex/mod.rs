@@ -11,7 +11,9 @@ mod default;
 mod interpolation_error;
 mod level;
 mod measure;
+mod resolution;
 mod std;
+mod thresholded;
 mod triangle;
 mod uniform;
 mod view;
@@ -19,6 +21,7 @@ mod view;
 pub use curvature::Curvature;
 pub use default::GraphVolume;
 pub use interpolation_error::InterpolationError;
+pub use resolution::Resolution;
 pub use std::Std;
 pub use triangle::Triangle;
 pub use uniform::Uniform;
@@ -41,19 +44,21 @@ pub trait SimplexLoss: Send + Sync {
         false
     }
 
-    /// Whether a simplex waits with the loss that it has now. Otherwise it waits with the greatest that it has had since it
-    /// was made, as upstream.
+    /// Whether a simplex waits with the loss that it has now, and comes before all others where that is infinite. Otherwise
+    /// it waits with the greatest that it has had since it was made, as upstream.
     fn is_current(&self) -> bool {
         false
     }
 
-    /// Whether a well-shaped simplex is split half-way between its centroid and the centre of its circumsphere, not in
-    /// its centroid as upstream.
+    /// Whether a simplex is split half-way between its centroid and the place where the interpolant is most wrong (by its
+    /// gradients if the loss sees them; else the centre of its circumsphere), or in the middle of its worst edge if that
+    /// place lies outside; not in its centroid as upstream.
     fn splits_towards_circumcentre(&self) -> bool {
         false
     }
 
-    /// The loss of a simplex: zero or more; what is infinite or NaN is ranked by its volume.
+    /// The loss of a simplex: zero or more; what is infinite or NaN is ranked by its volume. (Where infinite losses
+    /// [come first](Self::is_current), this holds as soon as a point is pending inside.)
     fn evaluate(&self, simplex: &View<'_>) -> f64;
 }
 
@@ -69,6 +74,8 @@ pub const SIMPLEX_LOSSES: &[SimplexLossKind] = &[
     curvature::KIND,
     interpolation_error::KIND,
     level::KIND,
+    resolution::KIND,
+    thresholded::KIND,
 ];
 
 /// The loss that is used where a study names none: [`InterpolationError`]. Upstream's is [`GraphVolume`], which a study
@@ -134,7 +141,7 @@ mod tests {
         for kind in SIMPLEX_LOSSES {
             let table = Table::new("learner").with("loss", SettingValue::Text(kind.name.into()));
             let Ok(loss) = simplex_loss_from_settings(&table) else {
-                assert_eq!(kind.name, "level", "{} needs no parameters", kind.name);
+                assert!(["level", "thresholded"].contains(&kind.name), "{} needs no parameters", kind.name);
                 continue;
             };
             let value = loss.evaluate(&triangle(loss.sees_neighbors()));
@@ -155,7 +162,7 @@ mod tests {
     #[test]
     fn a_nan_value_makes_every_loss_of_upstream_nan() {
         let values = [0.0, f64::NAN, 2.0, 5.0];
-        let ours = ["uniform", "interpolation_error", "level"];
+        let ours = ["uniform", "interpolation_error", "level", "resolution", "thresholded"];
         for kind in SIMPLEX_LOSSES.iter().filter(|kind| !ours.contains(&kind.name)) {
             let loss = (kind.from_settings)(&Table::new("learner.loss")).unwrap();
             assert!(loss.evaluate(&View::new(2, &POINTS, 1, &values, 0.5)).is_nan(), "{}", kind.name);

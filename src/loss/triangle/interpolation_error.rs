@@ -47,6 +47,10 @@ impl TriangleLoss for InterpolationError {
         true
     }
 
+    fn uses_every_value(&self) -> bool {
+        true
+    }
+
     fn evaluate(&self, triangle: &Triangle<'_>) -> f64 {
         with_view(triangle, |view| SimplexLoss::evaluate(self, view))
     }
@@ -58,6 +62,10 @@ impl TriangleLoss for Level {
     }
 
     fn splits_towards_circumcentre(&self) -> bool {
+        true
+    }
+
+    fn uses_every_value(&self) -> bool {
         true
     }
 

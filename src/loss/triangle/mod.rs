@@ -38,9 +38,16 @@ pub trait TriangleLoss: Send + Sync {
         false
     }
 
-    /// Whether the point in a triangle without an obtuse angle is put half-way between its centroid and the centre of its
-    /// circumcircle, in any other into the middle of the longest side; otherwise as upstream.
+    /// Whether a triangle is split half-way between its centre and the place where the interpolant is most wrong (by its
+    /// gradients if the loss needs them; else the centre of its circumcircle), or in the middle of its worst side if that
+    /// place lies outside; otherwise as upstream.
     fn splits_towards_circumcentre(&self) -> bool {
+        false
+    }
+
+    /// Whether, unless a study says otherwise, each point is chosen with all values at hand (a stack of 1). Otherwise ten
+    /// are chosen from one state, as upstream.
+    fn uses_every_value(&self) -> bool {
         false
     }
 
