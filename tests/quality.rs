@@ -253,9 +253,11 @@ fn counted(kind: &str, cases: &[Case], n: usize, adaptive: &[(&str, &str)]) -> (
 fn in_two_variables_the_default_is_never_worse_than_the_grid_and_rarely_than_adaptive() {
     let adaptive = [("2d", "default"), ("nd", "default"), ("nd", "curvature")];
     let cases = functions::PLANES.len();
-    for (kind, all_close) in [("nd", cases), ("2d", cases * 9 / 10)] {
+    for (kind, all_good, all_close) in
+        [("nd", cases * 9 / 10 + 1, cases), ("2d", cases * 22 / 25, cases * 9 / 10)]
+    {
         let (good, close) = counted(kind, functions::PLANES, 300, &adaptive);
-        assert!(good * 10 >= cases * 9 && close >= all_close, "{kind}: {good} and {close} of {cases}");
+        assert!(good >= all_good && close >= all_close, "{kind}: {good} and {close} of {cases}");
     }
 }
 

@@ -157,6 +157,10 @@ impl Learner for DataSaver {
     }
 
     left_to_inner!();
+
+    fn tell_pending(&mut self, sample: &Sample) {
+        self.inner.tell_pending(sample);
+    }
 }
 
 #[cfg(test)]

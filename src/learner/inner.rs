@@ -1,7 +1,7 @@
 //! The verbs that a learner around another one leaves to it.
 
 /// In an `impl Learner` of a type whose field `inner` is the learner that it wraps: all verbs but those by which
-/// wrappers differ (`kind`, `ask_into`, `suggest`, `tell`, `tell_many`, `remove_unfinished` and the two copies).
+/// wrappers differ (`kind`, all that asks and tells, `rest` and the two copies).
 macro_rules! left_to_inner {
     () => {
         fn signature(&self) -> $crate::model::Signature {
@@ -14,10 +14,6 @@ macro_rules! left_to_inner {
 
         fn refuses(&self, point: &[f64]) -> Option<String> {
             self.inner.refuses(point)
-        }
-
-        fn tell_pending(&mut self, sample: &$crate::model::Sample) {
-            self.inner.tell_pending(sample);
         }
 
         fn loss(&self, which: $crate::learner::Loss) -> f64 {
@@ -66,4 +62,4 @@ macro_rules! left_to_inner {
     };
 }
 
-pub(super) use left_to_inner;
+pub(crate) use left_to_inner;

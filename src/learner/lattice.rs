@@ -180,7 +180,7 @@ impl<const D: usize> Lattice<D> {
             return;
         };
         let (lo, hi) = range(cut.iter(), axis);
-        let rounding = 1e-9 * (hi - lo) + 1e-12 * lo.abs().max(hi.abs());
+        let rounding = 1e-9 * (hi - lo) + 8.0 * f64::EPSILON * lo.abs().max(hi.abs());
         let (lo, hi) = ((lo - rounding).ceil(), (hi + rounding).floor());
         let near = search.near[axis];
         let (mut up, mut down) = (near.ceil().clamp(lo, hi.max(lo)), near.ceil().clamp(lo, hi.max(lo)) - 1.0);
@@ -381,7 +381,8 @@ mod tests {
     fn check<const D: usize>(numbers: &[i32], near: &[f64], hi: i32) -> Result<(), TestCaseError> {
         let corners: Vec<[f64; D]> =
             numbers.chunks_exact(D).take(D + 1).map(|c| std::array::from_fn(|i| f64::from(c[i]))).collect();
-        if crate::geometry::simplex::volume(corners.as_flattened(), D) == 0.0 {
+        // Of a simplex between whole points it is a whole number of parts of D!.
+        if crate::geometry::simplex::volume(corners.as_flattened(), D) < 1e-3 {
             return Ok(());
         }
         let lattice = all_whole::<D>(f64::from(hi));
@@ -431,10 +432,10 @@ mod tests {
             let lattice = Lattice::new(&whole, &[(0.0, 5.0); 3], &[[0.0; 3]]).unwrap().unwrap();
             let near = [near[0], near[1], near[2]];
             let mut taken: Vec<[f64; 3]> = corners.clone();
-            for _ in 0..3 {
+            for found in 0..3 {
                 let Some(point) = lattice.free_point(&corners, &near, |point| taken.contains(point)) else {
                     // With one axis of whole numbers, two of four corners share one or a plane lies between them.
-                    prop_assert!(two);
+                    prop_assert!(two || found > 0);
                     break;
                 };
                 prop_assert_eq!(lattice.misfit(&point), None);

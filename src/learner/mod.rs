@@ -9,7 +9,7 @@ mod balancing;
 mod cut;
 mod data_saver;
 mod heap;
-mod inner;
+pub(crate) mod inner;
 mod integrator;
 mod interpolant;
 mod intervals;

@@ -144,6 +144,10 @@ impl Learner for PointsFirst {
     }
 
     left_to_inner!();
+
+    fn tell_pending(&mut self, sample: &Sample) {
+        self.inner.tell_pending(sample);
+    }
 }
 
 /// What is wrong with a point for a box of these bounds, where only whole numbers are asked along some axes.

@@ -1,5 +1,6 @@
-use crate::learner::{Interpolant, Learner, Loss, Suggestion, TellError};
-use crate::model::{Detail, Point, Sample, Signature, Value, json};
+use crate::learner::inner::left_to_inner;
+use crate::learner::{Learner, Suggestion, TellError};
+use crate::model::{Detail, Point, Sample, Value, json};
 use serde_json::{Value as Json, json as object};
 use std::io::{self, BufRead, Write};
 
@@ -55,13 +56,7 @@ impl Learner for Log {
         self.inner.kind()
     }
 
-    fn signature(&self) -> Signature {
-        self.inner.signature()
-    }
-
-    fn is_indexed(&self) -> bool {
-        self.inner.is_indexed()
-    }
+    left_to_inner!();
 
     fn ask_into(&mut self, n: usize, out: &mut Vec<Suggestion>) {
         let before = out.len();
@@ -97,50 +92,6 @@ impl Learner for Log {
     fn rest(&mut self, child: u32, resting: bool) {
         self.write(&object!({"rest": child, "resting": resting}));
         self.inner.rest(child, resting);
-    }
-
-    fn loss(&self, which: Loss) -> f64 {
-        self.inner.loss(which)
-    }
-
-    fn npoints(&self) -> usize {
-        self.inner.npoints()
-    }
-
-    fn npending(&self) -> usize {
-        self.inner.npending()
-    }
-
-    fn done(&self) -> Option<bool> {
-        self.inner.done()
-    }
-
-    fn most_in_flight(&self) -> Option<usize> {
-        self.inner.most_in_flight()
-    }
-
-    fn hopeless(&self) -> Option<String> {
-        self.inner.hopeless()
-    }
-
-    fn figures(&self) -> Vec<(&'static str, f64)> {
-        self.inner.figures()
-    }
-
-    fn bounding_box(&self) -> Option<Vec<(f64, f64)>> {
-        self.inner.bounding_box()
-    }
-
-    fn interpolate(&self, at: &[f64], out: &mut Vec<f64>) -> bool {
-        self.inner.interpolate(at, out)
-    }
-
-    fn interpolate_all(&self, at: &[f64], out: &mut Vec<f64>) -> bool {
-        self.inner.interpolate_all(at, out)
-    }
-
-    fn interpolant(&self) -> Option<Interpolant> {
-        self.inner.interpolant()
     }
 
     fn new_empty(&self) -> Box<dyn Learner> {

@@ -163,7 +163,7 @@ bounds = [[-1, 1], [-1, 1]]
 # What makes a triangle worth refining: `adaptive-mpi learners` lists all losses. With settings, a table:
 # { name = "resolution", min_distance = 0.01 }
 # loss = "interpolation_error"
-# Points chosen from one state; 1 uses every value for the very next point (the default with adaptive's losses is 10).
+# Points chosen from one state; 1 uses every value for the next point (with adaptive's losses: 10).
 # stack_size = 1
 # Height of the domain against its width, as triangles are judged: above 1 resolves y more finely than x.
 # aspect_ratio = 1.0
@@ -230,11 +230,12 @@ const FUNCTION_TAIL: &str = r#"# (A study for `adaptive-mpi ask-tell` needs no [
 # threads = 1
 # Devices for each worker of a host (sets CUDA_VISIBLE_DEVICES and ROCR_VISIBLE_DEVICES).
 # gpus = 0
-# MPI ranks that evaluate one point together, for command, library and rust: a library gets their communicator,
-# and command = ["mpiexec", "-n", "{ranks}", "-host", "{hosts}", "./simulate"] starts its own processes on them.
+# MPI ranks that evaluate one point together, for command, library and rust: a library gets their
+# communicator, and a command starts its own processes on them,
+# as command = ["mpiexec", "-n", "{ranks}", "-host", "{hosts}", "./simulate"]
 # ranks = 1
-# Compute no value twice, in any study that shares this file (true: data/cache.h5). Files that are named here count with
-# their contents; when something else changes the values, change `version`.
+# Compute no value twice, in any study that shares this file (true: data/cache.h5). Files that are named
+# here count with their contents; when something else changes the values, change `version`.
 # cache = true
 # version = "1"
 "#;
