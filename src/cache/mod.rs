@@ -2,7 +2,7 @@
 //! across runs and studies that share the file.
 //!
 //! Owned by rank 0. It stores nothing but values, each under its *call* (a text that names function, version and
-//! parameters: [`crate::study::calls`]) and its arguments, bit by bit. Failures are not kept: they are tried again.
+//! parameters: [`crate::study::Study::calls`]) and its arguments, bit by bit. Failures are not kept: they are tried again.
 //!
 //! The file is a [checkpoint](crate::checkpoint::layout) whose learners are calls, so that a crash at any moment
 //! costs nothing here either, and h5py and xarray read it as they read a run: `/learners/parameters` has the calls, `/points` the
