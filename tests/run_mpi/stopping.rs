@@ -79,6 +79,8 @@ fn points_that_outlast_the_grace_time_do_not_hold_up_the_end() {
         ));
         let mut run = folder.ranks(3, &["run"]).start();
         assert!(run.until(|_| folder.file("data/adaptive.journal").exists()), "{}", run.said());
+        // This is first written when the first points are out.
+        assert!(run.until(|_| folder.file("data/adaptive.status.json").exists()), "{}", run.said());
         if function.starts_with("command") {
             assert!(run.until(|_| folder.text("started").lines().count() == 2), "{}", run.said());
         }

@@ -169,7 +169,10 @@ impl MpiWorld {
         bridge: Option<ffi::MPI_Comm>,
         thread_level: c_int,
     ) -> Result<Self, TransportError> {
-        ABORTED.with(|aborted| aborted.set(Some(comm)));
+        // An abort of less than the world is a conversation in MPICH, and waits for ranks that are at a function.
+        if bridge.is_some() {
+            ABORTED.with(|aborted| aborted.set(Some(comm)));
+        }
         // SAFETY: plain MPI calls on a live communicator; every out-pointer is to a live local.
         unsafe {
             let returning = ffi::RSMPI_ERRORS_RETURN;
