@@ -160,7 +160,9 @@ impl<const D: usize> Lattice<D> {
         is_taken: &impl Fn(&[f64; D]) -> bool,
     ) {
         if depth == D {
-            if !is_taken(at) {
+            // The numbers were taken from a little beyond the simplex too.
+            let weights = barycentric(search.corners.as_flattened(), D, at);
+            if weights.is_some_and(|weights| weights.iter().all(|b| *b >= INSIDE)) && !is_taken(at) {
                 search.offer(square, *at);
             }
             return;
@@ -180,7 +182,9 @@ impl<const D: usize> Lattice<D> {
             return;
         };
         let (lo, hi) = range(cut.iter(), axis);
-        let rounding = 1e-9 * (hi - lo) + 8.0 * f64::EPSILON * lo.abs().max(hi.abs());
+        // Weights are right to INSIDE, so the corners of a cut are to that part of the simplex, however narrow the cut is.
+        let (least, most) = range(search.corners.iter(), axis);
+        let rounding = -INSIDE * (most - least) + 1e-13 * lo.abs().max(hi.abs());
         let (lo, hi) = ((lo - rounding).ceil(), (hi + rounding).floor());
         let near = search.near[axis];
         let (mut up, mut down) = (near.ceil().clamp(lo, hi.max(lo)), near.ceil().clamp(lo, hi.max(lo)) - 1.0);
