@@ -121,11 +121,8 @@ fn in_a_box<const D: usize>(n: usize, seed: u64, grid: i32, every: usize) {
 /// Nothing known before, most points outside: middles that rounding moves off the hull dent it, so some are refused.
 fn anywhere<const D: usize>(n: usize, seed: u64, grid: i32, every: usize) {
     let mut t = small::<D>();
+    // Whether the hull is convex is not asked here: between points that are in one plane but for rounding it may be dented.
     insert(&mut t, &mixed(n, seed, f64::from(grid)), every);
-    // In other dimensions a hull between points that are in one plane but for rounding may still be dented.
-    if D == 3 {
-        check::hull(&t, 1e-9);
-    }
 }
 
 proptest! {

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// Between the last words of a job and its abort.
-const LAST_WORDS: Duration = Duration::from_millis(300);
+pub(crate) const LAST_WORDS: Duration = Duration::from_millis(300);
 
 /// For an abort to be heard.
 const ABORT: Duration = Duration::from_millis(400);

@@ -18,7 +18,7 @@ mod share;
 mod spawn;
 mod world;
 
-pub(crate) use end::MpiTransport;
+pub(crate) use end::{LAST_WORDS, MpiTransport};
 pub(crate) use group::{fortran_handle, own_communicator};
 pub(crate) use ladder::Ladder;
 pub(crate) use share::Region;
