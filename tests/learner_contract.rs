@@ -253,7 +253,10 @@ impl Driven {
                 let asked = self.learner.ask(*n);
                 prop_assert!(same(&suggested, &asked), "suggest {suggested:?}, ask {asked:?}");
                 prop_assert!(asked.len() == *n || self.learner.suggest(1).is_empty());
+                let bounds = self.learner.bounding_box().unwrap_or_default();
                 for suggestion in asked {
+                    let mut within = bounds.iter().zip(suggestion.sample.point.iter());
+                    prop_assert!(within.all(|((lo, hi), x)| lo <= x && x <= hi), "{suggestion:?} is outside");
                     prop_assert!(self.known.insert(key(&suggestion.sample)), "{suggestion:?} was known");
                     prop_assert!(suggestion.loss_improvement >= 0.0);
                     self.pending.push(suggestion.sample);

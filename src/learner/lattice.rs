@@ -4,9 +4,9 @@ use crate::geometry::simplex::barycentric;
 use crate::model::settings::{self, SettingValue, Table};
 use smallvec::{SmallVec, smallvec};
 
-/// How many cuts through one simplex are looked at for a point. Only a simplex that is millions of whole numbers long and
-/// hardly wide needs as many; the points that it might have are found last, by [`Lattice::first_free`].
-const CUTS: usize = 4096;
+/// How many cuts and points of one simplex are looked at. Only a simplex that is thousands of whole numbers long and hardly
+/// wide needs as many; the points that it might have are found last, by [`Lattice::first_free`].
+const LOOKS: usize = 4096;
 
 /// Weights of corners above this count as inside.
 const INSIDE: f64 = -1e-9;
@@ -37,7 +37,7 @@ struct Search<'a, const D: usize> {
     near: [f64; D],
     /// Whole axes, along which the simplex is short first.
     axes: SmallVec<[usize; 8]>,
-    cuts_left: usize,
+    looks_left: usize,
     /// Squared distance along the whole axes.
     best: Option<(f64, [f64; D])>,
 }
@@ -117,7 +117,7 @@ impl<const D: usize> Lattice<D> {
         };
         let mut axes: SmallVec<[usize; 8]> = (0..D).filter(|axis| self.whole[*axis]).collect();
         axes.sort_by(|a, b| length(a).total_cmp(&length(b)));
-        let mut search = Search { corners, near: *near, axes, cuts_left: CUTS, best: None };
+        let mut search = Search { corners, near: *near, axes, looks_left: LOOKS, best: None };
         let mut at = *near;
         self.descend(&mut search, 0, &mut at, 0.0, &is_taken);
         search.best.map(|(_, point)| point)
@@ -159,6 +159,10 @@ impl<const D: usize> Lattice<D> {
         square: f64,
         is_taken: &impl Fn(&[f64; D]) -> bool,
     ) {
+        if search.looks_left == 0 {
+            return;
+        }
+        search.looks_left -= 1;
         if depth == D {
             // The numbers were taken from a little beyond the simplex too.
             let weights = barycentric(search.corners.as_flattened(), D, at);
@@ -167,10 +171,6 @@ impl<const D: usize> Lattice<D> {
             }
             return;
         }
-        if search.cuts_left == 0 {
-            return;
-        }
-        search.cuts_left -= 1;
         let cut = cut(search.corners, &search.axes[..depth], at);
         if cut.is_empty() {
             return;
@@ -192,7 +192,7 @@ impl<const D: usize> Lattice<D> {
             let go_down = up > hi || down >= lo && near - down <= up - near;
             let x = if go_down { down } else { up };
             let here = square + self.square(axis, x - near);
-            if search.cuts_left == 0 || search.best.is_some_and(|(best, _)| here >= best) {
+            if search.looks_left == 0 || search.best.is_some_and(|(best, _)| here >= best) {
                 return;
             }
             at[axis] = x + 0.0;
@@ -211,8 +211,10 @@ impl<const D: usize> Lattice<D> {
     ) -> Option<[f64; D]> {
         let corners = search.corners;
         let even = 1.0 / cut.len() as f64;
-        let mean = |i: usize| cut.iter().map(|corner| corner[i]).sum::<f64>() * even;
-        let middle: [f64; D] = std::array::from_fn(|i| if self.whole[i] { at[i] } else { mean(i) + 0.0 });
+        // A corner of a cut may stick out of the box by a rounding error.
+        let boxed = |i: usize, x: f64| x.clamp(self.bounds[i].0, self.bounds[i].1) + 0.0;
+        let mean = |i: usize| boxed(i, cut.iter().map(|corner| corner[i]).sum::<f64>() * even);
+        let middle: [f64; D] = std::array::from_fn(|i| if self.whole[i] { at[i] } else { mean(i) });
         let distance = |a: &[f64; D], b: &[f64; D]| (0..D).map(|i| self.square(i, a[i] - b[i])).sum::<f64>();
         if corners.iter().any(|corner| distance(corner, &middle) < NEAR * NEAR) {
             return None;
@@ -226,7 +228,7 @@ impl<const D: usize> Lattice<D> {
         let (lower, upper) = (|i| range(cut.iter(), i).0, |i| range(cut.iter(), i).1);
         let moved: [f64; D] = std::array::from_fn(|i| {
             let x = middle[i] + share * (beside[i] - middle[i]);
-            if self.whole[i] { at[i] } else { x.clamp(lower(i), upper(i)) + 0.0 }
+            if self.whole[i] { at[i] } else { boxed(i, x.clamp(lower(i), upper(i))) }
         });
         let hugs = |corner: &[f64; D]| 4.0 * distance(corner, &moved) < distance(corner, &middle);
         if !corners.iter().any(hugs) && !is_taken(&moved) {
