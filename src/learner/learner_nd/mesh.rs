@@ -146,7 +146,7 @@ impl<const D: usize> Mesh<D> {
         let all: Vec<SimplexId> = mesh.triangulation.simplices().collect();
         for id in &all {
             mesh.clear(*id);
-            if mesh.options.loss.sees_gradients() {
+            if mesh.options.loss.demands().sees_gradients {
                 mesh.slopes.count(1.0, mesh.triangulation.vertices(*id), &mesh.triangulation, told);
             }
         }
@@ -193,7 +193,7 @@ impl<const D: usize> Mesh<D> {
         let hint = hint.filter(|id| self.lattice.is_none() && self.triangulation.is_alive(*id));
         self.triangulation.insert(scaled, hint)?;
         told.push(point, value);
-        if self.options.loss.sees_gradients() {
+        if self.options.loss.demands().sees_gradients {
             // In an order that does not depend on where the search for the point began: sums are rounded alike then.
             let mut gone: Vec<&[u32]> = self.triangulation.removed().map(|(_, vertices)| vertices).collect();
             gone.sort_unstable();
@@ -259,7 +259,7 @@ impl<const D: usize> Mesh<D> {
             }
         }
         added.iter().for_each(|id| self.enqueue(*id));
-        if self.options.loss.sees_neighbors() {
+        if self.options.loss.demands().sees_neighbors {
             self.refresh_neighbors(&added, told);
         }
         (self.scratch.freed, self.scratch.added, self.scratch.removed) = (freed, added, removed);
@@ -301,11 +301,11 @@ impl<const D: usize> Mesh<D> {
             values.extend(told.value(vertex).iter().map(|y| y * multiplier));
         };
         self.triangulation.vertices(id).iter().for_each(|vertex| see(*vertex));
-        if self.options.loss.sees_neighbors() {
+        if self.options.loss.demands().sees_neighbors {
             (0..=D).filter_map(|k| self.triangulation.opposing_vertex(id, k)).for_each(see);
         }
         gradients.clear();
-        if self.options.loss.sees_gradients() {
+        if self.options.loss.demands().sees_gradients {
             let corners = self.triangulation.vertices(id).iter();
             corners.for_each(|vertex| self.slopes.append(*vertex, told.dim, multiplier, gradients));
         }
@@ -323,9 +323,9 @@ impl<const D: usize> Mesh<D> {
                 cell.loss = 0.0;
             }
         }
-        cell.first = cell.loss == f64::INFINITY && self.options.loss.is_current();
+        cell.first = cell.loss == f64::INFINITY && self.options.loss.demands().is_current;
         let urgency = cell.urgency();
-        let anew = made_anew || self.options.loss.is_current();
+        let anew = made_anew || self.options.loss.demands().is_current;
         cell.queued = if anew { urgency } else { cell.queued.max(urgency) };
         cell.spent = cell.spent && !made_anew || cell.full == Some(true);
         let density = cell.density();
@@ -469,7 +469,7 @@ impl<const D: usize> Mesh<D> {
         {
             corners.scaled.iter_mut().for_each(|corner| *corner = stretch.apply(corner));
         }
-        let choice = if self.options.loss.splits_towards_circumcentre() {
+        let choice = if self.options.loss.demands().splits_towards_error {
             let gradients = if part.is_none() { self.gradients(id, told) } else { Vec::new() };
             cut(&corners.scaled, gradients.as_chunks().0, told.range.multiplier()).into()
         } else {
@@ -487,7 +487,7 @@ impl<const D: usize> Mesh<D> {
     fn gradients(&self, id: SimplexId, told: &Told<D>) -> Vec<f64> {
         let mut gradients = Vec::new();
         // Stretched along the gradients, a cell is split by its lengths.
-        if self.options.loss.sees_gradients() && !self.options.anisotropic {
+        if self.options.loss.demands().sees_gradients && !self.options.anisotropic {
             gradients.reserve_exact((D + 1) * told.dim * D);
             let corners = self.triangulation.vertices(id).iter();
             corners.for_each(|vertex| self.slopes.append(*vertex, told.dim, 1.0, &mut gradients));

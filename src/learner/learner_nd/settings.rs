@@ -22,7 +22,7 @@ fn from_settings(table: &Table) -> settings::Result<Box<dyn Learner>> {
     let anisotropic = table.bool("anisotropic")?.unwrap_or(false);
     let loss = simplex_loss_from_settings(table)?;
     // Who names one of upstream's losses wants the run that upstream would make with it, point by point.
-    let as_upstream = !loss.is_current();
+    let as_upstream = !loss.demands().is_current;
     let dim = bounds.as_ref().map_or_else(|| points.iter().flatten().next().map_or(0, Vec::len), Vec::len);
     let integer = whole_axes(table, dim)?;
     let options = Options { loss, anisotropic, integer, as_upstream, ..Options::default() };

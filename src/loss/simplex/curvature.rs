@@ -1,4 +1,4 @@
-use super::{SimplexLoss, SimplexLossKind, Triangle, View};
+use super::{Demands, SimplexLoss, SimplexLossKind, Triangle, View};
 use crate::loss::weight;
 use std::sync::Arc;
 
@@ -26,8 +26,8 @@ impl Default for Curvature {
 }
 
 impl SimplexLoss for Curvature {
-    fn sees_neighbors(&self) -> bool {
-        true
+    fn demands(&self) -> Demands {
+        Demands { sees_neighbors: true, ..Demands::default() }
     }
 
     fn evaluate(&self, simplex: &View<'_>) -> f64 {

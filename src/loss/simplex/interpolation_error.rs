@@ -1,6 +1,6 @@
 //! Where linear interpolation is wrong by how much: the loss that is used when a study names none.
 
-use super::{SimplexLoss, SimplexLossKind, View};
+use super::{Demands, SimplexLoss, SimplexLossKind, View};
 use crate::geometry::simplex::{Weights, barycentric};
 use crate::loss::weight;
 use crate::model::settings::{self, Table};
@@ -191,20 +191,8 @@ fn equal_share(error: f64, volume: f64, dim: f64) -> f64 {
 }
 
 impl SimplexLoss for InterpolationError {
-    fn sees_neighbors(&self) -> bool {
-        true
-    }
-
-    fn sees_gradients(&self) -> bool {
-        true
-    }
-
-    fn is_current(&self) -> bool {
-        true
-    }
-
-    fn splits_towards_circumcentre(&self) -> bool {
-        true
+    fn demands(&self) -> Demands {
+        Demands { sees_neighbors: true, sees_gradients: true, is_current: true, splits_towards_error: true }
     }
 
     fn evaluate(&self, simplex: &View<'_>) -> f64 {

@@ -1,6 +1,6 @@
 //! Where a function of several variables crosses a level.
 
-use super::{InterpolationError, SimplexLoss, SimplexLossKind, View};
+use super::{Demands, InterpolationError, SimplexLoss, SimplexLossKind, View};
 use crate::loss::Level;
 use std::sync::Arc;
 
@@ -11,16 +11,8 @@ pub(super) const KIND: SimplexLossKind = SimplexLossKind {
 };
 
 impl SimplexLoss for Level {
-    fn sees_neighbors(&self) -> bool {
-        true
-    }
-
-    fn is_current(&self) -> bool {
-        true
-    }
-
-    fn splits_towards_circumcentre(&self) -> bool {
-        true
+    fn demands(&self) -> Demands {
+        Demands { sees_neighbors: true, is_current: true, splits_towards_error: true, sees_gradients: false }
     }
 
     /// √V where a level may be crossed and the simplex is large, else a tenth of the second term of

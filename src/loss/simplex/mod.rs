@@ -31,34 +31,32 @@ use super::{LossKind, loss_from_settings};
 use crate::model::settings::{self, Table};
 use ::std::sync::Arc;
 
-/// How much a simplex of told points still asks for refinement.
-pub trait SimplexLoss: Send + Sync {
-    /// Whether the loss looks at the vertices behind the faces of the simplex too (upstream: `nth_neighbors = 1`).
-    /// A learner then computes it again when one of these changes.
-    fn sees_neighbors(&self) -> bool {
-        false
-    }
-
-    /// Whether the loss looks at the gradients at the corners, as the simplices around them give them.
-    fn sees_gradients(&self) -> bool {
-        false
-    }
-
-    /// Whether a simplex waits with the loss that it has now, and comes before all others where that is infinite. Otherwise
-    /// it waits with the greatest that it has had since it was made, as upstream.
-    fn is_current(&self) -> bool {
-        false
-    }
-
-    /// Whether a simplex is split half-way between its centroid and the place where the interpolant is most wrong (by its
+/// What a loss asks of the learner that refines by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Demands {
+    /// The loss looks at the vertices behind the faces of the simplex too (upstream: `nth_neighbors = 1`). A learner then
+    /// computes it again when one of these changes.
+    pub sees_neighbors: bool,
+    /// It looks at the gradients at the corners, as the simplices around them give them.
+    pub sees_gradients: bool,
+    /// A simplex waits with the loss that it has now, and comes before all others where that is infinite. Otherwise it
+    /// waits with the greatest that it has had since it was made, as upstream.
+    pub is_current: bool,
+    /// A simplex is split half-way between its centroid and the place where the interpolant is most wrong (by its
     /// gradients if the loss sees them; else the centre of its circumsphere), or in the middle of its worst edge if that
     /// place lies outside; not in its centroid as upstream.
-    fn splits_towards_circumcentre(&self) -> bool {
-        false
+    pub splits_towards_error: bool,
+}
+
+/// How much a simplex of told points still asks for refinement.
+pub trait SimplexLoss: Send + Sync {
+    /// What the loss asks of the learner; nothing unless said otherwise, as most of upstream's.
+    fn demands(&self) -> Demands {
+        Demands::default()
     }
 
     /// The loss of a simplex: zero or more; what is infinite or NaN is ranked by its volume. (Where infinite losses
-    /// [come first](Self::is_current), this holds as soon as a point is pending inside.)
+    /// [come first](Demands::is_current), this holds as soon as a point is pending inside.)
     fn evaluate(&self, simplex: &View<'_>) -> f64;
 }
 
@@ -95,8 +93,8 @@ struct FromFn<F> {
 }
 
 impl<F: Fn(&View<'_>) -> f64 + Send + Sync> SimplexLoss for FromFn<F> {
-    fn sees_neighbors(&self) -> bool {
-        self.sees_neighbors
+    fn demands(&self) -> Demands {
+        Demands { sees_neighbors: self.sees_neighbors, ..Demands::default() }
     }
 
     fn evaluate(&self, simplex: &View<'_>) -> f64 {
@@ -113,7 +111,7 @@ impl<F: Fn(&View<'_>) -> f64 + Send + Sync> SimplexLoss for FromFn<F> {
 ///     let range = corners().fold(f64::MIN, f64::max) - corners().fold(f64::MAX, f64::min);
 ///     view.volume() * range
 /// });
-/// assert!(!steep.sees_neighbors());
+/// assert!(!steep.demands().sees_neighbors);
 /// ```
 pub fn from_fn(
     sees_neighbors: bool,
@@ -144,7 +142,7 @@ mod tests {
                 assert!(["level", "thresholded"].contains(&kind.name), "{} needs no parameters", kind.name);
                 continue;
             };
-            let value = loss.evaluate(&triangle(loss.sees_neighbors()));
+            let value = loss.evaluate(&triangle(loss.demands().sees_neighbors));
             assert!(value > 0.0 && value.is_finite(), "{}: {value}", kind.name);
         }
     }

@@ -1,4 +1,4 @@
-use super::{InterpolationError, SimplexLoss, SimplexLossKind, View};
+use super::{Demands, InterpolationError, SimplexLoss, SimplexLossKind, View};
 use crate::loss::weight;
 use std::sync::Arc;
 
@@ -36,20 +36,8 @@ pub(super) const KIND: SimplexLossKind = SimplexLossKind {
 const DONE: f64 = 1e-3;
 
 impl SimplexLoss for Resolution {
-    fn sees_neighbors(&self) -> bool {
-        self.base.sees_neighbors()
-    }
-
-    fn sees_gradients(&self) -> bool {
-        self.base.sees_gradients()
-    }
-
-    fn is_current(&self) -> bool {
-        self.base.is_current()
-    }
-
-    fn splits_towards_circumcentre(&self) -> bool {
-        self.base.splits_towards_circumcentre()
+    fn demands(&self) -> Demands {
+        self.base.demands()
     }
 
     fn evaluate(&self, simplex: &View<'_>) -> f64 {

@@ -1,6 +1,6 @@
 //! What lies between two thresholds, of a function of several variables.
 
-use super::{InterpolationError, SimplexLoss, SimplexLossKind, View};
+use super::{Demands, InterpolationError, SimplexLoss, SimplexLossKind, View};
 use crate::loss::Thresholded;
 use std::sync::Arc;
 
@@ -13,20 +13,8 @@ pub(super) const KIND: SimplexLossKind = SimplexLossKind {
 };
 
 impl SimplexLoss for Thresholded<InterpolationError> {
-    fn sees_neighbors(&self) -> bool {
-        self.base.sees_neighbors()
-    }
-
-    fn sees_gradients(&self) -> bool {
-        self.base.sees_gradients()
-    }
-
-    fn is_current(&self) -> bool {
-        self.base.is_current()
-    }
-
-    fn splits_towards_circumcentre(&self) -> bool {
-        self.base.splits_towards_circumcentre()
+    fn demands(&self) -> Demands {
+        self.base.demands()
     }
 
     fn evaluate(&self, view: &View<'_>) -> f64 {

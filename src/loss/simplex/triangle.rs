@@ -1,5 +1,5 @@
 use super::measure::embedded_volume;
-use super::{SimplexLoss, SimplexLossKind, View};
+use super::{Demands, SimplexLoss, SimplexLossKind, View};
 use std::sync::Arc;
 
 /// How far the function bends from the simplex to its neighbours: the mean, over the vertices behind its faces, of the
@@ -15,8 +15,8 @@ pub(super) const KIND: SimplexLossKind = SimplexLossKind {
 };
 
 impl SimplexLoss for Triangle {
-    fn sees_neighbors(&self) -> bool {
-        true
+    fn demands(&self) -> Demands {
+        Demands { sees_neighbors: true, ..Demands::default() }
     }
 
     fn evaluate(&self, simplex: &View<'_>) -> f64 {
