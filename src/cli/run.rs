@@ -219,13 +219,12 @@ fn cached(study: &Study, evaluators: &Evaluators, quiet: bool) -> Result<Option<
         output::note(notice);
     }
     if !quiet {
-        let files =
-            if calls.files.is_empty() { String::new() } else { format!(" of {}", calls.files.join(", ")) };
-        output::note(format!(
-            "cache {}: {} values; values of another `version`, or of other contents{files}, are not used",
-            path.display(),
-            count(cache.len() as u64)
-        ));
+        // Only some of its values may be of this function; which files count is seldom guessed.
+        let files = match calls.files.as_slice() {
+            [] => String::new(),
+            files => format!(", used as long as {} and `version` stay as they are", files.join(", ")),
+        };
+        output::note(format!("cache {}: {} values{files}", path.display(), count(cache.len() as u64)));
     }
     Ok(Some(Cached::new(cache, &calls.texts, evaluators.signature.seeded)))
 }

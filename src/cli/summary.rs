@@ -17,7 +17,7 @@ pub(super) fn outlook(finished: &Finished, workers: usize) -> Outlook<'_> {
         workers,
         told: finished.told,
         from_cache: finished.from_cache,
-        health: finished.health.clone(),
+        health: Box::new(|| finished.health.clone()),
     }
 }
 

@@ -136,6 +136,7 @@ impl Watch {
                 "usual_s": straggler.usual.as_secs_f64(), "stopped": straggler.stopped,
             })
         };
+        let health = (outlook.health)();
         let lost = |lost: &LostWorker| json!({"rank": lost.rank, "host": lost.host, "pid": lost.pid, "reason": lost.reason, "ended": lost.ended});
         let status = json!({
             "world": self.world,
@@ -154,8 +155,8 @@ impl Watch {
             "given_up": line.failed,
             "from_cache": outlook.from_cache,
             "efficiency": outlook.accounting.efficiency(line.workers),
-            "stragglers": outlook.health.stragglers.iter().map(silent).collect::<Vec<_>>(),
-            "lost_workers": outlook.health.lost.iter().map(lost).collect::<Vec<_>>(),
+            "stragglers": health.stragglers.iter().map(silent).collect::<Vec<_>>(),
+            "lost_workers": health.lost.iter().map(lost).collect::<Vec<_>>(),
             "time_left_s": line.left.map(|left| left.as_secs_f64()),
         });
         // Written aside and renamed, so that no reader sees half of it. It is only a convenience: a full disk

@@ -3,6 +3,7 @@ use crate::checkpoint::{Fact, Failed, Meta, Told};
 use crate::learner::{Learner, Suggestion, TellError};
 use crate::model::{Failure, FailureKind, Outcome, Sample, Value};
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 
 /// How failures and orders are handled; plain data from `[run]` of the study.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +86,12 @@ pub struct Engine {
     first_given_up: Option<Failed>,
     outputs: Outputs,
     suggestions: Vec<Suggestion>,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("npoints", &self.learner().npoints()).finish_non_exhaustive()
+    }
 }
 
 impl Engine {
