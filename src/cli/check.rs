@@ -23,16 +23,20 @@ pub(super) fn check(args: &CheckArgs, natives: &Natives) -> Result<Exit, Command
     if let Some(log) = &args.replay {
         return check_log(learner.as_mut(), log);
     }
-    let problems = evaluators.function.check();
+    let needs = evaluators.function.needs();
+    let missing = needs.data.iter().filter(|file| !file.is_file());
+    let mut problems: Vec<String> =
+        missing.map(|file| format!("the data file {} is missing", file.display())).collect();
+    problems.extend(evaluators.function.check());
     let first: Vec<Sample> = learner.suggest(FIRST_POINTS).into_iter().map(|next| next.sample).collect();
     let mut evaluated = Vec::new();
     if let (true, Some(n)) = (problems.is_empty(), args.evaluate) {
-        if evaluators.function.needs().ranks > 1 {
+        if needs.ranks > 1 {
             let message = "the function is evaluated by several ranks together, which only `run` can do";
             return Err(CommandError::new(Exit::Usage, message).help("check it without --evaluate"));
         }
         let mut evaluator = evaluators
-            .start(0)
+            .start(0, None)
             .map_err(|failure| CommandError::new(Exit::Usage, format!("the function: {failure}")))?;
         for next in learner.ask(n) {
             evaluated.push((evaluator.evaluate(&next.sample), next.sample));

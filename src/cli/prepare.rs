@@ -1,6 +1,6 @@
 use super::exit::{CommandError, Exit};
 use super::together::devices_of;
-use crate::function::{Evaluator, FunctionSpec, Natives};
+use crate::function::{DATA, Evaluator, FunctionSpec, Natives};
 use crate::learner::Learner;
 use crate::model::{Failure, FailureKind, Parameters, Signature};
 use crate::study::{AllKinds, Study, StudyError};
@@ -25,10 +25,12 @@ pub(super) struct Evaluators {
 }
 
 impl Evaluators {
-    /// For the worker that is this one on its host, from 0.
-    pub(super) fn start(&self, local_worker: u32) -> Result<Evaluator, Failure> {
-        let devices = devices_of(self.function.needs().gpus, local_worker);
-        let function = self.function.start_with(&devices)?;
+    /// For the worker that is this one on its host, from 0. `data`: where the function's files are, if not where the study
+    /// says.
+    pub(super) fn start(&self, local_worker: u32, data: Option<&Path>) -> Result<Evaluator, Failure> {
+        let mut environment = devices_of(self.function.needs().gpus, local_worker);
+        environment.extend(data.map(|folder| (DATA.to_owned(), folder.display().to_string())));
+        let function = self.function.start_with(&environment)?;
         Ok(Evaluator::new(function, Arc::clone(&self.combos), self.signature.clone()))
     }
 }

@@ -8,8 +8,10 @@ use super::together;
 use super::watch::Watch;
 use crate::cache::Cache;
 use crate::function::{Evaluator, Natives};
-use crate::model::{Outcome, Sample};
-use crate::pool::{Group, Launch, LaunchError, Pool, PoolOptions, Program, Task, Worker, WorkerInfo};
+use crate::model::{Failure, Outcome, Sample};
+use crate::pool::{
+    Group, Launch, LaunchError, NodeFiles, Pool, PoolOptions, Program, Task, Worker, WorkerInfo,
+};
 use crate::report::count;
 use crate::runner::goal::GoalTracker;
 use crate::runner::{
@@ -37,11 +39,9 @@ pub(super) fn run(args: &RunArgs, natives: &Natives) -> Exit {
         return Exit::Fault;
     }
     let mut program = Program::new();
-    let task = evaluate_task(
-        &mut program,
-        prepared.as_ref().ok().map(|prepared| prepared.evaluators.clone()),
-        needs.ranks,
-    );
+    let evaluators = prepared.as_ref().ok().map(|prepared| prepared.evaluators.clone());
+    let data = (!needs.data.is_empty()).then(|| program.node_files("data", needs.data.clone()));
+    let task = evaluate_task(&mut program, evaluators, needs.ranks, data);
     let workers = args.workers.or(prepared.as_ref().ok().and_then(|prepared| prepared.study.run.workers));
     // Without a launcher, at least one group has to fit.
     let alone = || Launch::of_process().launcher.is_none() && needs.ranks > 1;
@@ -85,19 +85,59 @@ pub(super) fn launch_error(error: &LaunchError) -> CommandError {
 
 type Evaluate = Task<Sample, Outcome>;
 
-fn evaluate_task(program: &mut Program, evaluators: Option<Evaluators>, ranks: u32) -> Evaluate {
+/// A worker's function. It is started with the worker, before MPI is there; but with the first point where it reads files
+/// that this node gets by MPI.
+struct Station {
+    evaluators: Evaluators,
+    evaluator: Option<Evaluator>,
+}
+
+impl Station {
+    fn new(evaluators: Evaluators, info: &WorkerInfo, waits: bool) -> Result<Self, Failure> {
+        let evaluator = if waits { None } else { Some(evaluators.start(info.local_worker(), None)?) };
+        Ok(Self { evaluators, evaluator })
+    }
+
+    fn evaluator(&mut self, worker: &Worker, data: Option<NodeFiles>) -> Result<&mut Evaluator, Failure> {
+        Ok(match &mut self.evaluator {
+            Some(evaluator) => evaluator,
+            none => {
+                let folder = data.map(|data| worker.data(data));
+                none.insert(self.evaluators.start(worker.info().local_worker(), folder)?)
+            }
+        })
+    }
+}
+
+fn evaluate_task(
+    program: &mut Program,
+    evaluators: Option<Evaluators>,
+    ranks: u32,
+    data: Option<NodeFiles>,
+) -> Evaluate {
     let start = move |info: &WorkerInfo| match &evaluators {
-        Some(evaluators) => evaluators.start(info.local_worker()).map_err(|failure| failure.to_string()),
+        Some(evaluators) => {
+            Station::new(evaluators.clone(), info, data.is_some()).map_err(|failure| failure.to_string())
+        }
         None => Err("the study could not be read on this rank".to_owned()),
     };
     if ranks > 1 {
-        let evaluate = |evaluator: &mut Evaluator, worker: &mut Worker, group: &Group<'_>, sample: Sample| {
-            Ok(together::evaluate(evaluator, worker.info(), group, &sample))
-        };
+        let evaluate =
+            move |station: &mut Station, worker: &mut Worker, group: &Group<'_>, sample: Sample| {
+                let evaluator = match station.evaluator(worker, data) {
+                    Ok(evaluator) => evaluator,
+                    Err(failure) => {
+                        group.finish();
+                        return Ok(Err(failure));
+                    }
+                };
+                Ok(together::evaluate(evaluator, worker.info(), group, &sample))
+            };
         return program.group_task_with_state("evaluate", start, evaluate).on(ranks);
     }
-    let evaluate =
-        |evaluator: &mut Evaluator, _: &mut Worker, sample: Sample| Ok(evaluator.evaluate(&sample));
+    let evaluate = move |station: &mut Station, worker: &mut Worker, sample: Sample| {
+        Ok(station.evaluator(worker, data).and_then(|evaluator| evaluator.evaluate(&sample)))
+    };
     program.task_with_state("evaluate", start, evaluate)
 }
 

@@ -25,7 +25,13 @@
 //! With `cache = true`, or a path, values are kept in a file beside the checkpoints, and no value in it is computed again: not in this
 //! run, not in another, not in another study ([`crate::cache`]). Not for functions that depend on chance or on the time.
 //!
-//! `command`, `library` and `rust` can also be evaluated by several ranks together ([`team`]).
+//! With `data = "table.npz"`, or a list of files of one folder, rank 0 reads them once, and each node has copies of its own, in memory:
+//! a thousand processes that open one file of a shared file system wait for each other. The function finds their folder in the
+//! variable `ADAPTIVE_MPI_DATA`; in it they have their names. Where several ranks evaluate a `library` or a Rust function together, and
+//! without MPI, it is the files' own folder. For all kinds but `builtin` and `expression`; in a process of its own, as
+//! with `threads`.
+//!
+//! `command`, `library`, `python` and `rust` can also be evaluated by several ranks together ([`team`]).
 //!
 //! A new kind is one file with a `from_settings`, and one line in [`FUNCTIONS`].
 
@@ -55,7 +61,7 @@ pub mod team;
 pub use evaluator::Evaluator;
 pub use isolated::{serve, serve_process};
 pub use native::{NativeFunction, Natives};
-pub use registry::{Context, FUNCTIONS, FunctionKind, Needs, Shared, from_settings};
+pub use registry::{Context, DATA, FUNCTIONS, FunctionKind, Needs, Shared, from_settings};
 pub use team::Team;
 
 /// One call of a user's function.

@@ -3,7 +3,7 @@ use super::{builtin, command, expression, isolated, library, native, program, py
 use crate::model::Signature;
 use crate::model::settings::{self, SettingError, SettingValue, Table};
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,7 +62,7 @@ pub const FUNCTIONS: &[FunctionKind] = &[
         about: "a Python function: \"model.py:h\" or \"package.module:h\"",
         inside: false,
         compiled: true,
-        together: false,
+        together: true,
         from_settings: python::from_settings,
     },
     FunctionKind {
@@ -114,7 +114,12 @@ pub struct Needs {
     /// Variables that have to be set in the process of the rank itself, because the function runs there and can't be put
     /// into a child (several ranks evaluate it together).
     pub environment: Vec<(String, String)>,
+    /// Files that every node should have for itself, all of one folder: the function finds the folder in [`DATA`].
+    pub data: Vec<PathBuf>,
 }
+
+/// The variable that tells a function where its `data` lies: a folder with files of the same names.
+pub const DATA: &str = "ADAPTIVE_MPI_DATA";
 
 /// The keys that all kinds share.
 #[derive(Clone, Debug, Default)]
@@ -133,6 +138,8 @@ pub struct Shared {
     pub threads: u32,
     /// `gpus`: devices for each rank.
     pub gpus: u32,
+    /// `data`: files that every node should have for itself.
+    pub data: Vec<PathBuf>,
 }
 
 /// Variables that set the number of threads of OpenMP, of the usual BLAS libraries and of numba and numexpr.
@@ -157,12 +164,17 @@ const START_TIMEOUT: Duration = Duration::from_secs(600);
 /// `command` names.
 pub fn from_settings(table: &Table, context: &Context) -> settings::Result<Arc<dyn FunctionSpec>> {
     let kind = chosen_kind(table)?;
-    let shared = Shared::from_settings(table)?;
+    // Children run elsewhere than we do, so their folder has to be absolute.
+    let folder = std::path::absolute(&context.folder).unwrap_or_else(|_| context.folder.clone());
+    let shared = Shared::from_settings(table, &folder)?;
+    if !(kind.compiled || shared.data.is_empty()) {
+        return Err(table
+            .error("data", format!("a function of the kind `{}` reads no files", kind.name))
+            .help("leave out `data`"));
+    }
     for key in KEYS_OF_OTHERS {
         table.get(key);
     }
-    // Children run elsewhere than we do, so their folder has to be absolute.
-    let folder = std::path::absolute(&context.folder).unwrap_or_else(|_| context.folder.clone());
     let context = Context { folder, ranks: shared.ranks, ..context.clone() };
     if shared.ranks > 1 {
         shared.check_together(table, kind)?;
@@ -192,6 +204,25 @@ fn small(table: &Table, key: &str, least: u32) -> settings::Result<Option<u32>> 
     }
 }
 
+/// The files that `data` names: one, or a list of them, all of one folder.
+fn data(table: &Table, folder: &Path) -> settings::Result<Vec<PathBuf>> {
+    let Some(setting) = table.get("data") else { return Ok(Vec::new()) };
+    let names: Vec<&str> = match &setting.value {
+        SettingValue::List(names) => {
+            names.iter().map(|name| name.text("function.data")).collect::<settings::Result<_>>()?
+        }
+        _ => vec![setting.text("function.data")?],
+    };
+    let files: Vec<PathBuf> = names.into_iter().map(|name| folder.join(name)).collect();
+    let mut places = files.iter().map(|file| (file.file_name(), file.parent()));
+    if places.any(|(name, place)| name.is_none() || place != files[0].parent()) {
+        return Err(table
+            .error("data", "`function.data` names files, all of them in one folder")
+            .help("for example data = [\"tables/water.npz\", \"tables/salt.npz\"]"));
+    }
+    Ok(files)
+}
+
 fn chosen_kind(table: &Table) -> settings::Result<&'static FunctionKind> {
     let mut chosen = FUNCTIONS.iter().filter(|kind| table.get(kind.name).is_some());
     let known = || FUNCTIONS.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ");
@@ -215,7 +246,7 @@ fn chosen_kind(table: &Table) -> settings::Result<&'static FunctionKind> {
 }
 
 impl Shared {
-    fn from_settings(table: &Table) -> settings::Result<Self> {
+    fn from_settings(table: &Table, folder: &Path) -> settings::Result<Self> {
         let timeout = table.duration("timeout")?;
         if timeout.is_some_and(|t| t.is_zero()) {
             return Err(table
@@ -223,6 +254,11 @@ impl Shared {
                 .help("leave the key out for no time limit"));
         }
         let mut environment = Vec::new();
+        let data = data(table, folder)?;
+        if let Some(folder) = data.first().and_then(|file| file.parent()) {
+            // Where they are, until this worker has its copies.
+            environment.push((DATA.to_owned(), folder.display().to_string()));
+        }
         let threads = table.count("threads")?;
         if let Some(threads) = threads {
             if threads == 0 {
@@ -252,6 +288,7 @@ impl Shared {
             ranks: small(table, "ranks", 1)?.unwrap_or(1),
             threads: threads.map_or(0, |threads| u32::try_from(threads).unwrap_or(u32::MAX)),
             gpus: small(table, "gpus", 0)?.unwrap_or(0),
+            data,
         })
     }
 
@@ -265,7 +302,8 @@ impl Shared {
                 .help(format!("kinds for several ranks: {able}")));
         }
         let key = if self.isolate { "isolate" } else { "timeout" };
-        if kind.inside && (self.isolate || self.timeout.is_some()) {
+        // A command is a process in any case; everything else that several ranks call is called inside of them.
+        if kind.name != "command" && (self.isolate || self.timeout.is_some()) {
             return Err(table
                 .error(
                     key,
@@ -281,7 +319,7 @@ impl Shared {
     /// What one evaluation in child processes takes.
     pub(super) fn needs(&self) -> Needs {
         let Self { ranks, threads, gpus, .. } = *self;
-        Needs { ranks, threads, gpus, environment: Vec::new() }
+        Needs { ranks, threads, gpus, environment: Vec::new(), data: self.data.clone() }
     }
 
     /// What one evaluation in this process takes.
@@ -348,10 +386,27 @@ mod tests {
         let table = Table::new("function")
             .with("threads", SettingValue::Integer(3))
             .with("env", SettingValue::Table(env));
-        let shared = Shared::from_settings(&table).unwrap();
+        let shared = Shared::from_settings(&table, Path::new("/study")).unwrap();
         assert_eq!(shared.environment.len(), 7);
         assert!(shared.environment.contains(&("NUMBA_NUM_THREADS".into(), "3".into())));
         assert_eq!(shared.environment.last().unwrap().1, "7");
+    }
+
+    #[test]
+    fn data_is_files_of_one_folder_for_functions_that_can_read_them() {
+        let read = |names: &[&str]| {
+            let names =
+                names.iter().map(|name| settings::Setting { span: 0..0, value: text(name) }).collect();
+            let table = Table::new("function").with("command", text("./sim {x}"));
+            from_settings(&table.with("data", SettingValue::List(names)), &context())
+        };
+        let needs = read(&["tables/a.npz", "tables/b.npz"]).unwrap().needs();
+        assert!(needs.data.len() == 2 && needs.data[1].ends_with("tables/b.npz"), "{needs:?}");
+        for names in [&["a.npz", "tables/b.npz"][..], &["tables/.."]] {
+            assert!(read(names).unwrap_err().message.contains("in one folder"));
+        }
+        let builtin = Table::new("function").with("builtin", text("peak")).with("data", text("a.npz"));
+        assert_eq!(refused(&builtin).help, "leave out `data`");
     }
 
     #[test]
@@ -366,7 +421,7 @@ mod tests {
         assert_eq!((needs.ranks, needs.threads, needs.environment.len()), (4, 2, 6));
         assert!(refused(&library.with("timeout", text("1s"))).message.contains("`function.timeout`"));
         let builtin = ranks(Table::new("function").with("builtin", text("peak")));
-        assert_eq!(refused(&builtin).help, "kinds for several ranks: command, library, rust");
+        assert_eq!(refused(&builtin).help, "kinds for several ranks: command, python, library, rust");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `command` | the first rank starts one command; the others keep their cores free for it | `{ranks}`, `{hosts}` |
 //! | `library` | every rank calls the function | one more argument: `int comm`, for `MPI_Comm_f2c` |
+//! | `python` | every rank calls the function | one more argument: `comm`, an `mpi4py.MPI.Comm` |
 //! | `rust` | every rank calls the function, see [`Natives::insert_together`](super::Natives::insert_together) | [`Team`] |
 //!
 //! The value of the first rank counts. A failure of any rank is the failure of the evaluation.

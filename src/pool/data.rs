@@ -79,7 +79,7 @@ pub struct DataStore {
     items: Vec<Item>,
 }
 
-type Item = Box<dyn Any + Send + Sync>;
+pub(super) type Item = Box<dyn Any + Send + Sync>;
 
 enum Numbers<E> {
     Own(Vec<E>),
@@ -98,6 +98,10 @@ impl DataStore {
             panic!("this handle of preloaded data belongs to another program");
         };
         target
+    }
+
+    pub(super) fn item(&self, index: u32) -> Option<&Item> {
+        self.items.get(index as usize)
     }
 
     /// Reads everything in this process.
@@ -269,7 +273,7 @@ impl Program {
     }
 }
 
-mod sealed {
+pub(super) mod sealed {
     pub trait Plain: Copy + Send + Sync + 'static {}
     pub trait Handle {}
     impl<T> Handle for super::Data<T> {}

@@ -230,10 +230,12 @@ const FUNCTION_TAIL: &str = r#"# (A study for `adaptive-mpi ask-tell` needs no [
 # threads = 1
 # Devices for each worker of a host (sets CUDA_VISIBLE_DEVICES and ROCR_VISIBLE_DEVICES).
 # gpus = 0
-# MPI ranks that evaluate one point together, for command, library and rust: a library gets their
-# communicator, and a command starts its own processes on them,
+# MPI ranks that evaluate one point together, for command, python, library and rust: a library gets their
+# communicator, a Python function gets it as `comm` (mpi4py), and a command starts its own processes on them,
 # as command = ["mpiexec", "-n", "{ranks}", "-host", "{hosts}", "./simulate"]
 # ranks = 1
+# Files that are read once and copied to each node; their folder there is in the variable ADAPTIVE_MPI_DATA.
+# data = ["table.npz"]
 # Compute no value twice, in any study that shares this file (true: data/cache.h5). Files that are named
 # here count with their contents; when something else changes the values, change `version`.
 # cache = true

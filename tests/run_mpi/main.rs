@@ -8,10 +8,13 @@
 #[path = "../study_run/mod.rs"]
 mod study_run;
 
+mod data;
 mod groups;
 mod kill;
 mod kinds;
 mod losses;
+#[cfg(feature = "python")]
+mod python;
 mod ranks;
 mod spawned;
 mod stopping;

@@ -21,5 +21,5 @@ mod world;
 pub(crate) use end::{LAST_WORDS, MpiTransport};
 pub(crate) use group::{fortran_handle, own_communicator};
 pub(crate) use ladder::Ladder;
-pub(crate) use share::Region;
+pub(crate) use share::{Nodes, Region};
 pub(crate) use world::{MpiWorld, abort, close_on_exec, library, matched_probe_wanted};

@@ -39,6 +39,45 @@ impl<E: Element> Region<E> {
     }
 }
 
+/// The ranks by nodes, as one of them sees it. To be freed, not dropped: both happen on all ranks at once.
+#[derive(Debug)]
+pub(crate) struct Nodes {
+    /// The ranks of this one's node.
+    node: ffi::MPI_Comm,
+    /// The first ranks of all nodes, rank 0 among them; on the others, those.
+    firsts: ffi::MPI_Comm,
+    is_first: bool,
+    byte: ffi::MPI_Datatype,
+}
+
+impl Nodes {
+    /// Whether this rank is the first of its node, as rank 0 always is.
+    pub(crate) fn is_first(&self) -> bool {
+        self.is_first
+    }
+
+    /// Fills the bytes of the first ranks of all nodes, which alone call this, with those of rank 0; at most [`CHUNK`].
+    pub(crate) fn broadcast_among_firsts(&self, bytes: &mut [u8]) -> Result<(), TransportError> {
+        // SAFETY: an exclusive slice of the length that is told.
+        unsafe { broadcast(self.firsts, self.byte, bytes.as_mut_ptr(), bytes.len()) }
+    }
+
+    /// Fills the bytes of all ranks of this node with those of its first one; at most [`CHUNK`].
+    pub(crate) fn broadcast_in_node(&self, bytes: &mut [u8]) -> Result<(), TransportError> {
+        // SAFETY: an exclusive slice of the length that is told.
+        unsafe { broadcast(self.node, self.byte, bytes.as_mut_ptr(), bytes.len()) }
+    }
+
+    /// All ranks call this.
+    pub(crate) fn free(mut self) -> Result<(), TransportError> {
+        for comm in [&mut self.node, &mut self.firsts] {
+            // SAFETY: ours, and used no more.
+            check("MPI_Comm_free", None, unsafe { ffi::MPI_Comm_free(comm) })?;
+        }
+        Ok(())
+    }
+}
+
 impl MpiWorld {
     /// On rank 0: tells all others a length, or that there is nothing.
     pub(crate) fn announce(&self, length: Option<u64>, limit: Duration) -> Result<(), TransportError> {
@@ -82,16 +121,10 @@ impl MpiWorld {
         Ok(())
     }
 
-    /// Puts the numbers of rank 0 into memory that is there once per node (or per `node_size` ranks of one).
-    pub(crate) fn share<E: Element>(
-        &self,
-        own: &[E],
-        length: usize,
-        node_size: Option<u32>,
-    ) -> Result<Region<E>, TransportError> {
+    /// The ranks by the nodes that they are on, or by `node_size` ranks of one at most. All ranks call this.
+    pub(crate) fn nodes(&self, node_size: Option<u32>) -> Result<Nodes, TransportError> {
         let rank = self.rank() as c_int;
-        // SAFETY: collective calls that all ranks make in this order, with out-pointers to live locals. The first rank of
-        // each node writes `length` elements to a window of that size before the fence, others only read after it.
+        // SAFETY: collective calls that all ranks make in this order, with out-pointers to live locals.
         unsafe {
             let mut node = self.split("MPI_Comm_split_type", |comm| {
                 let (shared, nothing) = (ffi::RSMPI_COMM_TYPE_SHARED, ffi::RSMPI_INFO_NULL);
@@ -106,9 +139,25 @@ impl MpiWorld {
                 node = part;
             }
             let is_first = rank_in(node)? == 0;
-            let mut firsts = self.split("MPI_Comm_split", |comm| {
+            let firsts = self.split("MPI_Comm_split", |comm| {
                 ffi::MPI_Comm_split(self.comm, c_int::from(!is_first), rank, comm)
             })?;
+            Ok(Nodes { node, firsts, is_first, byte: self.byte })
+        }
+    }
+
+    /// Puts the numbers of rank 0 into memory that is there once per node (or per `node_size` ranks of one).
+    pub(crate) fn share<E: Element>(
+        &self,
+        own: &[E],
+        length: usize,
+        node_size: Option<u32>,
+    ) -> Result<Region<E>, TransportError> {
+        let nodes = self.nodes(node_size)?;
+        let (rank, is_first) = (self.rank(), nodes.is_first);
+        // SAFETY: collective calls that all ranks make in this order, with out-pointers to live locals. The first rank of
+        // each node writes `length` elements to a window of that size before the fence, others only read after it.
+        unsafe {
             let bytes = length * size_of::<E>();
             let mut base: *mut u8 = std::ptr::null_mut();
             let mut window = MaybeUninit::<ffi::MPI_Win>::uninit();
@@ -116,7 +165,7 @@ impl MpiWorld {
                 if is_first { bytes as ffi::MPI_Aint } else { 0 },
                 1,
                 ffi::RSMPI_INFO_NULL,
-                node,
+                nodes.node,
                 (&raw mut base).cast::<c_void>(),
                 window.as_mut_ptr(),
             );
@@ -143,13 +192,11 @@ impl MpiWorld {
                     );
                 }
                 for at in (0..bytes).step_by(CHUNK) {
-                    broadcast(firsts, self.byte, base.add(at), CHUNK.min(bytes - at))?;
+                    broadcast(nodes.firsts, self.byte, base.add(at), CHUNK.min(bytes - at))?;
                 }
             }
             check("MPI_Win_fence", None, ffi::MPI_Win_fence(0, window))?;
-            for comm in [&mut node, &mut firsts] {
-                check("MPI_Comm_free", None, ffi::MPI_Comm_free(comm))?;
-            }
+            nodes.free()?;
             Ok(Region { base: base.cast::<E>(), length })
         }
     }

@@ -1,8 +1,4 @@
-"""Evaluates one Python function on request: JSON lines on standard input and output.
-
-Started by adaptive-mpi as `python3 -c <this text> file|module WHERE NAME`. The protocol is described on the
-page of adaptive_mpi::function::program.
-"""
+"""Calls a Python function as the protocol of adaptive_mpi::function::program says: a request in, a reply out."""
 
 import difflib
 import importlib
@@ -10,24 +6,11 @@ import importlib.util
 import json
 import os
 import sys
-import threading
-import time
 import traceback
 
-# User code may print and read as it likes: the protocol has channels of its own.
-requests = os.fdopen(os.dup(0), "r", encoding="utf-8")
-replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
-os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-os.dup2(2, 1)
 
-
-def send(reply):
-    replies.write(json.dumps(reply) + "\n")
-    replies.flush()
-
-
-def report(error, skip, **reply):
-    """Sends an exception; the first `skip` frames of its traceback are ours."""
+def failed(error, skip, **reply):
+    """The reply that tells of an exception; the first `skip` frames of its traceback are ours."""
     trace = error.__traceback__
     for _ in range(skip):
         trace = trace.tb_next if trace is not None and trace.tb_next is not None else trace
@@ -36,7 +19,7 @@ def report(error, skip, **reply):
     name = type(error).__name__
     reply["error"] = f"{name}: {text}" if text else name
     reply["traceback"] = "".join(lines).rstrip()
-    send(reply)
+    return json.dumps(reply)
 
 
 def load(how, where, name):
@@ -130,42 +113,16 @@ def parameter(value):
     return float(value) if value in ("nan", "inf", "-inf") else value
 
 
-def watch(parent):
-    """Ends a call that would go on for ever after its worker was killed."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
-
-
-def main():
-    threading.Thread(target=watch, args=(os.getppid(),), daemon=True).start()
-    how, where, name = sys.argv[1:4]
-    del sys.argv[1:]
+def answer(function, line, **more):
+    """The reply to a request. `more`: further arguments of the function."""
+    request = json.loads(line)
+    ours = {"id": request["id"]}
+    parameters = {key: parameter(value) for key, value in request["parameters"].items()}
     try:
-        function = load(how, where, name)
-    except BaseException as error:  # also sys.exit() at import
-        # Ours are this frame and `load`; those of importlib are part of the story.
-        report(error, 2)
-        return
-    send({"ready": True})
-    for line in requests:
-        request = json.loads(line)
-        ours = {"id": request["id"]}
-        parameters = {key: parameter(value) for key, value in request["parameters"].items()}
-        try:
-            value = function(argument(request), **parameters)
-        except BaseException as error:  # sys.exit() and KeyboardInterrupt are failures of one point, too
-            report(error, 1, **ours)
-            continue
-        try:
-            reply = {**ours, **reply_to(value)}
-            line = json.dumps(reply, default=plain)
-        except BaseException as error:
-            ours["kind"] = "bad output"
-            report(error, 99, **ours)
-            continue
-        replies.write(line + "\n")
-        replies.flush()
-
-
-main()
+        value = function(argument(request), **parameters, **more)
+    except BaseException as error:  # sys.exit() and KeyboardInterrupt are failures of one point, too
+        return failed(error, 1, **ours)
+    try:
+        return json.dumps({**ours, **reply_to(value)}, default=plain)
+    except BaseException as error:
+        return failed(error, 99, kind="bad output", **ours)

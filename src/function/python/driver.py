@@ -1,0 +1,44 @@
+"""Evaluates one Python function on request: JSON lines on standard input and output.
+
+Started by adaptive-mpi as `python3 -c <calls.py and this text> file|module WHERE NAME`. The protocol is described on the
+page of adaptive_mpi::function::program.
+"""
+
+import threading
+import time
+
+# User code may print and read as it likes: the protocol has channels of its own.
+requests = os.fdopen(os.dup(0), "r", encoding="utf-8")
+replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+os.dup2(2, 1)
+
+
+def send(line):
+    replies.write(line + "\n")
+    replies.flush()
+
+
+def watch(parent):
+    """Ends a call that would go on for ever after its worker was killed."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
+def main():
+    threading.Thread(target=watch, args=(os.getppid(),), daemon=True).start()
+    how, where, name = sys.argv[1:4]
+    del sys.argv[1:]
+    try:
+        function = load(how, where, name)
+    except BaseException as error:  # also sys.exit() at import
+        # Ours are this frame and `load`; those of importlib are part of the story.
+        send(failed(error, 2))
+        return
+    send(json.dumps({"ready": True}))
+    for line in requests:
+        send(answer(function, line))
+
+
+main()
