@@ -8,6 +8,7 @@
 //! | `template` | input files: `{ "in.cir" = "filter.cir.in" }`, made in the scratch folder from files of the study | |
 //! | `cwd` | `"study"` or `"scratch"` | `"scratch"` if there is a `template` or an output file, else `"study"` |
 //! | `keep_scratch` | `"never"`, `"failed"`, `"always"` | `"never"` |
+//! | `init` | a command without placeholders that each worker runs once, in the study's folder, before its first point | |
 //! | `scratch` | folder in which the scratch folders are made | the system's, by `TMPDIR` |
 //!
 //! **Several ranks.** With `ranks = 4`, one command is started for each point, by the first of four ranks; the others wait
@@ -65,6 +66,8 @@ struct Command {
     keep: Keep,
     scratch_parent: PathBuf,
     study: PathBuf,
+    /// What is still to be run before the first point.
+    init: Option<Launch>,
     shared: Shared,
 }
 
@@ -88,6 +91,16 @@ pub(super) fn from_settings(
     shared: &Shared,
 ) -> settings::Result<Arc<dyn FunctionSpec>> {
     let setting = table.get("command").ok_or_else(|| table.missing("command"))?;
+    let init = table.get("init").map(|setting| words(setting, "function.init")).transpose()?;
+    let init = init.map(|words| {
+        let mut words = words.into_iter().map(OsString::from);
+        Launch {
+            program: words.next().unwrap_or_default(),
+            arguments: words.collect(),
+            folder: context.folder.clone(),
+            environment: Vec::new(),
+        }
+    });
     let mut words = words(setting, "function.command")?
         .into_iter()
         .map(|word| Template::parse(&word, Braces::Doubled, context).map_err(|error| error.at(setting)))
@@ -104,6 +117,7 @@ pub(super) fn from_settings(
     let scratch_parent =
         table.text("scratch")?.map_or_else(std::env::temp_dir, |folder| context.folder.join(folder));
     Ok(Arc::new(Command {
+        init,
         program,
         arguments: words.collect(),
         stdin: stdin(table, context)?,
@@ -283,6 +297,7 @@ impl FunctionSpec for Command {
             };
             problems = launch.problems();
         }
+        problems.extend(self.init.iter().flat_map(Launch::problems));
         if self.wants_scratch() && !self.scratch_parent.is_dir() {
             problems.push(format!("the scratch folder {} is missing", self.scratch_parent.display()));
         }
@@ -326,7 +341,34 @@ impl Function for Command {
 }
 
 impl Command {
-    fn evaluate_on(&self, call: &Call<'_>, hosts: &[String]) -> Result<Value, Failure> {
+    /// Runs `init`, if that has not been done on this worker.
+    fn prepare(&mut self) -> Result<(), Failure> {
+        let Some(init) = &self.init else { return Ok(()) };
+        let setup = |what: String| Failure::new(FailureKind::Setup, format!("function.init {what}"));
+        let launch = Launch { environment: self.shared.environment.clone(), ..init.clone() };
+        let limit = self.shared.start_timeout;
+        let mut child = launch.spawn(false)?;
+        let ended = child
+            .talk(&[], Until::Exit, Instant::now().checked_add(limit), |_| ControlFlow::Continue(()))
+            .map_err(|error| setup(format!("was lost: {error}")))?;
+        if ended == Until::Deadline {
+            child.end();
+            return Err(setup(format!("took longer than {limit:?} (function.start_timeout)")));
+        }
+        match child.status() {
+            Some(status) if status.success() => {
+                self.init = None;
+                Ok(())
+            }
+            status => {
+                let why = format!("ended with {}", how_it_ended(status));
+                Err(setup(why).with_detail(child.last_errors()))
+            }
+        }
+    }
+
+    fn evaluate_on(&mut self, call: &Call<'_>, hosts: &[String]) -> Result<Value, Failure> {
+        self.prepare()?;
         let scratch = self.make_scratch(call, hosts).map_err(|error| {
             let parent = self.scratch_parent.display();
             Failure::new(FailureKind::Setup, format!("can't make a scratch folder in {parent}: {error}"))

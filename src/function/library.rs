@@ -30,7 +30,10 @@
 //! (the function's name, then `_error`), which says why; it is asked on the same thread right after.
 //! Parameters are numbers (`true` and `false` are 1 and 0), never text.
 //!
-//! Keys: `library` (a path starts at the study's folder; a bare name that is not there is looked for by the
+//! With `init = "prepare"`, the library's `int prepare(void)` is called once on each worker, before the first point. If it returns
+//! another number than 0, the run stops.
+//!
+//! Keys: `init`, `library` (a path starts at the study's folder; a bare name that is not there is looked for by the
 //! system's loader), `outputs` (how many numbers, or a list of their names; default 1), and the shared ones. With `threads` or
 //! `env` the function is isolated, since the variables of a running process can't be changed.
 //!
@@ -50,12 +53,14 @@ use std::sync::Arc;
 type Model = unsafe extern "C" fn(*const f64, usize, *const f64, usize, u64, *mut f64, usize) -> c_int;
 type Together =
     unsafe extern "C" fn(*const f64, usize, *const f64, usize, u64, *mut f64, usize, c_int) -> c_int;
+type Init = unsafe extern "C" fn() -> c_int;
 type Why = unsafe extern "C" fn() -> *const c_char;
 
 #[derive(Clone, Debug)]
 struct Shelf {
     file: OsString,
     symbol: String,
+    init: Option<String>,
     parameters: Vec<String>,
     outputs: usize,
     names: Vec<String>,
@@ -66,6 +71,7 @@ struct Shelf {
 struct Loaded {
     shelf: Shelf,
     model: Entry,
+    init: Option<Init>,
     why: Option<Why>,
     _library: Library,
 }
@@ -94,8 +100,8 @@ pub(super) fn from_settings(
     let file = if here.exists() || file.contains('/') { here.into_os_string() } else { file.into() };
     let (outputs, names) = outputs(table)?;
     let parameters = context.parameter_names.clone();
-    let shared = shared.clone();
-    Ok(Arc::new(Shelf { file, symbol: symbol.to_owned(), parameters, outputs, names, shared }))
+    let (shared, init) = (shared.clone(), table.text("init")?.map(str::to_owned));
+    Ok(Arc::new(Shelf { file, symbol: symbol.to_owned(), init, parameters, outputs, names, shared }))
 }
 
 fn outputs(table: &Table) -> settings::Result<(usize, Vec<String>)> {
@@ -151,7 +157,12 @@ impl Shelf {
             model.map_err(|_| setup(format!("the library {file} has no function `{}`", self.symbol)))?;
         // SAFETY: as above.
         let why = unsafe { library.get::<Why>(format!("{}_error", self.symbol)).map(|symbol| *symbol) }.ok();
-        Ok(Loaded { shelf: self.clone(), model, why, _library: library })
+        let init = self.init.as_ref().map(|name| {
+            // SAFETY: as above.
+            unsafe { library.get::<Init>(name.as_bytes()).map(|symbol| *symbol) }
+                .map_err(|_| setup(format!("the library {file} has no function `{name}` (function.init)")))
+        });
+        Ok(Loaded { shelf: self.clone(), model, init: init.transpose()?, why, _library: library })
     }
 }
 
@@ -177,7 +188,17 @@ impl FunctionSpec for Shelf {
     }
 
     fn start(&self) -> Result<Box<dyn Function>, Failure> {
-        Ok(Box::new(self.load()?))
+        let loaded = self.load()?;
+        if let Some(init) = loaded.init {
+            // SAFETY: the type is the documented one.
+            let status = unsafe { init() };
+            if status != 0 {
+                let name = self.init.as_deref().unwrap_or_default();
+                let message = format!("{name} returned {status} (function.init)");
+                return Err(Failure::new(FailureKind::Setup, message));
+            }
+        }
+        Ok(Box::new(loaded))
     }
 }
 

@@ -231,3 +231,27 @@ fn mistakes_in_the_settings_are_found_at_load() {
     assert!(refused(settings(&[("command", list(&[]))])).message.contains("names no program"));
     assert!(refused(settings(&[("command", text("a 'b"))])).message.contains("quote"));
 }
+
+#[test]
+fn an_initialiser_runs_once_before_the_first_point() {
+    let study = Study::new();
+    let command = |init: &[&str]| {
+        let script = "echo point >>log; grep -c . log";
+        settings(&[("command", list(&["sh", "-c", script])), ("init", list(init))])
+    };
+    let mut started = study.start(command(&["sh", "-c", "echo prepared >>log"]));
+    assert_eq!((started.y(0.0), started.y(1.0)), (2.0, 3.0));
+    assert_eq!(std::fs::read_to_string(study.path("log")).unwrap(), "prepared\npoint\npoint\n");
+
+    let mut started = study.start(command(&["sh", "-c", "echo no licence >&2; exit 3"]));
+    for _ in 0..2 {
+        let failure = started.at(&[0.0]).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Setup);
+        assert_eq!(failure.message, "function.init ended with exit status 3");
+        assert_eq!(failure.detail, "no licence");
+    }
+    let slow = command(&["sleep", "100"]).with("start_timeout", text("200ms"));
+    assert!(study.start(slow).at(&[0.0]).unwrap_err().message.contains("function.start_timeout"));
+    let missing = study.spec(command(&["./prepare"])).check();
+    assert!(missing[0].contains("prepare is missing"), "{missing:?}");
+}

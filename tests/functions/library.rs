@@ -100,3 +100,23 @@ fn a_text_parameter_is_refused() {
     let failure = study.start(settings(&[("library", text("libmodel.so:model"))])).at(&[1.0]).unwrap_err();
     assert_eq!(failure.message, "the parameter offset is the text \"te\", not a number");
 }
+
+#[test]
+fn an_initialiser_runs_once_when_the_library_is_loaded() {
+    let source = "#include <stddef.h>\n#include <stdint.h>\nstatic int calls = 0;\nint prepare(void) { calls++; return 0; }\n\
+                  int fail(void) { return 5; }\n\
+                  int model(const double *x, size_t nx, const double *p, size_t np, uint64_t seed, double *y, size_t ny) {\n\
+                    y[0] = x[0] + 10 * calls;\n  return 0;\n}\n";
+    let study = Study::new().file("model.c", source);
+    compile("gcc", &["-shared", "-fPIC", "-o", "libmodel.so", "model.c"], study.folder.path());
+    let with = |init| settings(&[("library", text("libmodel.so:model")), ("init", text(init))]);
+    assert!(study.spec(with("prepare")).check().is_empty(), "a check loads, but runs nothing");
+    let mut started = study.start(with("prepare"));
+    assert_eq!((started.y(0.0), started.y(1.0)), (10.0, 11.0));
+    let failure = study.spec(with("fail")).start().err().unwrap();
+    assert_eq!(
+        (failure.kind, failure.message.as_str()),
+        (FailureKind::Setup, "fail returned 5 (function.init)")
+    );
+    assert!(study.spec(with("prepair")).check()[0].contains("no function `prepair` (function.init)"));
+}

@@ -310,3 +310,29 @@ fn the_documented_program_in_python_keeps_the_protocol() {
     let mut started = study.start(settings(&[("program", list(&[interpreter(), "server.py"]))]));
     assert_eq!((started.y(2.0), started.y(3.0)), (4.5, 9.5));
 }
+
+#[test]
+fn an_initialiser_runs_once_per_process_and_makes_arguments() {
+    let model = "import os\ncalls = []\ndef prepare():\n    calls.append(1)\n    return {'table': [10, 20], 'unknown': 1}\n\
+                 def h(x, offset, table):\n    return table[int(x)] + offset + 100 * len(calls)\n\
+                 def nothing():\n    pass\ndef number():\n    return 3\ndef broken():\n    raise OSError('no table')\n\
+                 def everything(x, offset, **rest):\n    return len(rest)\n";
+    let study = Study::new().file("model.py", model);
+    let with = |function: &str, init: &str| {
+        settings(&[("python", text(&format!("model.py:{function}"))), ("init", text(init))])
+    };
+    let mut started = study.start(with("h", "prepare"));
+    assert_eq!((started.y(0.0), started.y(1.0)), (110.5, 120.5));
+    assert_eq!(study.start(with("everything", "prepare")).y(0.0), 2.0);
+    assert_eq!(study.start(with("everything", "nothing")).y(0.0), 0.0);
+    for (init, why) in [
+        ("number", "TypeError: function.init returned int: a dict of arguments is wanted"),
+        ("broken", "OSError: no table"),
+        ("prepaer", "has no 'prepaer', did you mean 'prepare'?"),
+    ] {
+        let failure = study.start(with("h", init)).at(&[0.0]).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Setup);
+        assert!(failure.message.contains(why), "{failure}");
+        assert!(study.spec(with("h", init)).check()[0].contains(why));
+    }
+}

@@ -3,6 +3,7 @@
 import difflib
 import importlib
 import importlib.util
+import inspect
 import json
 import os
 import sys
@@ -22,7 +23,8 @@ def failed(error, skip, **reply):
     return json.dumps(reply)
 
 
-def load(how, where, name):
+def load(how, where, name, init):
+    """The function, and the arguments that `init` has made for it."""
     sys.path[:0] = [os.getcwd()]
     if how == "file":
         folder = os.path.dirname(os.path.abspath(where))
@@ -37,6 +39,11 @@ def load(how, where, name):
         spec.loader.exec_module(module)
     else:
         module = importlib.import_module(where)
+    function = member(module, where, name)
+    return function, (known_to(function, member(module, where, init)()) if init else {})
+
+
+def member(module, where, name):
     found = module
     for part in name.split("."):
         if not hasattr(found, part):
@@ -47,6 +54,21 @@ def load(how, where, name):
     if not callable(found):
         raise TypeError(f"{name!r} in {where} is not a function")
     return found
+
+
+def known_to(function, state):
+    """Those of the arguments that the function has."""
+    if state is None:
+        return {}
+    if not isinstance(state, dict):
+        raise TypeError(f"function.init returned {type(state).__name__}: a dict of arguments is wanted, or nothing")
+    try:
+        names = inspect.signature(function).parameters
+    except (TypeError, ValueError):  # of compiled functions, some say nothing
+        return state
+    if any(one.kind is one.VAR_KEYWORD for one in names.values()):
+        return state
+    return {name: value for name, value in state.items() if name in names}
 
 
 def argument(request):

@@ -1,6 +1,6 @@
 """Evaluates one Python function on request: JSON lines on standard input and output.
 
-Started by adaptive-mpi as `python3 -c <calls.py and this text> file|module WHERE NAME`. The protocol is described on the
+Started by adaptive-mpi as `python3 -c <calls.py and this text> file|module WHERE NAME INIT`. The protocol is described on the
 page of adaptive_mpi::function::program.
 """
 
@@ -28,17 +28,17 @@ def watch(parent):
 
 def main():
     threading.Thread(target=watch, args=(os.getppid(),), daemon=True).start()
-    how, where, name = sys.argv[1:4]
+    how, where, name, init = sys.argv[1:5]
     del sys.argv[1:]
     try:
-        function = load(how, where, name)
+        function, state = load(how, where, name, init)
     except BaseException as error:  # also sys.exit() at import
-        # Ours are this frame and `load`; those of importlib are part of the story.
+        # Ours are this frame and that of `load`; those of importlib are part of the story.
         send(failed(error, 2))
         return
     send(json.dumps({"ready": True}))
     for line in requests:
-        send(answer(function, line))
+        send(answer(function, line, **state))
 
 
 main()

@@ -5,7 +5,7 @@ Follows the text of calls.py. MPI has been initialised by adaptive-mpi, which al
 
 import re
 
-function = None
+function, state = None, {}
 
 
 def wrong_mpi(extension):
@@ -20,9 +20,9 @@ def wrong_mpi(extension):
     return f"mpi4py in {extension} needs {wanted}, but adaptive-mpi runs on {loaded}: build mpi4py with the same MPI"
 
 
-def prepare(how, where, name, folder, variables):
+def prepare(how, where, name, init, folder, variables):
     """Loads the function; the reply of a failure, or None. Does not initialise MPI, and needs none."""
-    global function
+    global function, state
     # What the code prints must not end up between the results on standard output.
     sys.stdout = sys.stderr
     os.chdir(folder)
@@ -35,7 +35,7 @@ def prepare(how, where, name, folder, variables):
         why = wrong_mpi(spec.origin) if spec is not None and spec.origin else ""
         if why:
             raise ImportError(why)
-        function = load(how, where, name)
+        function, state = load(how, where, name, init)
     except BaseException as error:
         return failed(error, 2)
 
@@ -44,4 +44,4 @@ def evaluate(line, communicator):
     """The reply to a request. All ranks of the communicator (as Fortran knows it) call this."""
     from mpi4py import MPI
 
-    return answer(function, line, comm=MPI.Comm.f2py(communicator))
+    return answer(function, line, comm=MPI.Comm.f2py(communicator), **state)

@@ -39,7 +39,7 @@ impl Embedded {
     }
 
     fn load(&self) -> Result<Loaded, Failure> {
-        let Target { module, name, .. } = &self.target;
+        let Target { module, name, init, .. } = &self.target;
         Python::attach(|py| {
             let code =
                 CString::new(CODE).map_err(|_| setup("the code of the interpreter has a zero byte"))?;
@@ -47,7 +47,7 @@ impl Embedded {
             let ours = ours.map_err(|error| of_ours(py, &error))?;
             let variables: BTreeMap<&String, &String> =
                 self.environment.iter().map(|(k, v)| (k, v)).collect();
-            let place = (self.target.how(), module, name, &self.folder, variables);
+            let place = (self.target.how(), module, name, init, &self.folder, variables);
             let reply = ours.getattr("prepare").and_then(|prepare| prepare.call1(place));
             let reply: Option<String> =
                 reply.and_then(|reply| reply.extract()).map_err(|error| of_ours(py, &error))?;

@@ -10,6 +10,17 @@
 //!
 //! Complex numbers are refused: only the function knows which of their parts are meant.
 //!
+//! With `init = "prepare"`, a function of the same module is called once in each interpreter, without arguments, before the first
+//! point. The entries of the `dict` that it returns are arguments of the function, where it has them (executorlib's
+//! `init_function`): for what takes long to load, or must not be loaded twice.
+//!
+//! ```python
+//! def prepare():
+//!     return {"table": np.load(os.environ["ADAPTIVE_MPI_DATA"] + "/table.npz")}
+//!
+//! def h(x, offset, table): ...
+//! ```
+//!
 //! A path to a file starts at the study's folder, which is the working folder too. It and the file's folder
 //! can be imported from. What the code prints goes to standard error, so `print` is harmless. An exception is the
 //! point's failure, with its traceback; so are `sys.exit` and `KeyboardInterrupt`. A crash of the interpreter costs one
@@ -29,7 +40,7 @@
 //! must come on all ranks or on none: others that wait for the failed rank in a call of MPI can't be freed and are given up.
 //! There is no `timeout`, and a crash takes the rank down.
 //!
-//! Keys: `python`, `python_executable` (default: the variable `PYTHON`, else `python3`), `start_timeout` (for imports;
+//! Keys: `python`, `init`, `python_executable` (default: the variable `PYTHON`, else `python3`), `start_timeout` (for imports;
 //! 10 minutes), `timeout`, `threads`, `env`. Python 3.8 or newer; nothing has to be installed in it.
 
 #[cfg(feature = "python")]
@@ -57,6 +68,8 @@ struct Target {
     /// A file or a module.
     module: OsString,
     name: String,
+    /// Another function there; empty if there is none.
+    init: String,
 }
 
 #[derive(Clone, Debug)]
@@ -85,6 +98,7 @@ pub(super) fn from_settings(
         target.how().into(),
         target.module.clone(),
         target.name.clone().into(),
+        target.init.clone().into(),
     ];
     let launch = Launch {
         program: executable,
@@ -106,7 +120,8 @@ fn target(table: &Table, context: &Context) -> settings::Result<Target> {
     let is_file = module.ends_with(".py") || module.contains('/');
     let file = is_file.then(|| context.folder.join(module));
     let module = file.as_ref().map_or_else(|| module.into(), |file| file.clone().into_os_string());
-    Ok(Target { text: text.to_owned(), file, module, name: name.to_owned() })
+    let init = table.text("init")?.unwrap_or_default().to_owned();
+    Ok(Target { text: text.to_owned(), file, module, name: name.to_owned(), init })
 }
 
 /// Evaluated by several ranks: in their own processes.
