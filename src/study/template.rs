@@ -234,8 +234,8 @@ const FUNCTION_TAIL: &str = r#"# (A study for `adaptive-mpi ask-tell` needs no [
 # communicator, a Python function gets it as `comm` (mpi4py), and a command starts its own processes on them,
 # as command = ["mpiexec", "-n", "{ranks}", "-host", "{hosts}", "./simulate"]
 # ranks = 1
-# What each worker does once, before its first point: for python and library the name of another function in the same file, for
-# command a command.
+# What each worker does once, before its first point: for python and library the name of another function in
+# the same file, for command a command.
 # init = "prepare"
 # Files that are read once and copied to each node; their folder there is in the variable ADAPTIVE_MPI_DATA.
 # data = ["table.npz"]
