@@ -416,7 +416,7 @@ impl FunctionSpec for Chosen {
         format!("builtin {}: {}", self.builtin.name, self.builtin.formula)
     }
 
-    fn start(&self) -> Result<Box<dyn Function>, Failure> {
+    fn start_with(&self, _: &[(String, String)]) -> Result<Box<dyn Function>, Failure> {
         Ok(Box::new(self.clone()))
     }
 }

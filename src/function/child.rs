@@ -64,6 +64,13 @@ pub(super) enum Until {
 }
 
 impl Launch {
+    /// The same with more variables.
+    pub(super) fn with(&self, environment: &[(String, String)]) -> Self {
+        let mut more = self.clone();
+        more.environment.extend_from_slice(environment);
+        more
+    }
+
     /// Starts the process, in its own process group and without the launcher's variables.
     ///
     /// Nothing is set up between fork and exec, so std may use `posix_spawn`: a rank that has initialised MPI

@@ -313,17 +313,13 @@ impl FunctionSpec for Command {
     }
 
     fn start_with(&self, environment: &[(String, String)]) -> Result<Box<dyn Function>, Failure> {
-        let mut command = self.clone();
-        command.shared.environment.extend_from_slice(environment);
-        command.start()
-    }
-
-    fn start(&self) -> Result<Box<dyn Function>, Failure> {
         // Nothing is started before the first point, but what can't be started is told now.
         if let Some(problem) = self.check().into_iter().next() {
             return Err(Failure::new(FailureKind::Setup, problem));
         }
-        Ok(Box::new(self.clone()))
+        let mut command = self.clone();
+        command.shared.environment.extend_from_slice(environment);
+        Ok(Box::new(command))
     }
 }
 

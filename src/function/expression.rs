@@ -100,7 +100,7 @@ impl FunctionSpec for Expression {
         format!("expression {}", self.texts.join("; "))
     }
 
-    fn start(&self) -> Result<Box<dyn Function>, Failure> {
+    fn start_with(&self, _: &[(String, String)]) -> Result<Box<dyn Function>, Failure> {
         Ok(Box::new(self.clone()))
     }
 }

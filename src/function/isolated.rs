@@ -65,13 +65,8 @@ impl FunctionSpec for Isolated {
     }
 
     fn start_with(&self, environment: &[(String, String)]) -> Result<Box<dyn Function>, Failure> {
-        let mut launch = self.launch.clone();
-        launch.environment.extend_from_slice(environment);
+        let launch = self.launch.with(environment);
         Ok(Box::new(Coprocess::start("isolated process", launch, &self.shared, true)?))
-    }
-
-    fn start(&self) -> Result<Box<dyn Function>, Failure> {
-        Ok(Box::new(Coprocess::start("isolated process", self.launch.clone(), &self.shared, true)?))
     }
 }
 

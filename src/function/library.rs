@@ -187,7 +187,7 @@ impl FunctionSpec for Shelf {
         self.shared.needs_inside()
     }
 
-    fn start(&self) -> Result<Box<dyn Function>, Failure> {
+    fn start_with(&self, _: &[(String, String)]) -> Result<Box<dyn Function>, Failure> {
         let loaded = self.load()?;
         if let Some(init) = loaded.init {
             // SAFETY: the type is the documented one.

@@ -121,12 +121,13 @@ pub trait FunctionSpec: Send + Sync + std::fmt::Debug {
         Needs::default()
     }
 
-    /// [`Self::start`] with more variables for child processes: the devices of this worker.
-    fn start_with(&self, _environment: &[(String, String)]) -> Result<Box<dyn Function>, Failure> {
-        self.start()
-    }
+    /// Makes the instance for one worker, with more variables for child processes: the devices and files of this worker.
+    /// Starts its process, if there is one, but does not wait for it: what goes wrong in there is the failure of the first
+    /// evaluation.
+    fn start_with(&self, environment: &[(String, String)]) -> Result<Box<dyn Function>, Failure>;
 
-    /// Makes the instance for one worker. Starts its process, if there is one, but does not wait for it: what goes
-    /// wrong in there is the failure of the first evaluation.
-    fn start(&self) -> Result<Box<dyn Function>, Failure>;
+    /// The same without any.
+    fn start(&self) -> Result<Box<dyn Function>, Failure> {
+        self.start_with(&[])
+    }
 }

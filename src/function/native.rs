@@ -154,7 +154,7 @@ impl FunctionSpec for Native {
         self.shared.needs_inside()
     }
 
-    fn start(&self) -> Result<Box<dyn Function>, Failure> {
+    fn start_with(&self, _: &[(String, String)]) -> Result<Box<dyn Function>, Failure> {
         Ok(Box::new(self.clone()))
     }
 }

@@ -52,12 +52,7 @@ impl FunctionSpec for Program {
     }
 
     fn start_with(&self, environment: &[(String, String)]) -> Result<Box<dyn Function>, Failure> {
-        let mut own = self.clone();
-        own.launch.environment.extend_from_slice(environment);
-        own.start()
-    }
-
-    fn start(&self) -> Result<Box<dyn Function>, Failure> {
-        Ok(Box::new(Coprocess::start("program", self.launch.clone(), &self.shared, false)?))
+        let launch = self.launch.with(environment);
+        Ok(Box::new(Coprocess::start("program", launch, &self.shared, false)?))
     }
 }

@@ -191,21 +191,33 @@ where
 
     #[cfg(feature = "mpi")]
     fn spread(&self, world: &MpiWorld, how: &How) -> Result<Item, SpreadError> {
-        if world.rank() > 0 {
-            let length = world.announced(how.limit)?.ok_or(SpreadError::Absent)?;
-            let mut bytes = vec![0; length as usize];
-            world.broadcast(&mut bytes)?;
-            let malformed = |e: wire::WireError| SpreadError::Malformed(self.name.clone(), e.to_string());
-            return Ok(Box::new(wire::decode::<T>(&bytes).map_err(malformed)?));
-        }
-        let mut bytes = Vec::new();
-        let read = read(&self.load)
-            .and_then(|value| wire::encode(&value, &mut bytes).map_err(|e| e.to_string()).map(|()| value));
-        world.announce(read.is_ok().then_some(bytes.len() as u64), how.limit)?;
-        let value = read.map_err(|message| SpreadError::Unreadable(self.name.clone(), message))?;
-        world.broadcast(&mut bytes)?;
-        Ok(Box::new(value))
+        let value = if world.rank() == 0 { read(&self.load) } else { Err(String::new()) };
+        Ok(Box::new(spread_value(&self.name, value, world, how)?))
     }
+}
+
+/// The value of rank 0, on all ranks; what it is on the others does not matter. All call this.
+#[cfg(feature = "mpi")]
+pub(super) fn spread_value<T: Serialize + DeserializeOwned>(
+    name: &str,
+    value: Result<T, String>,
+    world: &MpiWorld,
+    how: &How,
+) -> Result<T, SpreadError> {
+    if world.rank() > 0 {
+        let length = world.announced(how.limit)?.ok_or(SpreadError::Absent)?;
+        let mut bytes = vec![0; length as usize];
+        world.broadcast(&mut bytes)?;
+        let malformed = |e: wire::WireError| SpreadError::Malformed(name.to_owned(), e.to_string());
+        return wire::decode::<T>(&bytes).map_err(malformed);
+    }
+    let mut bytes = Vec::new();
+    let value =
+        value.and_then(|value| wire::encode(&value, &mut bytes).map_err(|e| e.to_string()).map(|()| value));
+    world.announce(value.is_ok().then_some(bytes.len() as u64), how.limit)?;
+    let value = value.map_err(|message| SpreadError::Unreadable(name.to_owned(), message))?;
+    world.broadcast(&mut bytes)?;
+    Ok(value)
 }
 
 impl<E, F> Source for PerNode<F>

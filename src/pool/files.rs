@@ -2,7 +2,7 @@
 //! file system would bring it to its knees.
 
 #[cfg(feature = "mpi")]
-use super::data::{How, SpreadError};
+use super::data::{How, SpreadError, spread_value};
 use super::data::{Item, Preloaded, Source, sealed};
 use super::program::Program;
 #[cfg(feature = "mpi")]
@@ -126,19 +126,14 @@ impl Source for Files {
     #[cfg(feature = "mpi")]
     fn spread(&self, world: &MpiWorld, how: &How) -> Result<Item, SpreadError> {
         let nodes = world.nodes(how.node_size)?;
-        let unreadable = |message| SpreadError::Unreadable(self.name.clone(), message);
-        let sources = if world.rank() == 0 {
-            let opened = self.open();
-            let length = opened.as_ref().ok().map(|files| files.iter().map(|(_, _, length)| length).sum());
-            world.announce(length, how.limit)?;
-            Some(opened.map_err(unreadable)?)
-        } else {
-            world.announced(how.limit)?.ok_or(SpreadError::Absent)?;
-            None
-        };
+        let opened = if world.rank() == 0 { self.open() } else { Ok(Vec::new()) };
+        let list = opened.as_ref().map(|files| listed(files)).map_err(Clone::clone);
+        // Known to all ranks, as any data is; the contents then only to the first ones of the nodes.
+        let list = spread_value(&self.name, list, world, how)?;
+        let mut sources = opened.unwrap_or_default().into_iter().map(|(_, file, _)| file);
         let mut written = Ok(None);
         if nodes.is_first() {
-            written = copy_to_node(&nodes, sources)?.map(Some);
+            written = copy_to_node(&nodes, &list, &mut sources)?.map(Some);
         }
         let place = in_node(&nodes, written.as_ref().map(|own| own.as_ref().map(|own| own.folder.path())))?;
         nodes.free()?;
@@ -158,14 +153,13 @@ fn in_node(
         Ok(path) => (true, path.map_or_else(Vec::new, |path| path.as_os_str().as_bytes().to_vec())),
         Err(message) => (false, message.clone().into_bytes()),
     };
-    let mut head = [0; 9];
-    head[0] = u8::from(ok);
-    head[1..].copy_from_slice(&(text.len() as u64).to_le_bytes());
-    nodes.broadcast_in_node(&mut head)?;
-    let [ok, length @ ..] = head;
+    let mut length = (text.len() as u64).to_le_bytes();
+    nodes.broadcast_in_node(&mut length)?;
     text.resize(u64::from_le_bytes(length) as usize, 0);
     nodes.broadcast_in_node(&mut text)?;
-    Ok(if ok == 1 {
+    let mut ok = [u8::from(ok)];
+    nodes.broadcast_in_node(&mut ok)?;
+    Ok(if ok == [1] {
         Ok(OsString::from_vec(text).into())
     } else {
         Err(String::from_utf8_lossy(&text).into_owned())
@@ -177,34 +171,23 @@ fn in_node(
 #[cfg(feature = "mpi")]
 fn copy_to_node(
     nodes: &Nodes,
-    sources: Option<Vec<(OsString, File, u64)>>,
+    list: &[(Vec<u8>, u64)],
+    sources: &mut dyn Iterator<Item = File>,
 ) -> Result<Result<Own, String>, SpreadError> {
-    use std::os::unix::ffi::{OsStrExt, OsStringExt};
-    let mut files = sources.unwrap_or_default().into_iter();
-    let total = files.as_slice().iter().map(|(_, _, length)| length).sum::<u64>();
-    let mut head = [(files.len() as u64).to_le_bytes(), total.to_le_bytes()].concat();
-    nodes.broadcast_among_firsts(&mut head)?;
-    let (count, total) = (number(&head[..8]), number(&head[8..]));
+    use std::os::unix::ffi::OsStrExt;
+    let total = list.iter().map(|(_, length)| length).sum::<u64>();
     let mut folder = room_for(total).map_err(|error| format!("no folder for the copies: {error}"));
     let mut buffer = Vec::new();
-    for _ in 0..count {
-        let source = files.next();
-        let (mut name, length) =
-            source.as_ref().map_or((Vec::new(), 0), |(name, _, length)| (name.as_bytes().to_vec(), *length));
-        let mut head = [(name.len() as u64).to_le_bytes(), length.to_le_bytes()].concat();
-        nodes.broadcast_among_firsts(&mut head)?;
-        let (named, length) = (number(&head[..8]), number(&head[8..]));
-        name.resize(named as usize, 0);
-        nodes.broadcast_among_firsts(&mut name)?;
-        let name = OsString::from_vec(name);
-        let path = folder.as_ref().map(|own| own.folder.path().join(&name)).unwrap_or_default();
+    for (name, length) in list {
+        let name = Path::new(std::ffi::OsStr::from_bytes(name));
+        let path = folder.as_ref().map(|own| own.folder.path().join(name)).unwrap_or_default();
         let mut target = match &folder {
             Ok(_) => File::create(&path),
             Err(_) => Err(io::Error::other("no folder")),
         };
-        let mut source = source.map(|(_, file, _)| file);
+        let mut source = sources.next();
         let mut unread = None;
-        let mut left = length;
+        let mut left = *length;
         while left > 0 {
             let chunk = left.min(CHUNK as u64) as usize;
             buffer.resize(chunk, 0);
@@ -229,15 +212,17 @@ fn copy_to_node(
         nodes.broadcast_among_firsts(&mut whole)?;
         if whole == [0] {
             let why = unread.map_or_else(|| "rank 0 could not read it".to_owned(), |error| error.to_string());
-            folder = Err(format!("{}: {why}", Path::new(&name).display()));
+            folder = Err(format!("{}: {why}", name.display()));
         }
     }
     Ok(folder)
 }
 
+/// The names and lengths.
 #[cfg(feature = "mpi")]
-fn number(bytes: &[u8]) -> u64 {
-    bytes.try_into().map_or(0, u64::from_le_bytes)
+fn listed(files: &[(OsString, File, u64)]) -> Vec<(Vec<u8>, u64)> {
+    use std::os::unix::ffi::OsStrExt;
+    files.iter().map(|(name, _, length)| (name.as_bytes().to_vec(), *length)).collect()
 }
 
 /// A new folder where so many bytes fit, in memory if possible.
@@ -299,12 +284,5 @@ mod tests {
         remove_abandoned(place.path());
         let there = [alive, young, gone, foreign].map(|path| path.exists());
         assert_eq!(there, [true, true, false, true]);
-    }
-
-    #[test]
-    fn numbers_are_read_as_they_are_written() {
-        for n in [0, 1, 258, u64::MAX] {
-            assert_eq!(number(&n.to_le_bytes()), n);
-        }
     }
 }

@@ -97,11 +97,8 @@ impl FunctionSpec for Embedded {
     }
 
     fn start_with(&self, environment: &[(String, String)]) -> Result<Box<dyn Function>, Failure> {
-        Self { environment: environment.to_vec(), ..self.clone() }.start()
-    }
-
-    fn start(&self) -> Result<Box<dyn Function>, Failure> {
-        Ok(Box::new(Loader { spec: self.clone(), loaded: None, next_id: 1 }))
+        let spec = Self { environment: environment.to_vec(), ..self.clone() };
+        Ok(Box::new(Loader { spec, loaded: None, next_id: 1 }))
     }
 }
 

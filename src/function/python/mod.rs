@@ -171,8 +171,8 @@ impl Target {
 }
 
 impl Python {
-    fn coprocess(&self) -> Result<Coprocess, Failure> {
-        Coprocess::start("Python process", self.launch.clone(), &self.shared, true)
+    fn coprocess(&self, environment: &[(String, String)]) -> Result<Coprocess, Failure> {
+        Coprocess::start("Python process", self.launch.with(environment), &self.shared, true)
     }
 }
 
@@ -190,7 +190,7 @@ impl FunctionSpec for Python {
         let mut problems = self.launch.problems();
         problems.extend(self.target.missing());
         if problems.is_empty()
-            && let Err(failure) = self.coprocess().and_then(|mut coprocess| coprocess.wait_until_ready())
+            && let Err(failure) = self.coprocess(&[]).and_then(|mut coprocess| coprocess.wait_until_ready())
         {
             problems.push(format!("{}\n{}", failure.message, failure.detail).trim_end().to_owned());
         }
@@ -206,12 +206,6 @@ impl FunctionSpec for Python {
     }
 
     fn start_with(&self, environment: &[(String, String)]) -> Result<Box<dyn Function>, Failure> {
-        let mut own = self.clone();
-        own.launch.environment.extend_from_slice(environment);
-        own.start()
-    }
-
-    fn start(&self) -> Result<Box<dyn Function>, Failure> {
-        Ok(Box::new(self.coprocess()?))
+        Ok(Box::new(self.coprocess(environment)?))
     }
 }
