@@ -27,11 +27,12 @@ const BUNDLES: usize = 2;
 /// The measured duration of one kind of task.
 ///
 /// A running geometric mean: a worker that loses its core in the middle of a task reports a duration thousands
-/// of times too long, and an arithmetic mean would take empty tasks for long ones for a while.
+/// of times too long, and an arithmetic mean would take empty tasks for long ones for a while. Taken of the bits of the
+/// numbers, which grow with their logarithm as well as makes no odds here, and cost no logarithm.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pace {
-    /// The logarithm of the mean in seconds.
-    log_mean: Option<f64>,
+    /// The bits of the mean in seconds.
+    bits: Option<i64>,
     longest: f64,
     spread: Spread,
 }
@@ -45,8 +46,8 @@ impl Pace {
     /// Takes in the duration of one task.
     pub(super) fn note(&mut self, duration: Duration) {
         let seconds = duration.as_secs_f64();
-        let log = seconds.max(SHORTEST).ln();
-        self.log_mean = Some(self.log_mean.map_or(log, |mean| mean + (log - mean) / 16.0));
+        let bits = seconds.max(SHORTEST).to_bits().cast_signed();
+        self.bits = Some(self.bits.map_or(bits, |mean| mean + (bits - mean) / 16));
         self.longest = self.longest.max(seconds);
         self.spread.note(duration);
     }
@@ -57,7 +58,7 @@ impl Pace {
     }
 
     fn mean(&self) -> Option<f64> {
-        self.log_mean.map(f64::exp)
+        self.bits.map(|bits| f64::from_bits(bits.cast_unsigned()))
     }
 
     /// The longest task so far.

@@ -8,7 +8,10 @@ use crate::pool::watch::Sign;
 use crate::pool::wire::{self, Kind};
 use std::time::Duration;
 
-/// Rank 0 was busy with something else for at least this long: what workers said meanwhile is not read yet.
+/// Between two visits rank 0 was busy with something else, if for at least this long: nobody was given work meanwhile,
+/// though tasks are sent with the time of the visit before.
+const ABSENT: Duration = Duration::from_millis(20);
+/// Rank 0 did not get on for at least this long: what workers said meanwhile is not read yet.
 const AWAY: Duration = Duration::from_secs(2);
 
 /// Looks in a row where it is known that something has happened, and the time between two.
@@ -16,11 +19,23 @@ const CLOSE_LOOKS: u32 = 8;
 const CLOSE_LOOK: Duration = Duration::from_millis(20);
 
 impl Dispatcher {
+    /// Takes in that rank 0 has dealt with other things for so long, and could not hear anyone.
+    pub(super) fn note_absence(&mut self, time: Duration) {
+        if self.scheduler.out() > 0 {
+            self.scheduler.note_gap(time);
+        }
+        if time > ABSENT {
+            self.scheduler.excuse(time);
+            self.excused += time;
+        }
+    }
+
     pub(super) fn look_after_workers(&mut self, now: Duration) {
         let gap = now.saturating_sub(self.round);
         self.round = now;
-        if gap > AWAY {
-            self.scheduler.excuse(gap);
+        let away = gap.saturating_sub(std::mem::take(&mut self.excused));
+        if away > AWAY {
+            self.scheduler.excuse(away);
         }
         self.lose_stuck(now);
         self.look_at_processes(gap.min(2 * ROUND));

@@ -94,6 +94,8 @@ pub(in crate::pool) struct Dispatcher {
     groups: GroupBook,
     keep_tasks: bool,
     round: Duration,
+    /// Absence since then that is not held against the workers already.
+    excused: Duration,
     beat: Duration,
     visited: Option<Duration>,
     appetite: Appetite,
@@ -185,7 +187,9 @@ impl Dispatcher {
     /// Sends what the workers can take now.
     pub(in crate::pool) fn flush(&mut self) {
         if self.closed.is_none() && self.scheduler.has_ready() {
-            self.flush_at(self.transport.now());
+            // Of the last visit: what has passed since then is not held against the workers.
+            let now = self.visited.filter(|_| !self.scheduler.has_groups());
+            self.flush_at(now.unwrap_or_else(|| self.transport.now()));
         }
     }
 
@@ -194,7 +198,7 @@ impl Dispatcher {
             return;
         }
         let mut batch = std::mem::take(&mut self.batch);
-        loop {
+        while self.scheduler.has_ready() || self.scheduler.has_groups() {
             if self.scheduler.has_groups() {
                 self.start_groups(now);
             }
@@ -236,10 +240,8 @@ impl Dispatcher {
             return false;
         }
         let began = self.transport.now();
-        if let Some(visited) = self.visited
-            && self.scheduler.out() > 0
-        {
-            self.scheduler.note_gap(began.saturating_sub(visited));
+        if let Some(visited) = self.visited {
+            self.note_absence(began.saturating_sub(visited));
         }
         let (mut arrived, mut dry) = (false, false);
         let mut taken = 0;

@@ -11,6 +11,7 @@ use crate::pool::watch::{Eyes, Sign, Watch};
 use crate::pool::wire::{self, HEADER, Header, Kind};
 use crate::pool::world::{Hello, Welcome, WorkerSummary, World};
 use std::collections::VecDeque;
+use std::time::Duration;
 
 impl Dispatcher {
     /// Waits for the first word of all workers and answers it.
@@ -133,6 +134,7 @@ impl Dispatcher {
             batch: Vec::new(),
             keep_tasks,
             round: now,
+            excused: Duration::ZERO,
             beat: now,
             visited: None,
             appetite: Appetite::default(),

@@ -14,25 +14,21 @@ pub(crate) const LAST_WORDS: Duration = Duration::from_millis(300);
 /// For an abort to be heard.
 const ABORT: Duration = Duration::from_millis(400);
 
+/// While a rank waits, it looks for large messages and after its sends at one of so many looks for small ones: a probe takes
+/// longer than a small message may take to come.
+const LOOKS_PER_PROBE: u32 = 8;
+
 /// Requests looked at per visit, so that a stuck one does not make every visit long.
 const REQUESTS_PER_VISIT: usize = 8;
-
-/// How small messages are received.
-enum Small {
-    /// By a receive that is made at the next visit.
-    Ahead,
-    /// By this receive.
-    Posted(Posted),
-    /// By probes like the others: a posted receive has failed. Some libraries end these when a rank dies.
-    Probed,
-}
 
 /// A rank's end of the traffic.
 pub(crate) struct MpiTransport {
     world: Rc<MpiWorld>,
     matched: bool,
     start: Instant,
-    small: Small,
+    /// The receive for small messages. `None`: they are received by probes like the others, as a posted receive has failed.
+    /// Some libraries end these when a rank dies.
+    small: Option<Posted>,
     sends: Vec<Open>,
     receives: Vec<Open>,
     next_send: usize,
@@ -47,7 +43,7 @@ impl MpiTransport {
             world,
             matched,
             start: Instant::now(),
-            small: Small::Ahead,
+            small: Some(Posted::default()),
             sends: Vec::new(),
             receives: Vec::new(),
             next_send: 0,
@@ -80,6 +76,7 @@ impl MpiTransport {
         Ok(())
     }
 
+    /// Looks once for a message of any size.
     fn poll(&mut self) -> Result<Option<Received>, TransportError> {
         if let Some(received) = self.poll_small()? {
             return Ok(Some(received));
@@ -111,22 +108,18 @@ impl MpiTransport {
         }
     }
 
+    /// Looks for a small message. The receive for the next one is made at the next look, not before this one is dealt with:
+    /// others may wait for what follows from it.
     fn poll_small(&mut self) -> Result<Option<Received>, TransportError> {
-        let posted = match &mut self.small {
-            Small::Probed => return Ok(None),
-            Small::Posted(posted) => posted,
-            Small::Ahead => {
-                self.small = Small::Posted(self.world.post()?);
-                return self.poll_small();
+        let Some(small) = &mut self.small else { return Ok(None) };
+        match self.world.collect(small, &mut self.buffers) {
+            Ok(received) => Ok(received),
+            Err(error) => {
+                tracing::debug!(%error, "small messages are received by probes from now on");
+                self.small = None;
+                Ok(None)
             }
-        };
-        let collected = self.world.collect(posted, &mut self.buffers);
-        let again = if matches!(collected, Ok(Some(_))) { self.world.repost(posted) } else { Ok(()) };
-        if let Some(error) = again.err().as_ref().or(collected.as_ref().err()) {
-            tracing::debug!(%error, "small messages are received by probes from now on");
-            self.small = Small::Probed;
         }
-        Ok(collected.unwrap_or_default())
     }
 }
 
@@ -161,7 +154,11 @@ impl Transport for MpiTransport {
     }
 
     fn try_receive(&mut self) -> Result<Option<Received>, TransportError> {
-        let received = self.poll()?;
+        let received = {
+            let world = Rc::clone(&self.world);
+            let _off = world.yields.off();
+            self.poll()?
+        };
         if received.is_some() {
             self.ladder.found();
         }
@@ -169,10 +166,15 @@ impl Transport for MpiTransport {
     }
 
     fn receive(&mut self, limit: Duration) -> Result<Option<Received>, TransportError> {
-        let mut began = None;
+        let world = Rc::clone(&self.world);
+        let _off = world.yields.off();
+        let (mut began, mut looks) = (None, 0_u32);
         loop {
-            if let Some(received) = self.try_receive()? {
-                return Ok(Some(received));
+            let found = if looks.is_multiple_of(LOOKS_PER_PROBE) { self.poll()? } else { self.poll_small()? };
+            looks = looks.wrapping_add(1);
+            if found.is_some() {
+                self.ladder.found();
+                return Ok(found);
             }
             if !self.ladder.needs_the_time() {
                 std::hint::spin_loop();
@@ -218,7 +220,7 @@ impl Transport for MpiTransport {
 
 impl Drop for MpiTransport {
     fn drop(&mut self) {
-        if let Small::Posted(posted) = std::mem::replace(&mut self.small, Small::Probed)
+        if let Some(posted) = self.small.take()
             && let Err(error) = self.world.withdraw(posted)
         {
             tracing::debug!(%error, "a receive could not be taken back");

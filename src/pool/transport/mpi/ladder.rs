@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 /// Polls at full speed at the start of waiting. Between two messages of a busy pool pass microseconds; whoever gives
 /// the core away for these gets it back after milliseconds, where other programs want it.
 const HOT_POLLS: u32 = 256;
+/// Where these are in vain again and again, because whoever is waited for wants this very core, there are fewer of them.
+const FEWEST_HOT_POLLS: u32 = 16;
 /// So many of them pass between two looks at the clock.
 const POLLS_PER_LOOK: u32 = 16;
 /// The first sleep.
@@ -31,8 +33,12 @@ pub(super) enum Step {
 pub(crate) struct Ladder {
     spin: Duration,
     longest_sleep: Duration,
-    /// Polls since the last message, up to [`HOT_POLLS`].
+    /// Polls since the last message, up to `hot`.
     polls: u32,
+    /// Polls at full speed before others get the core, between [`FEWEST_HOT_POLLS`] and [`HOT_POLLS`].
+    hot: u32,
+    /// It has slept since the last message.
+    slept: bool,
     /// Since when nothing has come, and when that was last looked at.
     quiet: Option<(Instant, Instant)>,
 }
@@ -40,17 +46,22 @@ pub(crate) struct Ladder {
 impl Ladder {
     /// Polls without sleep for `spin`, and never sleeps for more than `longest_sleep`.
     pub(crate) fn new(spin: Duration, longest_sleep: Duration) -> Self {
-        Self { spin, longest_sleep, polls: 0, quiet: None }
+        Self { spin, longest_sleep, polls: 0, hot: HOT_POLLS, slept: false, quiet: None }
     }
 
     /// A message has come: back to the start.
     pub(super) fn found(&mut self) {
-        (self.polls, self.quiet) = (0, None);
+        if self.polls < self.hot {
+            self.hot = (self.hot + self.polls).min(HOT_POLLS);
+        } else if !self.slept {
+            self.hot = (self.hot / 2).max(FEWEST_HOT_POLLS);
+        }
+        (self.polls, self.slept, self.quiet) = (0, false, None);
     }
 
     /// Counts a poll that has found nothing. False: poll again at once, no need to look at the clock.
     pub(super) fn needs_the_time(&mut self) -> bool {
-        if self.polls >= HOT_POLLS {
+        if self.polls >= self.hot {
             return true;
         }
         self.polls += 1;
@@ -70,13 +81,14 @@ impl Ladder {
             None => now,
         };
         self.quiet = Some((since, now));
-        if self.polls < HOT_POLLS {
+        if self.polls < self.hot {
             return Step::Poll;
         }
         let quiet = now - since;
         if quiet < self.spin || (busy && quiet < TRANSFER_SPIN) {
             return Step::Yield;
         }
+        self.slept = true;
         Step::Sleep((quiet / QUIET_PER_SLEEP).max(SHORTEST_SLEEP).min(self.longest_sleep))
     }
 

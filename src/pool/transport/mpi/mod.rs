@@ -3,7 +3,7 @@
 //! - Sends are `MPI_Isend` with buffers that the transport owns until the request completes, so nothing ever
 //!   waits for a receiver.
 //! - For small messages a receive is posted ahead, as they are most of the traffic: one call finds and fetches
-//!   a message. Larger ones are found by a probe and received by a request, because their sender may be busy or
+//!   a message. While looks are in vain, the core is given away by our [`Ladder`], not by the library at every look. Larger ones are found by a probe and received by a request, because their sender may be busy or
 //!   stopped in the middle, and the rest must go on.
 //! - Messages beyond 1 GiB travel as blocks of 1 MiB, since MPI counts are 32 bits wide. The last block is
 //!   padded; readers go by the lengths inside.
@@ -17,6 +17,7 @@ mod ladder;
 mod share;
 mod spawn;
 mod world;
+mod yields;
 
 pub(crate) use end::{LAST_WORDS, MpiTransport};
 pub(crate) use group::{fortran_handle, own_communicator};

@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "the MPI library is a C library")]
 
 use super::super::{Buffers, Received};
+use super::yields::Yields;
 use crate::pool::error::TransportError;
 use ::mpi::ffi;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
@@ -35,16 +36,19 @@ fn text(bytes: &[u8]) -> String {
     CStr::from_bytes_until_nul(bytes).map(|text| text.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
+#[inline]
 pub(super) fn check(call: &'static str, peer: Option<u32>, code: c_int) -> Result<(), TransportError> {
-    if code == ffi::MPI_SUCCESS as c_int {
-        return Ok(());
-    }
+    if code == ffi::MPI_SUCCESS as c_int { Ok(()) } else { Err(failure(call, peer, code)) }
+}
+
+#[cold]
+fn failure(call: &'static str, peer: Option<u32>, code: c_int) -> TransportError {
     let mut buffer = [0_u8; ffi::MPI_MAX_ERROR_STRING as usize + 1];
     let mut length = 0;
     // SAFETY: the buffer has the size that the library asks for.
     let told = unsafe { ffi::MPI_Error_string(code, buffer.as_mut_ptr().cast::<c_char>(), &raw mut length) };
     let message = if told == ffi::MPI_SUCCESS as c_int { text(&buffer) } else { format!("code {code}") };
-    Err(TransportError { call, peer, message })
+    TransportError { call, peer, message }
 }
 
 /// The library's name and version; may be asked before it is initialised.
@@ -117,6 +121,7 @@ pub(crate) struct MpiWorld {
     rank: u32,
     size: u32,
     thread_level: c_int,
+    pub(super) yields: Yields,
     /// Shared memory that lives until the end.
     windows: RefCell<Vec<ffi::MPI_Win>>,
 }
@@ -194,6 +199,7 @@ impl MpiWorld {
                 rank: rank as u32,
                 size: size as u32,
                 thread_level,
+                yields: Yields::find(),
                 windows: RefCell::default(),
             })
         }
@@ -269,6 +275,28 @@ impl MpiWorld {
         }
     }
 
+    /// Sends numbers and waits until they may go; for the yardstick too.
+    pub(crate) fn bare_send_numbers(&self, to: u32, numbers: &[f64]) -> Result<(), TransportError> {
+        let (buffer, length) = (numbers.as_ptr().cast::<c_void>(), size_of_val(numbers) as c_int);
+        // SAFETY: the numbers live for the whole call, which returns when they may go.
+        let code = unsafe { ffi::MPI_Send(buffer, length, self.byte, to as c_int, BARE, self.comm) };
+        check("MPI_Send", Some(to), code)
+    }
+
+    /// Waits for so many numbers from anyone; the other half of [`Self::bare_send_numbers`].
+    pub(crate) fn bare_receive_numbers(&self, room: &mut [f64]) -> Result<u32, TransportError> {
+        let mut status = MaybeUninit::<ffi::MPI_Status>::uninit();
+        // SAFETY: the library writes no more than it is told there is room for, and any bytes are numbers; the status is
+        // read after success only.
+        unsafe {
+            let (buffer, length) = (room.as_mut_ptr().cast::<c_void>(), size_of_val(room) as c_int);
+            let any = ffi::RSMPI_ANY_SOURCE;
+            let code = ffi::MPI_Recv(buffer, length, self.byte, any, BARE, self.comm, status.as_mut_ptr());
+            check("MPI_Recv", None, code)?;
+            Ok(status.assume_init().MPI_SOURCE as u32)
+        }
+    }
+
     /// Starts to send. The buffer must live, unmoved on the heap, until the request completes.
     pub(super) fn isend(&self, to: u32, message: &mut Vec<u8>) -> Result<ffi::MPI_Request, TransportError> {
         let (count, datatype, tag) = if message.len() < BLOCKS_FROM {
@@ -310,13 +338,6 @@ impl MpiWorld {
         Ok(done != 0)
     }
 
-    /// Starts to receive a small message from anyone.
-    pub(super) fn post(&self) -> Result<Posted, TransportError> {
-        let mut room = Box::new([0_u8; IN_PLACE]);
-        let request = self.irecv_small(&mut room)?;
-        Ok(Posted { request, room })
-    }
-
     fn irecv_small(&self, room: &mut [u8; IN_PLACE]) -> Result<ffi::MPI_Request, TransportError> {
         let mut request = MaybeUninit::uninit();
         // SAFETY: the room has the size that is told, and its owner keeps it until the request completes.
@@ -329,22 +350,27 @@ impl MpiWorld {
         Ok(unsafe { request.assume_init() })
     }
 
-    /// The message that a posted receive has taken in, if one has come. The receive is void then, and after an
-    /// error, until [`Self::repost`].
+    /// A small message from anyone, if one has come. The receive for it is made first where there is none; after an error
+    /// there is none.
     pub(super) fn collect(
         &self,
         posted: &mut Posted,
         buffers: &mut Buffers,
     ) -> Result<Option<Received>, TransportError> {
+        let request = match &mut posted.request {
+            Some(request) => request,
+            none => none.insert(self.irecv_small(&mut posted.room)?),
+        };
         let (mut done, mut count) = (0, 0);
         let mut status = MaybeUninit::<ffi::MPI_Status>::uninit();
         // SAFETY: an open request of ours; the status is read only if the call says that it is done.
         let from = unsafe {
-            let code = ffi::MPI_Test(&raw mut posted.request, &raw mut done, status.as_mut_ptr());
-            check("MPI_Irecv", None, code)?;
-            if done == 0 {
+            let code = ffi::MPI_Test(request, &raw mut done, status.as_mut_ptr());
+            if done == 0 && code == ffi::MPI_SUCCESS as c_int {
                 return Ok(None);
             }
+            posted.request = None;
+            check("MPI_Irecv", None, code)?;
             check("MPI_Get_count", None, ffi::MPI_Get_count(status.as_ptr(), self.byte, &raw mut count))?;
             status.assume_init().MPI_SOURCE as u32
         };
@@ -353,24 +379,19 @@ impl MpiWorld {
         Ok(Some(Received { from, message }))
     }
 
-    /// Waits for another message in the same place.
-    pub(super) fn repost(&self, posted: &mut Posted) -> Result<(), TransportError> {
-        posted.request = self.irecv_small(&mut posted.room)?;
-        Ok(())
-    }
-
-    /// Takes a posted receive back. A message that it has taken in meanwhile is lost.
+    /// Takes a receive back. A message that it has taken in meanwhile is lost.
     pub(super) fn withdraw(&self, mut posted: Posted) -> Result<(), TransportError> {
+        let Some(request) = &mut posted.request else { return Ok(()) };
         // SAFETY: an open request of ours. Cancelling is local, and a cancelled or matched small receive ends without
         // any doing of others.
         unsafe {
-            let cancelled = check("MPI_Cancel", None, ffi::MPI_Cancel(&raw mut posted.request));
+            let cancelled = check("MPI_Cancel", None, ffi::MPI_Cancel(request));
             if cancelled.is_err() {
                 // The library may still write to it.
                 std::mem::forget(posted);
                 return cancelled;
             }
-            check("MPI_Wait", None, ffi::MPI_Wait(&raw mut posted.request, ffi::RSMPI_STATUS_IGNORE))
+            check("MPI_Wait", None, ffi::MPI_Wait(request, ffi::RSMPI_STATUS_IGNORE))
         }
     }
 
@@ -452,10 +473,17 @@ pub(super) enum Probed {
     Begun(Open),
 }
 
-/// A receive that waits for a small message from anyone, with room for it.
+/// A receive for a small message from anyone, with room for it.
 pub(super) struct Posted {
-    request: ffi::MPI_Request,
+    /// `None`: not made yet.
+    request: Option<ffi::MPI_Request>,
     room: Box<[u8; IN_PLACE]>,
+}
+
+impl Default for Posted {
+    fn default() -> Self {
+        Self { request: None, room: Box::new([0; IN_PLACE]) }
+    }
 }
 
 /// A send or receive under way, with its buffer.
