@@ -215,6 +215,9 @@ pub(crate) struct BenchArgs {
     /// Rounds in which bare loop and pool take turns; medians are printed
     #[arg(long, default_value_t = 9, value_name = "N")]
     pub(crate) rounds: usize,
+    /// Of the pool, only what has this text in its name: 'in flight', 'MB'
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) only: Option<String>,
     /// Points of the main job
     #[arg(long, default_value_t = 300_000, value_name = "N")]
     pub(crate) points: u64,

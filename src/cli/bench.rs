@@ -18,7 +18,8 @@ fn bench_pool(args: &BenchArgs) -> Result<Exit, CommandError> {
     use crate::report::{Align, TextTable};
     use serde_json::json;
 
-    let options = BenchOptions { rounds: args.rounds.max(1), ..BenchOptions::default() };
+    let mut options = BenchOptions::default();
+    (options.rounds, options.only) = (args.rounds.max(1), args.only.clone());
     let Some(rows) = run(&options).map_err(|error| super::run::launch_error(&error))? else {
         return Ok(Exit::Done);
     };

@@ -7,13 +7,16 @@
 //! All ranks call [`run`]; rank 0 gets the rows. Their number of workers is that of the job: start it with
 //! `-n 2`, `-n 3`, `-n 5` for 1, 2, 4 workers.
 
-use super::error::LaunchError;
-use super::handle::Pool;
-use super::launch::{Launch, Variables};
-use super::options::PoolOptions;
-use super::panics;
-use super::program::{Program, Task};
-use super::transport::mpi::{self, MpiWorld};
+mod bare;
+
+use crate::pool::error::LaunchError;
+use crate::pool::handle::Pool;
+use crate::pool::launch::{Launch, Variables};
+use crate::pool::map::MapOptions;
+use crate::pool::options::PoolOptions;
+use crate::pool::panics;
+use crate::pool::program::{Program, Task};
+use crate::pool::transport::mpi::{self, MpiWorld};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -21,12 +24,16 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BenchOptions {
+    /// Only what has this in its name; `None`: everything.
+    pub only: Option<String>,
     /// How often bare loop and pool take turns.
     pub rounds: usize,
     /// Tasks per turn where they are empty.
     pub tasks: u64,
     /// Tasks in flight per worker where both sides hold the same number.
     pub in_flight: usize,
+    /// Bytes of results per turn where these are large.
+    pub bytes: u64,
     /// Time that each turn with sleeping tasks should take.
     pub sleeping: Duration,
     /// How long idle ranks are watched.
@@ -36,9 +43,11 @@ pub struct BenchOptions {
 impl Default for BenchOptions {
     fn default() -> Self {
         Self {
+            only: None,
             rounds: 9,
             tasks: 50_000,
             in_flight: 8,
+            bytes: 500_000_000,
             sleeping: Duration::from_millis(500),
             idle: Duration::from_secs(3),
         }
@@ -51,7 +60,7 @@ impl Default for BenchOptions {
 pub struct Row {
     /// What was measured.
     pub what: String,
-    /// The unit of the samples: `tasks/s`, `us`, `efficiency` or `cores`.
+    /// The unit of the samples: `tasks/s`, `MB/s`, `us`, `efficiency` or `cores`.
     pub unit: &'static str,
     /// Number of workers.
     pub workers: u32,
@@ -84,9 +93,6 @@ fn median(samples: impl Iterator<Item = f64>) -> f64 {
     samples.get(samples.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Told to a worker in place of a task.
-const STOP: u64 = u64::MAX;
-
 /// One turn: what each task does, how many there are, how many a worker holds.
 #[derive(Clone, Copy)]
 struct Load {
@@ -94,6 +100,62 @@ struct Load {
     sleep: u64,
     tasks: u64,
     in_flight: usize,
+}
+
+/// Tasks in flight per worker where their results are large.
+const IN_FLIGHT: usize = 2;
+
+/// What has been measured so far.
+struct Rows<'a> {
+    options: &'a BenchOptions,
+    workers: u32,
+    rows: Vec<Row>,
+}
+
+impl Rows<'_> {
+    fn is_wanted(&self, what: &str) -> bool {
+        self.options.only.as_ref().is_none_or(|part| what.contains(part.as_str()))
+    }
+
+    fn row(&self, what: &str, unit: &'static str) -> Row {
+        Row { what: what.to_owned(), unit, workers: self.workers, bare: Vec::new(), pool: Vec::new() }
+    }
+
+    /// One row of what the bare loop and the pool reach, in this order, in each round.
+    fn compare(
+        &mut self,
+        what: &str,
+        unit: &'static str,
+        mut turn: impl FnMut() -> Result<(f64, f64), LaunchError>,
+    ) -> Result<(), LaunchError> {
+        if self.is_wanted(what) {
+            let mut row = self.row(what, unit);
+            for _ in 0..self.options.rounds {
+                let (bare, pool) = turn()?;
+                row.bare.push(bare);
+                row.pool.push(pool);
+            }
+            self.rows.push(row);
+        }
+        Ok(())
+    }
+
+    /// Rows without a bare loop: what each round gives.
+    fn watch(
+        &mut self,
+        whats: &[(&str, &'static str)],
+        mut turn: impl FnMut() -> Result<Vec<f64>, LaunchError>,
+    ) -> Result<(), LaunchError> {
+        if whats.iter().any(|(what, _)| self.is_wanted(what)) {
+            let mut rows: Vec<Row> = whats.iter().map(|(what, unit)| self.row(what, unit)).collect();
+            for _ in 0..self.options.rounds {
+                let samples = turn()?;
+                rows.iter_mut().zip(samples).for_each(|(row, sample)| row.pool.push(sample));
+            }
+            self.rows.append(&mut rows);
+        }
+        Ok(())
+    }
 }
 
 struct Bench {
@@ -136,89 +198,58 @@ impl Bench {
             Load { sleep: micros, tasks: tasks.max(1), in_flight: 2 }
         };
         let fixed = PoolOptions { depth: Some(k), ..PoolOptions::default() };
+        let single = Load { in_flight: 1, ..empty };
+        let one = PoolOptions { depth: Some(1), ..PoolOptions::default() };
         let auto = PoolOptions::default();
+        let mut rows = Rows { options, workers, rows: Vec::new() };
         let cases = [
+            ("empty tasks, 1 in flight each".to_owned(), single, &one),
             (format!("empty tasks, {k} in flight each"), empty, &fixed),
             ("empty tasks, automatic".to_owned(), empty, &auto),
             ("tasks of 1 ms, automatic".to_owned(), sleeping(1000), &auto),
             ("tasks of 10 ms, automatic".to_owned(), sleeping(10_000), &auto),
         ];
-        let row = |what: &str, unit| Row {
-            what: what.to_owned(),
-            unit,
-            workers,
-            bare: Vec::new(),
-            pool: Vec::new(),
-        };
-        let mut rows = Vec::new();
         for (what, load, pool_options) in cases {
-            let mut case = row(&what, if load.sleep > 0 { "efficiency" } else { "tasks/s" });
             let of_sleep = load.sleep as f64 * 1e-6 / f64::from(workers);
             let scale = |rate: f64| if load.sleep > 0 { rate * of_sleep } else { rate };
-            for _ in 0..options.rounds {
-                case.bare.push(scale(self.bare(load)?));
-                case.pool.push(scale(self.pooled(pool_options, |pool, task| throughput(pool, task, load))?));
-            }
-            rows.push(case);
+            rows.compare(&what, if load.sleep > 0 { "efficiency" } else { "tasks/s" }, || {
+                let bare = scale(self.bare(load)?);
+                Ok((bare, scale(self.pooled(pool_options, |pool, task| throughput(pool, task, load))?)))
+            })?;
         }
         if workers == 1 {
             let single = Load { sleep: 0, tasks: 2_000, in_flight: 1 };
-            let mut case = row("round trip of one task", "us");
-            for _ in 0..options.rounds {
-                case.bare.push(1e6 / self.bare(single)?);
-                case.pool.push(self.pooled(&auto, |pool, task| round_trip(pool, task, single.tasks))?);
-            }
-            rows.push(case);
+            rows.compare("round trip of one task", "us", || {
+                let bare = 1e6 / self.bare(single)?;
+                Ok((bare, self.pooled(&auto, |pool, task| round_trip(pool, task, single.tasks))?))
+            })?;
         }
+        for megabytes in [1, 100] {
+            let numbers = megabytes * 1_000_000 / size_of::<f64>();
+            let tasks = u64::from(workers).max(options.bytes / (megabytes as u64 * 1_000_000));
+            rows.compare(&format!("results of {megabytes} MB"), "MB/s", || {
+                let bare = self.bare_results(numbers, tasks)? * 1e-6;
+                Ok((bare, self.results(numbers, tasks)? * 1e-6))
+            })?;
+        }
+        rows.watch(&[("round trip after 50 ms of quiet", "us")], || {
+            Ok(vec![self.pooled(&auto, |pool, task| {
+                std::thread::sleep(Duration::from_millis(50));
+                round_trip(pool, task, 1)
+            })?])
+        })?;
         for ranks in [2, 4, 8].into_iter().filter(|ranks| *ranks <= workers) {
-            let (first, again) = self.groups(ranks, options.rounds)?;
-            rows.push(Row { pool: first, ..row(&format!("first task of a group of {ranks}"), "us") });
-            rows.push(Row { pool: again, ..row(&format!("next task of a group of {ranks}"), "us") });
+            let names = ["first", "next"].map(|which| format!("{which} task of a group of {ranks}"));
+            rows.watch(&[(&names[0], "us"), (&names[1], "us")], || self.group(ranks))?;
         }
-        let (worker, manager) = self.idle(options.idle)?;
-        rows.push(Row { pool: vec![worker], ..row("idle worker", "cores") });
-        rows.push(Row { pool: vec![manager], ..row("idle manager", "cores") });
-        Ok(rows)
-    }
-
-    /// The bare loop; tasks per second on rank 0.
-    fn bare(&self, load: Load) -> Result<f64, LaunchError> {
-        let world = &self.world;
-        if world.rank() > 0 {
-            loop {
-                let (_, micros) = world.bare_receive()?;
-                if micros == STOP {
-                    return Ok(f64::NAN);
-                }
-                if micros > 0 {
-                    std::thread::sleep(Duration::from_micros(micros));
-                }
-                world.bare_send(0, micros)?;
-            }
-        }
-        let began = Instant::now();
-        let (mut sent, mut received) = (0, 0);
-        for _ in 0..load.in_flight {
-            for rank in 1..world.size() {
-                if sent < load.tasks {
-                    world.bare_send(rank, load.sleep)?;
-                    sent += 1;
-                }
-            }
-        }
-        while received < load.tasks {
-            let (from, _) = world.bare_receive()?;
-            received += 1;
-            if sent < load.tasks {
-                world.bare_send(from, load.sleep)?;
-                sent += 1;
-            }
-        }
-        let seconds = began.elapsed().as_secs_f64();
-        for rank in 1..world.size() {
-            world.bare_send(rank, STOP)?;
-        }
-        Ok(load.tasks as f64 / seconds)
+        let mut idle = None;
+        rows.watch(&[("idle worker", "cores"), ("idle manager", "cores")], || {
+            // Once: it takes seconds.
+            let known = idle.take().map_or_else(|| self.idle(options.idle), Ok)?;
+            idle = Some(known.clone());
+            Ok(known)
+        })?;
+        Ok(rows.rows)
     }
 
     /// A pool for one turn; what `main` returns on rank 0.
@@ -241,32 +272,45 @@ impl Bench {
         Ok(value.unwrap_or(f64::NAN))
     }
 
+    /// A pool whose tasks have results of so many numbers; bytes per second on rank 0.
+    fn results(&self, numbers: usize, tasks: u64) -> Result<f64, LaunchError> {
+        let mut program = Program::new();
+        program.options(PoolOptions { depth: Some(IN_FLIGHT), ..PoolOptions::default() });
+        let make = program.task("make", |_, numbers: usize| Ok(vec![1.5; numbers]));
+        let main = |pool: &Pool| {
+            let began = Instant::now();
+            let all = pool.map_unordered(make, (0..tasks).map(|_| numbers), &MapOptions::default());
+            let whole = all
+                .filter(|(_, result)| result.as_ref().is_ok_and(|made: &Vec<f64>| made.len() == numbers))
+                .count();
+            let bytes = whole * numbers * size_of::<f64>();
+            bytes as f64 / began.elapsed().as_secs_f64()
+        };
+        let (rate, _) = program.run_ranks(&self.world, self.matched, &self.launch, None, main)?;
+        self.world.barrier()?;
+        Ok(rate.unwrap_or(f64::NAN))
+    }
+
     /// Microseconds of an empty task for so many ranks, from handing it in to having its result: the first one of their
-    /// group, whose communicator has to be made, and later ones. One pool a round.
-    fn groups(&self, ranks: u32, rounds: usize) -> Result<(Vec<f64>, Vec<f64>), LaunchError> {
-        let (mut first, mut again) = (Vec::new(), Vec::new());
-        for _ in 0..rounds {
-            let mut program = Program::new();
-            let empty = program.group_task("empty", |_, _, (): ()| Ok(()));
-            let main = |pool: &Pool| {
-                let time = |tasks: u32| {
-                    let began = Instant::now();
-                    let done = (0..tasks).all(|_| pool.submit(empty.on(ranks), ()).wait().is_ok());
-                    if done { began.elapsed().as_secs_f64() * 1e6 / f64::from(tasks) } else { f64::NAN }
-                };
-                (time(1), time(200))
+    /// group, whose communicator has to be made, and later ones.
+    fn group(&self, ranks: u32) -> Result<Vec<f64>, LaunchError> {
+        let mut program = Program::new();
+        let empty = program.group_task("empty", |_, _, (): ()| Ok(()));
+        let main = |pool: &Pool| {
+            let time = |tasks: u32| {
+                let began = Instant::now();
+                let done = (0..tasks).all(|_| pool.submit(empty.on(ranks), ()).wait().is_ok());
+                if done { began.elapsed().as_secs_f64() * 1e6 / f64::from(tasks) } else { f64::NAN }
             };
-            let (times, _) = program.run_ranks(&self.world, self.matched, &self.launch, None, main)?;
-            self.world.barrier()?;
-            let (one, more) = times.unwrap_or((f64::NAN, f64::NAN));
-            first.push(one);
-            again.push(more);
-        }
-        Ok((first, again))
+            vec![time(1), time(200)]
+        };
+        let (times, _) = program.run_ranks(&self.world, self.matched, &self.launch, None, main)?;
+        self.world.barrier()?;
+        Ok(times.unwrap_or_else(|| vec![f64::NAN; 2]))
     }
 
     /// Share of a core that idle workers and an idle rank 0 take.
-    fn idle(&self, time: Duration) -> Result<(f64, f64), LaunchError> {
+    fn idle(&self, time: Duration) -> Result<Vec<f64>, LaunchError> {
         let mut program = Program::new();
         let cpu = program.task("cpu", |_, (): ()| Ok(cpu_seconds()));
         let nap = program.task("nap", |_, seconds: f64| {
@@ -277,18 +321,18 @@ impl Bench {
             let workers = pool.workers();
             let total = || -> f64 {
                 let futures: Vec<_> = (0..workers).map(|_| pool.submit(cpu, ())).collect();
-                futures.into_iter().flat_map(super::future::Future::wait).sum()
+                futures.into_iter().flat_map(crate::pool::future::Future::wait).sum()
             };
             let (before, own) = (total(), cpu_seconds());
             // Any task will do to make rank 0 wait; its worker sleeps, which is as idle as waiting.
             let _ = pool.submit(nap, time.as_secs_f64()).wait();
             let seconds = time.as_secs_f64();
             let manager = (cpu_seconds() - own) / seconds;
-            ((total() - before) / seconds / workers.saturating_sub(1).max(1) as f64, manager)
+            vec![(total() - before) / seconds / workers.saturating_sub(1).max(1) as f64, manager]
         };
         let (shares, _) = program.run_ranks(&self.world, self.matched, &self.launch, None, main)?;
         self.world.barrier()?;
-        Ok(shares.unwrap_or((f64::NAN, f64::NAN)))
+        Ok(shares.unwrap_or_else(|| vec![f64::NAN; 2]))
     }
 }
 
