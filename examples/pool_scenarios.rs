@@ -79,6 +79,7 @@ fn main() -> Result<()> {
             Ok(state.1)
         },
     );
+    let memory = program.task("memory", |_, (): ()| Ok(resident()));
     let cpu = program.task("cpu", |_, (): ()| Ok(cpu_seconds()));
 
     let ran = program.run(|pool: &Pool| -> Result<()> {
@@ -235,6 +236,49 @@ fn main() -> Result<()> {
                 let results = pool.map(square, 0..amount)?;
                 println!("{:.0} tasks/s", results.len() as f64 / began.elapsed().as_secs_f64());
             }
+            "soak" => {
+                // Memory after a tenth of the tasks and after all of them, of rank 0 and of the largest worker.
+                let held = |pool: &Pool| -> Result<(u64, u64)> {
+                    let futures: Vec<_> = (0..pool.workers()).map(|_| pool.submit(memory, ())).collect();
+                    let workers: Vec<u64> =
+                        futures.into_iter().map(|f| f.wait()).collect::<std::result::Result<_, _>>()?;
+                    Ok((resident(), workers.into_iter().max().unwrap_or_default()))
+                };
+                let (mut sent, mut done, mut sum) = (0, 0, 0_u64);
+                let mut early = (0, 0);
+                let mut queue = pool.queue(square);
+                while done < amount {
+                    for _ in 0..queue.wanted().min((amount - sent) as usize) {
+                        queue.submit(sent, &(sent % 1000));
+                        sent += 1;
+                    }
+                    queue.flush();
+                    let mut next = queue.next(Duration::from_secs(30));
+                    if next.is_none() {
+                        return Err("no answer".into());
+                    }
+                    while let Some(completed) = next {
+                        assert_eq!(completed.result?, (completed.key % 1000).pow(2));
+                        sum = sum.wrapping_add(completed.key);
+                        done += 1;
+                        if done == amount / 10 {
+                            early = held(pool)?;
+                        }
+                        next = queue.next(Duration::ZERO);
+                    }
+                }
+                assert_eq!(
+                    sum,
+                    (0..amount).fold(0, |sum: u64, key| sum.wrapping_add(key)),
+                    "a task is missing"
+                );
+                let late = held(pool)?;
+                let more = (late.0.saturating_sub(early.0), late.1.saturating_sub(early.1));
+                println!(
+                    "{done} tasks; since a tenth of them rank 0 has grown by {} KiB, workers by {} KiB",
+                    more.0, more.1
+                );
+            }
             other => return Err(format!("unknown scenario {other}").into()),
         }
         Ok(())
@@ -244,6 +288,13 @@ fn main() -> Result<()> {
         Ok(Some(result)) => result,
         Err(error) => Err(error.into()),
     }
+}
+
+/// Memory that this process holds, in KiB.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|text| text.trim().trim_end_matches("kB").trim().parse().ok()).unwrap_or_default()
 }
 
 /// User and system time of this process.

@@ -186,6 +186,17 @@ fn a_hundred_megabytes_come_back_intact() {
 }
 
 #[test]
+fn memory_does_not_grow_with_the_number_of_tasks() {
+    // `benches/README.md` has the figures of a hundred million.
+    let said = succeed(3, &["soak", "2000000"]);
+    let numbers: Vec<u64> = said.split(' ').filter_map(|word| word.parse().ok()).collect();
+    assert!(
+        matches!(numbers[..], [2_000_000, 0, manager, workers] if manager < 2048 && workers < 2048),
+        "{said}"
+    );
+}
+
+#[test]
 fn everything_works_without_matched_probes() {
     let env = [("ADAPTIVE_MPI_MATCHED_PROBE", "0")];
     let job = |args| Job { ranks: 3, args, flags: &[], env: &env }.run();
