@@ -128,6 +128,30 @@ mod tests {
     }
 
     #[test]
+    fn where_full_speed_is_in_vain_the_core_is_given_away_sooner_until_it_pays_again() {
+        let mut ladder = Ladder::new(100 * SPIN, LONGEST);
+        let until_yield = |ladder: &mut Ladder| {
+            let all = steps(ladder, Instant::now(), HOT_POLLS as usize, false);
+            all.iter().position(|step| *step == Step::Yield).map_or(HOT_POLLS, |at| at as u32 + 1)
+        };
+        let mut waits = Vec::new();
+        for _ in 0..6 {
+            waits.push(until_yield(&mut ladder));
+            ladder.found();
+        }
+        assert_eq!(waits, [256, 128, 64, 32, 16, 16]);
+        for _ in 0..60 {
+            steps(&mut ladder, Instant::now(), 10, false);
+            ladder.found();
+        }
+        assert_eq!(until_yield(&mut ladder), HOT_POLLS);
+        // A sleep says nothing about who wants this core.
+        steps(&mut ladder, Instant::now(), 5000, false);
+        ladder.found();
+        assert_eq!(until_yield(&mut ladder), HOT_POLLS);
+    }
+
+    #[test]
     fn then_the_rank_yields_and_then_it_sleeps_ever_longer() {
         let mut ladder = Ladder::new(10 * SPIN, LONGEST);
         let all = steps(&mut ladder, Instant::now(), 2000, false);

@@ -3,8 +3,9 @@
 //! - Sends are `MPI_Isend` with buffers that the transport owns until the request completes, so nothing ever
 //!   waits for a receiver.
 //! - For small messages a receive is posted ahead, as they are most of the traffic: one call finds and fetches
-//!   a message. While looks are in vain, the core is given away by our [`Ladder`], not by the library at every look. Larger ones are found by a probe and received by a request, because their sender may be busy or
+//!   a message. Larger ones are found by a probe and received by a request, because their sender may be busy or
 //!   stopped in the middle, and the rest must go on.
+//! - While looks are in vain, the core is given away by our [`Ladder`], not by the library at every look.
 //! - Messages beyond 1 GiB travel as blocks of 1 MiB, since MPI counts are 32 bits wide. The last block is
 //!   padded; readers go by the lengths inside.
 //! - The members of a group have a communicator of their own, made by `MPI_Comm_create_group`: ranks outside of it take no
