@@ -6,7 +6,7 @@ use super::{
 use crate::checkpoint::{Checkpoint, CheckpointError, Ending, EndingKind, Fact, Meta};
 use crate::learner::{Learner, Loss};
 use crate::model::{Failure, FailureKind, Outcome, Sample};
-use crate::pool::{Completed, Queue, TaskError, TaskErrorKind};
+use crate::pool::{Completed, Queue, TaskError, TaskErrorKind, TaskOptions};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -55,6 +55,8 @@ pub struct Drive<'a> {
     pub raise_if_retries_exceeded: bool,
     /// By learner of this run: its index in the checkpoint, where combos of the study file were added or moved.
     pub stored_learner: Option<Vec<u32>>,
+    /// By learner: the priority of its points among those that wait for a worker. Learners beyond its end have 0.
+    pub priorities: Vec<i32>,
     /// What need not be computed, where the study wants a cache.
     pub cached: Option<Cached>,
 }
@@ -259,7 +261,8 @@ impl Loop {
                     continue;
                 }
             };
-            drive.queue.submit(work.key, &work.sample);
+            let priority = drive.priorities.get(work.sample.learner as usize).copied().unwrap_or_default();
+            drive.queue.submit_with(work.key, &work.sample, &TaskOptions::new().priority(priority));
         }
         drive.queue.flush();
         known
