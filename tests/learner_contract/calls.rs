@@ -5,7 +5,6 @@ use adaptive_mpi::learner::{Learner, Loss};
 use adaptive_mpi::loss::{self, Curvature, IntervalLoss};
 use adaptive_mpi::model::{Point, Sample, Value};
 use proptest::prelude::*;
-use proptest::strategy::Strategy as _;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
