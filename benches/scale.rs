@@ -106,6 +106,7 @@ fn simulate(workers: u32, seconds: f64, spread: Spread) -> Figures {
             let goals = GoalTracker::new(goal, LEARNERS);
             drive(
                 Drive {
+                    priorities: Vec::new(),
                     engine: Engine::new(learner(), policy),
                     queue: pool.queue(task),
                     workers: pool.workers(),

@@ -2,8 +2,10 @@
 //! all named `futures-…`. Rank 0 prints what it saw.
 #![expect(clippy::print_stdout, reason = "an example talks to people")]
 
+use adaptive_mpi::cache::TaskCache;
 use adaptive_mpi::pool::{MapOptions, Pool, PoolOptions, Program, TaskErrorKind, TaskOptions, Until};
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -79,6 +81,13 @@ fn main() -> Result<()> {
         let good = table == grid && (0..length).zip(grid).all(|(i, x)| *x == number(i));
         let mapping = mapping_of(grid.as_ptr() as usize);
         Ok((good && table.len() as u64 == length, READS.load(Ordering::SeqCst), mapping))
+    });
+
+    let written = program.task("written", |_, x: u64| {
+        let folder = std::env::var("FUTURES_FOLDER").map_err(|error| error.to_string())?;
+        let calls = std::fs::OpenOptions::new().create(true).append(true).open(format!("{folder}/calls"));
+        calls.and_then(|mut calls| calls.write_all(b"a call\n")).map_err(|error| error.to_string())?;
+        Ok(3 * x)
     });
 
     let ran = program.run(|pool: &Pool| -> Result<()> {
@@ -175,6 +184,17 @@ fn main() -> Result<()> {
                     "read {own} times on rank 0, {reads:?} elsewhere; the grid is there {} times",
                     places.len()
                 );
+            }
+            "futures-cached" => {
+                let folder = std::env::var("FUTURES_FOLDER")?;
+                let cache = TaskCache::open(format!("{folder}/results.h5"))?;
+                let written = cache.task(pool, written, "1");
+                let futures: Vec<_> = (0..2 * amount).map(|i| written.submit(i % amount)).collect();
+                for (future, i) in futures.into_iter().zip(0..) {
+                    assert_eq!(future.wait()?, 3 * (i % amount));
+                }
+                println!("{} computed, {} found", cache.computed(), cache.found());
+                cache.close()?;
             }
             _ => println!("main runs"),
         }

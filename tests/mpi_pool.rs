@@ -310,6 +310,22 @@ fn tasks_that_need_each_others_results_run_in_any_world() {
 }
 
 #[test]
+fn cached_tasks_are_computed_once_in_any_world_and_across_worlds() {
+    let folder = tempfile::tempdir().unwrap();
+    let env = [("FUTURES_FOLDER", folder.path().to_str().unwrap())];
+    let job = |ranks, amount| {
+        let args = ["futures-cached", amount];
+        let said = succeeded(&Job { ranks, args: &args, flags: &[], env: &env }.run());
+        let calls = std::fs::read_to_string(folder.path().join("calls")).unwrap();
+        (said, calls.lines().count())
+    };
+    assert_eq!(job(4, "200"), ("200 computed, 200 found".into(), 200));
+    assert_eq!(job(2, "300"), ("100 computed, 500 found".into(), 300));
+    assert_eq!(job(1, "300"), ("0 computed, 600 found".into(), 300));
+    assert_eq!(job(8, "301"), ("1 computed, 601 found".into(), 301));
+}
+
+#[test]
 fn a_failure_names_its_place_rank_and_host_in_any_world() {
     for ranks in WORLDS {
         let out = succeed(ranks, &["futures-errors", "100"]);

@@ -25,7 +25,7 @@ const CHORES_EVERY: Duration = Duration::from_millis(50);
 pub(super) fn ask_tell(args: &AskTellArgs) -> Result<Exit, CommandError> {
     let study = Study::load_for(Reader::Learners, &args.study.study)?;
     let kinds = AllKinds { folder: study.folder(), ..AllKinds::default() };
-    let Learners { learner, signature, combos } = study.learners(&kinds)?;
+    let Learners { learner, signature, combos, .. } = study.learners(&kinds)?;
     let signals = StopSignals::catch()
         .map_err(|error| CommandError::new(Exit::Fault, format!("signals can't be caught: {error}")))?;
     let goals = GoalTracker::new(study.goal.clone(), combos.len());

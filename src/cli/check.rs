@@ -18,7 +18,7 @@ const FIRST_POINTS: usize = 4;
 
 /// `adaptive-mpi check`: everything that can be found wrong with a study before it costs anything.
 pub(super) fn check(args: &CheckArgs, natives: &Natives) -> Result<Exit, CommandError> {
-    let Prepared { study, mut learner, evaluators } =
+    let Prepared { study, mut learner, evaluators, .. } =
         prepare(&args.study.study, natives, Isolation::AsAsked)?;
     if let Some(log) = &args.replay {
         return check_log(learner.as_mut(), log);

@@ -126,7 +126,7 @@ pub(super) struct Rebuilt {
 /// its death.
 pub(super) fn rebuild(study: &Study, loaded: &Loaded) -> Result<Rebuilt, CommandError> {
     let kinds = AllKinds { folder: study.folder(), ..AllKinds::default() };
-    let Learners { learner, combos, signature } = study.learners(&kinds)?;
+    let Learners { learner, combos, signature, .. } = study.learners(&kinds)?;
     let stored = loaded.header.as_ref().map(|header| header.learners.clone()).unwrap_or_default();
     let places: HashMap<String, u32> =
         combos.iter().enumerate().map(|(index, combo)| (study::identity(combo), index as u32)).collect();

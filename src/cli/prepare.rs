@@ -14,6 +14,8 @@ pub(super) struct Prepared {
     /// Empty: it knows no results yet.
     pub(super) learner: Box<dyn Learner>,
     pub(super) evaluators: Evaluators,
+    /// How urgent the points of learner 0, 1, … are.
+    pub(super) priorities: Vec<i32>,
 }
 
 /// Makes one [`Evaluator`] per worker.
@@ -55,7 +57,7 @@ pub(super) fn prepare(path: &Path, natives: &Natives, isolation: Isolation) -> R
     let built = study.build(&kinds)?;
     let evaluators =
         Evaluators { function: built.function, signature: built.signature, combos: built.combos.into() };
-    Ok(Prepared { study, learner: built.learner, evaluators })
+    Ok(Prepared { study, learner: built.learner, evaluators, priorities: built.priorities })
 }
 
 fn isolated(program: &Path, study: &Path) -> Vec<OsString> {

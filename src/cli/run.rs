@@ -161,7 +161,7 @@ fn manage(
     task: Evaluate,
     signals: &StopSignals,
 ) -> Result<Exit, CommandError> {
-    let Prepared { study, learner, evaluators } = prepared;
+    let Prepared { study, learner, evaluators, priorities } = prepared;
     let world = pool.world().summary();
     if !args.quiet {
         output::note(&world);
@@ -232,6 +232,7 @@ fn manage(
             in_flight: if study.run.deterministic { None } else { study.run.in_flight },
             raise_if_retries_exceeded: study.run.raise_if_retries_exceeded,
             stored_learner: places.stored,
+            priorities,
             cached,
         },
         &mut watch,

@@ -152,15 +152,16 @@ const THREAD_VARIABLES: [&str; 6] = [
     "NUMBA_NUM_THREADS",
 ];
 
-/// Keys of `[function]` that the layers above read: the policy on NaN, the cache and what its values are values of.
-const KEYS_OF_OTHERS: [&str; 3] = ["nan", "cache", "version"];
+/// Keys of `[function]` that the layers above read: the policy on NaN, the cache and what its values are values of, and whose points
+/// go first.
+const KEYS_OF_OTHERS: [&str; 4] = ["nan", "cache", "version", "priority"];
 
 /// Generous: a cluster where thousands of ranks import from one file system takes minutes.
 const START_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Reads `[function]` whole: exactly one kind, its keys, the shared keys, and nothing else.
 ///
-/// The keys of others (`nan`, `cache`, `version`) are left for the layers above. Touches no file except the templates that a
+/// The keys of others (`nan`, `cache`, `version`, `priority`) are left for the layers above. Touches no file except the templates that a
 /// `command` names.
 pub fn from_settings(table: &Table, context: &Context) -> settings::Result<Arc<dyn FunctionSpec>> {
     let kind = chosen_kind(table)?;

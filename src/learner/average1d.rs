@@ -1,20 +1,24 @@
 //! `AverageLearner1D`: a noisy function of one real number.
 
+mod asking;
 mod quantile;
+mod queues;
 mod samples;
 mod sampling;
+mod telling;
 
 pub use sampling::{Sampling, SamplingError};
 
-use super::heap::{IndexedHeap, ordered_bits};
+use super::heap::IndexedHeap;
 use super::learner1d::coordinate;
 use super::line::NONE;
 use super::points_first;
-use super::split::{Domain, Planned};
+use super::split::Domain;
 use super::{BoundsError, Interpolant, Learner, Learner1D, LearnerKind, Loss, Suggestion, TellError};
 use crate::loss::IntervalLoss;
 use crate::model::settings::{self, Table};
-use crate::model::{Point, Sample, Signature, Value};
+use crate::model::{Sample, Signature, Value};
+use asking::{Target, suggestion};
 use quantile::Quantiles;
 use rustc_hash::FxHashMap;
 use samples::Samples;
@@ -98,12 +102,6 @@ pub(super) const KIND: LearnerKind = LearnerKind {
     },
 };
 
-/// Which point is asked.
-enum Target {
-    Known(u32),
-    New(Planned),
-}
-
 impl AverageLearner1D {
     /// An empty learner over `lo..=hi`.
     pub fn new(
@@ -180,259 +178,6 @@ impl AverageLearner1D {
     fn told(&self) -> Vec<u32> {
         self.line.intervals.line.told().collect()
     }
-
-    #[inline]
-    fn neighbors(&self, id: u32) -> [Option<u32>; 2] {
-        let node = self.line.intervals.line.node(id);
-        let (left, right) = if node.told { (node.told_prev, node.told_next) } else { (NONE, NONE) };
-        [left, right].map(|id| (id != NONE).then_some(id))
-    }
-
-    /// Whether this number of samples is the share of a point; that of neighbours counts for a told one only.
-    fn is_enough(&self, id: u32, number: u64) -> bool {
-        let counts = self.neighbors(id).map(|id| id.map(|id| self.samples[id as usize].ntold() as f64));
-        let mean = match counts {
-            [Some(left), Some(right)] => (left + right) / 2.0,
-            [left, right] => left.or(right).unwrap_or(0.0),
-        };
-        let Sampling { min_samples, max_samples, neighbor_sampling, .. } = self.sampling;
-        number >= max_samples || number >= min_samples && number as f64 > neighbor_sampling * mean
-    }
-
-    /// Distance between neighbouring points in the plane of x and mean.
-    #[inline]
-    fn distance(&self, a: u32, b: u32) -> f64 {
-        let intervals = &self.line.intervals;
-        let dx = intervals.line.x(b) - intervals.line.x(a);
-        let dy = self.samples[b as usize].moments.mean - self.samples[a as usize].moments.mean;
-        if self.sampling.scaled_distances {
-            (dx / intervals.x_scale).hypot(dy / intervals.values.divisor())
-        } else {
-            dx.hypot(dy)
-        }
-    }
-
-    /// The expected error of a point beside the distance to its nearest neighbour (upstream: `rescaled_error`, of what is
-    /// told); `None` if it is not to be sampled again.
-    fn uncertainty(&self, id: u32) -> Option<f64> {
-        let samples = &self.samples[id as usize];
-        if samples.undersampled || samples.settled || samples.seeds.nused() >= self.sampling.max_samples {
-            return None;
-        }
-        let error = samples.expected_error();
-        if samples.seeds.npending() > 0 && error <= self.sampling.min_error {
-            return None;
-        }
-        let [left, right] = self.neighbors(id);
-        let left = left.map_or(f64::INFINITY, |left| self.distance(left, id));
-        let right = right.map_or(f64::INFINITY, |right| self.distance(id, right));
-        // More samples don't help where the mean is undefined.
-        Some(error / left.min(right)).filter(|uncertainty| !uncertainty.is_nan())
-    }
-
-    /// Puts a point where it belongs among the uncertain ones.
-    #[inline]
-    fn rank(&mut self, id: u32) {
-        match self.uncertainty(id) {
-            Some(uncertainty) => {
-                let leftness = !ordered_bits(self.line.intervals.line.x(id));
-                self.uncertain.set(id, (ordered_bits(uncertainty), leftness));
-            }
-            None => self.uncertain.remove(id),
-        }
-    }
-
-    /// Puts a point in the queues where it belongs after its samples changed.
-    #[inline]
-    fn refresh(&mut self, id: u32) {
-        let samples = &self.samples[id as usize];
-        let turn = samples.turn(id);
-        let is_served = samples.seeds.npending() > 0 && self.is_enough(id, samples.seeds.nused());
-        if samples.undersampled && !is_served {
-            self.undersampled.insert(turn);
-        } else {
-            self.undersampled.remove(&turn);
-        }
-        self.rank(id);
-    }
-
-    /// [`Self::refresh`], and ranks what depends on the value of the point: its neighbours, or all if the scale of
-    /// distances has changed.
-    fn refresh_around(&mut self, id: u32, rescaled: bool) {
-        self.refresh(id);
-        if rescaled && self.sampling.scaled_distances {
-            self.told().into_iter().for_each(|id| self.rank(id));
-        } else {
-            self.neighbors(id).into_iter().flatten().for_each(|id| self.rank(id));
-        }
-    }
-
-    #[inline]
-    fn settle(&mut self, id: u32) {
-        let Sampling { min_error, max_samples, .. } = self.sampling;
-        let samples = &mut self.samples[id as usize];
-        samples.settled = samples.error <= min_error || samples.ntold() >= max_samples;
-    }
-
-    /// Makes room for the samples of a node that was made just now.
-    fn begin(&mut self, id: u32) {
-        let place = id as usize;
-        if place >= self.samples.len() {
-            self.samples.resize(place + 1, Samples::new(0));
-        }
-        self.samples[place] = Samples::new(self.next_asked);
-        self.next_asked += 1;
-    }
-
-    /// The node at `x`, within the bounds; made if there is none.
-    fn node_at(&mut self, x: f64) -> u32 {
-        self.line.intervals.line.find(x).unwrap_or_else(|| {
-            let id = self.line.intervals.insert_foreign(x);
-            self.begin(id);
-            id
-        })
-    }
-
-    /// Takes note that a seed of a node is told; false if it was before.
-    #[inline]
-    fn count(&mut self, id: u32, seed: u64) -> bool {
-        let seeds = &mut self.samples[id as usize].seeds;
-        let pending = seeds.npending();
-        if !seeds.tell(seed) {
-            return false;
-        }
-        self.npending -= (pending - seeds.npending()) as usize;
-        self.nsamples += 1;
-        true
-    }
-
-    /// The first sample of a point, whose seed is counted.
-    fn tell_first(&mut self, id: u32, y: f64) {
-        let samples = &mut self.samples[id as usize];
-        self.undersampled.remove(&samples.turn(id));
-        samples.moments.push(y);
-        samples.order = self.next_told;
-        samples.undersampled = self.sampling.max_samples > 1;
-        samples.settled = self.sampling.max_samples == 1;
-        self.next_told += 1;
-        let rescaled = self.line.intervals.tell(id, &[y]);
-        self.refresh_around(id, rescaled);
-    }
-
-    /// More samples of a point, whose seeds are counted. What is told at once need not be as many as neighbours have, as
-    /// upstream.
-    fn tell_more(&mut self, id: u32, ys: &[f64]) {
-        let samples = &mut self.samples[id as usize];
-        ys.iter().for_each(|y| samples.moments.push(*y));
-        samples.estimate_error(&self.quantiles);
-        let (number, mean) = (samples.ntold(), samples.moments.mean);
-        let Sampling { min_samples, max_samples, .. } = self.sampling;
-        let is_enough = match ys {
-            [_] => self.is_enough(id, number),
-            _ => number > min_samples || number >= max_samples,
-        };
-        self.samples[id as usize].undersampled &= !is_enough;
-        self.settle(id);
-        // The turn of a point that is no longer undersampled is taken out by its refreshing.
-        let rescaled = self.line.intervals.tell_mean(id, mean, ys.iter().copied());
-        self.refresh_around(id, rescaled);
-    }
-
-    /// All samples of one point within the bounds out of a bulk.
-    fn tell_many_at(&mut self, x: f64, told: &[(u64, f64)]) {
-        let id = self.node_at(x);
-        let mut new = told.iter().filter(|(seed, _)| !self.samples[id as usize].seeds.is_told(*seed));
-        if !self.line.intervals.line.node(id).told {
-            let Some(&(seed, y)) = new.next() else { return };
-            self.count(id, seed);
-            self.tell_first(id, y);
-        }
-        let mut ys = Vec::with_capacity(told.len());
-        for &(seed, y) in told {
-            if self.count(id, seed) {
-                ys.push(y);
-            }
-        }
-        if !ys.is_empty() {
-            self.tell_more(id, &ys);
-        }
-    }
-
-    /// One sample out of a bulk that is not within the bounds, or alone at its x.
-    fn tell_one(&mut self, x: f64, seed: u64, y: f64) {
-        if self.line.is_outside(x) {
-            let told = self.outside.entry((x.to_bits(), seed)).or_default();
-            self.outside_told += usize::from(!std::mem::replace(told, true));
-            return;
-        }
-        let id = self.node_at(x);
-        if self.count(id, seed) {
-            if self.line.intervals.line.node(id).told {
-                self.tell_more(id, &[y])
-            } else {
-                self.tell_first(id, y)
-            }
-        }
-    }
-
-    /// Whether a sample is told, and its x and y if it can be.
-    #[inline]
-    fn check(&mut self, sample: &Sample, value: &Value) -> Result<(f64, f64), TellError> {
-        let x = coordinate(sample)?;
-        let &[y] = value.components.as_slice() else {
-            return Err(TellError::WrongShape { expected: 1, got: value.components.len() });
-        };
-        self.line.check_shape(&[y])?;
-        Ok((x, y))
-    }
-
-    fn target(&self) -> Option<Target> {
-        if let Some((.., id)) = self.undersampled.first() {
-            return Some(Target::Known(*id));
-        }
-        let uncertain = self.uncertain.top().map(|(_, id)| id);
-        let is_uncertain = |id: &u32| self.uncertainty(*id).is_some_and(|ratio| ratio > self.sampling.delta);
-        if self.line.intervals.line.ntold > 1
-            && let Some(id) = uncertain.filter(is_uncertain)
-        {
-            return Some(Target::Known(id));
-        }
-        // Where floating point numbers run out, samples don't.
-        self.line.next_point().map(Target::New).or(uncertain.map(Target::Known))
-    }
-
-    /// How many more samples a target may get, one at least.
-    fn room(&self, target: &Target) -> u64 {
-        let used = match target {
-            Target::Known(id) => self.samples[*id as usize].seeds.nused(),
-            Target::New(_) => 0,
-        };
-        self.sampling.max_samples.saturating_sub(used).max(1)
-    }
-
-    /// By how much each of `n` more samples of a target is expected to improve the loss.
-    fn improvement(&self, target: &Target, n: u64) -> f64 {
-        let id = match target {
-            Target::New(planned) => return planned.improvement / n as f64,
-            Target::Known(id) => *id,
-        };
-        let line = &self.line.intervals.line;
-        let node = line.node(id);
-        let left = if node.prev == NONE { f64::INFINITY } else { line.node(node.prev).expected };
-        let right = if node.next == NONE { f64::INFINITY } else { node.expected };
-        let loss = (left + right) / 2.0;
-        if !loss.is_finite() {
-            return f64::INFINITY;
-        }
-        let used = self.samples[id as usize].seeds.nused() as f64;
-        (loss - loss * used.sqrt() / (used + n as f64).sqrt()) / n as f64
-    }
-}
-
-#[inline]
-fn suggestion(x: f64, seed: u64, loss_improvement: f64) -> Suggestion {
-    let sample = Sample { learner: 0, replica: seed, point: Point::scalar(x) };
-    Suggestion { sample, loss_improvement }
 }
 
 impl Learner for AverageLearner1D {

@@ -6,6 +6,7 @@ use crate::model::settings::{self, Table};
 use crate::model::{Sample, Signature, Value};
 use std::cell::RefCell;
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 /// Which child is asked next.
@@ -76,6 +77,10 @@ pub struct BalancingLearner {
     strategy: Strategy,
     /// Children that are not asked.
     resting: Vec<bool>,
+    /// By child. A child is asked only when those of higher priority have nothing to ask.
+    priorities: Vec<i32>,
+    /// The children of each priority, the highest first; for `cycle`.
+    levels: Vec<Vec<u32>>,
     /// By the strategy; not used by `cycle`.
     choice: Ranking,
     /// By loss; ranked when a loss is asked for.
@@ -89,8 +94,8 @@ pub struct BalancingLearner {
     npending: usize,
 }
 
-/// Larger measure first, then fewer points, then the lower index.
-type Rank = (u64, Reverse<u64>, Reverse<u32>);
+/// Higher priority first, then the larger measure, then fewer points, then the lower index.
+type Rank = (i32, u64, Reverse<u64>, Reverse<u32>);
 
 /// A heap of children that remembers which ones have to be looked at again.
 #[derive(Clone)]
@@ -118,15 +123,16 @@ impl Ranking {
         self.heap.remove(child as u32);
     }
 
-    /// The first child, after all changed ones are measured again: a measure and a number of points, or `None`
+    /// The first child, after all changed ones are measured again: a priority, a measure and a number of points, or `None`
     /// for a child that is out.
-    fn first(&mut self, mut measure: impl FnMut(usize) -> Option<(f64, u64)>) -> Option<usize> {
+    fn first(&mut self, mut measure: impl FnMut(usize) -> Option<(i32, f64, u64)>) -> Option<usize> {
         for child in self.changed.drain(..) {
             self.is_changed[child as usize] = false;
             match measure(child as usize) {
-                Some((measure, points)) => {
+                Some((priority, measure, points)) => {
                     let measure = if measure.is_nan() { f64::INFINITY } else { measure };
-                    self.heap.set(child, (ordered_bits(measure), Reverse(points), Reverse(child)));
+                    let rank = (priority, ordered_bits(measure), Reverse(points), Reverse(child));
+                    self.heap.set(child, rank);
                 }
                 None => self.heap.remove(child),
             }
@@ -146,6 +152,8 @@ impl BalancingLearner {
         Self {
             strategy,
             resting: vec![false; children.len()],
+            priorities: vec![0; children.len()],
+            levels: vec![(0..children.len() as u32).collect()],
             choice: ranking.clone(),
             real: RefCell::new(ranking.clone()),
             expected: RefCell::new(ranking),
@@ -155,6 +163,22 @@ impl BalancingLearner {
             npending: children.iter().map(|child| child.npending()).sum(),
             children,
         }
+    }
+
+    /// Children of higher priority are asked first, whatever the strategy says: it decides among equals. The others get
+    /// what is left, when those have nothing to ask or rest. Children beyond the end of `priorities` have 0.
+    #[must_use]
+    pub fn with_priorities(mut self, priorities: &[i32]) -> Self {
+        for (own, given) in self.priorities.iter_mut().zip(priorities) {
+            *own = *given;
+        }
+        let mut levels: BTreeMap<Reverse<i32>, Vec<u32>> = BTreeMap::new();
+        for (child, priority) in (0..).zip(&self.priorities) {
+            levels.entry(Reverse(*priority)).or_default().push(child);
+        }
+        self.levels = levels.into_values().collect();
+        self.choice = Ranking::new(self.children.len());
+        self
     }
 
     /// Which child is asked next.
@@ -190,18 +214,18 @@ impl BalancingLearner {
     /// The child whose turn it is by the ranking.
     #[inline]
     fn choose(&mut self) -> Option<usize> {
-        let (children, resting, strategy) = (&mut self.children, &self.resting, self.strategy);
+        let Self { children, resting, strategy, priorities, .. } = self;
         self.choice.first(|index| {
             if resting[index] {
                 return None;
             }
             let child = children[index].as_mut();
-            let measure = match strategy {
+            let measure = match *strategy {
                 Strategy::LossImprovements => child.suggest(1).first()?.loss_improvement,
                 Strategy::Loss => child.loss(Loss::Expected),
                 Strategy::Npoints | Strategy::Cycle => 0.0,
             };
-            Some((measure, total(child)))
+            Some((priorities[index], measure, total(child)))
         })
     }
 
@@ -218,11 +242,15 @@ impl BalancingLearner {
 
     /// Asks the next child that has a point, in turn; false if none has.
     fn ask_in_turn(&mut self, out: &mut Vec<Suggestion>) -> bool {
-        for _ in 0..self.children.len() {
-            let index = self.turn;
-            self.turn = (self.turn + 1) % self.children.len();
-            if !self.resting[index] && self.ask_child(index, out) {
-                return true;
+        for level in 0..self.levels.len() {
+            let children = self.levels[level].len();
+            let start = self.levels[level].partition_point(|child| (*child as usize) < self.turn);
+            for place in (start..children).chain(0..start) {
+                let index = self.levels[level][place] as usize;
+                if !self.resting[index] && self.ask_child(index, out) {
+                    self.turn = (index + 1) % self.children.len();
+                    return true;
+                }
             }
         }
         false
@@ -333,7 +361,7 @@ impl Learner for BalancingLearner {
             Loss::Real => &self.real,
             Loss::Expected => &self.expected,
         };
-        let worst = ranking.borrow_mut().first(|index| Some((children[index].loss(which), 0)));
+        let worst = ranking.borrow_mut().first(|index| Some((0, children[index].loss(which), 0)));
         worst.map_or(f64::INFINITY, |index| self.children[index].loss(which))
     }
 
@@ -365,7 +393,8 @@ impl Learner for BalancingLearner {
     }
 
     fn new_empty(&self) -> Box<dyn Learner> {
-        Box::new(Self::new(self.children.iter().map(|child| child.new_empty()).collect(), self.strategy))
+        let children = self.children.iter().map(|child| child.new_empty()).collect();
+        Box::new(Self::new(children, self.strategy).with_priorities(&self.priorities))
     }
 
     fn boxed_clone(&self) -> Box<dyn Learner> {
@@ -373,6 +402,8 @@ impl Learner for BalancingLearner {
             children: self.children.iter().map(|child| child.boxed_clone()).collect(),
             strategy: self.strategy,
             resting: self.resting.clone(),
+            priorities: self.priorities.clone(),
+            levels: self.levels.clone(),
             choice: self.choice.clone(),
             real: self.real.clone(),
             expected: self.expected.clone(),

@@ -4,6 +4,7 @@ use super::dispatcher::{Answer, Dispatcher, Shared};
 use super::error::TaskError;
 use super::inputs::Inputs;
 use super::panics;
+use super::queue::Completed;
 use super::turn::{LONG, settled, turn};
 use super::wire;
 use serde::{Serialize, de::DeserializeOwned};
@@ -115,16 +116,24 @@ impl<R: DeserializeOwned> Future<R> {
     where
         R: 'static,
     {
+        self.on_completed(|completed| f(&completed.result));
+    }
+
+    /// [`Self::add_done_callback`] with who ran the task, when, and how long; the key says nothing.
+    pub(crate) fn on_completed(&self, f: impl FnOnce(Completed<R>) + 'static)
+    where
+        R: 'static,
+    {
         let Some(ticket) = self.ticket else { return };
         let call = move |shared: &Shared| {
-            let result = {
+            let completed = {
                 let mut dispatcher = shared.borrow_mut();
-                let result = dispatcher.peek_result::<R>(ticket);
+                let completed = dispatcher.peek_completed::<R>(ticket);
                 dispatcher.release_inputs(&[ticket]);
-                result
+                completed
             };
-            let Some(result) = result else { return };
-            if let Err(caught) = panics::catch(|| f(&result)) {
+            let Some(completed) = completed else { return };
+            if let Err(caught) = panics::catch(|| f(completed)) {
                 tracing::error!(place = caught.location, "a callback has panicked: {}", caught.message);
             }
         };

@@ -16,8 +16,13 @@ pub trait Makers {
     /// An empty learner from `[learner]`, all of whose keys are checked.
     fn learner(&self, table: &Table) -> settings::Result<Box<dyn Learner>>;
 
-    /// One learner of many, by the name of a strategy (one of [`super::STRATEGIES`]).
-    fn balance(&self, children: Vec<Box<dyn Learner>>, strategy: &str) -> Box<dyn Learner>;
+    /// One learner of many, by the name of a strategy (one of [`super::STRATEGIES`]) and the priority of each.
+    fn balance(
+        &self,
+        children: Vec<Box<dyn Learner>>,
+        strategy: &str,
+        priorities: Vec<i32>,
+    ) -> Box<dyn Learner>;
 
     /// A function from `[function]`, for points of this signature and parameters of these names.
     fn function(
@@ -38,6 +43,8 @@ pub struct Built<F> {
     pub signature: Signature,
     /// The parameter values of learner 0, 1, ….
     pub combos: Vec<Parameters>,
+    /// How urgent the points of learner 0, 1, … are: `[function] priority`.
+    pub priorities: Vec<i32>,
 }
 
 /// The learners of a study.
@@ -48,6 +55,8 @@ pub struct Learners {
     pub signature: Signature,
     /// The parameter values of learner 0, 1, ….
     pub combos: Vec<Parameters>,
+    /// How urgent the points of learner 0, 1, … are: `[function] priority`.
+    pub priorities: Vec<i32>,
 }
 
 impl Study {
@@ -77,8 +86,9 @@ impl Study {
         let signature = first.signature();
         let names: Vec<String> = self.combos.names().map(str::to_owned).collect();
         self.check_names(&names, &signature)?;
+        let priorities: Vec<i32> = combos.iter().map(|combo| self.priority.of(combo)).collect();
         if combos.len() == 1 {
-            return Ok(Learners { learner: first, signature, combos });
+            return Ok(Learners { learner: first, signature, combos, priorities });
         }
         let differ = per_combo::mentions_parameters(&self.learner);
         let other = |combo: &Parameters| match differ {
@@ -91,8 +101,9 @@ impl Study {
             return Err(SettingError::new(&self.learner.span, message)
                 .help("give all of them the same type and number of coordinates"));
         }
-        let learner = makers.balance(std::iter::once(first).chain(others).collect(), self.strategy);
-        Ok(Learners { learner, signature, combos })
+        let all = std::iter::once(first).chain(others).collect();
+        let learner = makers.balance(all, self.strategy, priorities.clone());
+        Ok(Learners { learner, signature, combos, priorities })
     }
 
     /// Makes the learners and the function. Problems of both are reported together.
@@ -113,9 +124,9 @@ impl Study {
                 return Err(invalid([first.err(), function.err()].into_iter().flatten().collect()));
             }
         };
-        let Learners { learner, signature, combos } =
+        let Learners { learner, signature, combos, priorities } =
             self.join(makers, first, combos).map_err(|problem| invalid(vec![problem]))?;
-        Ok(Built { learner, function, signature, combos })
+        Ok(Built { learner, function, signature, combos, priorities })
     }
 
     /// A parameter and a coordinate of one name could not be told apart, by functions and in tables.
@@ -196,8 +207,13 @@ mod tests {
             Ok(Box::new(Fake { children: Vec::new() }))
         }
 
-        fn balance(&self, children: Vec<Box<dyn Learner>>, strategy: &str) -> Box<dyn Learner> {
-            assert_eq!(strategy, "loss_improvements");
+        fn balance(
+            &self,
+            children: Vec<Box<dyn Learner>>,
+            strategy: &str,
+            priorities: Vec<i32>,
+        ) -> Box<dyn Learner> {
+            assert_eq!((strategy, priorities), ("loss_improvements", vec![0; children.len()]));
             Box::new(Fake { children })
         }
 

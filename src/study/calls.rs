@@ -9,8 +9,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// Keys of `[function]` that say how a value is computed, not which value.
-const FREE_KEYS: [&str; 9] =
-    ["cache", "timeout", "start_timeout", "isolate", "ranks", "threads", "gpus", "scratch", "keep_scratch"];
+const FREE_KEYS: [&str; 10] = [
+    "cache",
+    "priority",
+    "timeout",
+    "start_timeout",
+    "isolate",
+    "ranks",
+    "threads",
+    "gpus",
+    "scratch",
+    "keep_scratch",
+];
 
 /// What values of a study are values of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -191,7 +201,9 @@ mod tests {
     #[test]
     fn how_it_is_run_and_where_it_is_kept_do_not() {
         let before = calls_of(STUDY, "");
-        let after = STUDY.replace("cache = true", "cache = \"x.h5\"\nthreads = 2").replace("1min", "2min");
+        let after = STUDY
+            .replace("cache = true", "cache = \"x.h5\"\nthreads = 2\npriority = 3")
+            .replace("1min", "2min");
         assert_eq!(calls_of(&after, ""), before);
         assert_eq!(calls_of(&STUDY.replace("[-1, 1]", "[0, 9]").replace("0.1", "0.2"), ""), before);
     }

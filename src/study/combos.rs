@@ -204,6 +204,15 @@ impl Combos {
         self.all_names().map(|name| name.text.as_str())
     }
 
+    /// The values that a parameter has, each once or more often; none if there is no such parameter.
+    pub fn values_of(&self, name: &str) -> impl Iterator<Item = &Parameter> {
+        let axis = self.axes.iter().filter(move |axis| axis.name.text == name).flat_map(|axis| &axis.values);
+        let column = self.case_names.iter().position(|case| case.text == name);
+        axis.chain(
+            column.into_iter().flat_map(|column| self.cases.iter().filter_map(move |row| row.get(column))),
+        )
+    }
+
     /// Where in the study this parameter was named.
     pub fn place_of(&self, name: &str) -> Option<Span> {
         self.all_names().find(|n| n.text == name).map(|n| n.span.clone())

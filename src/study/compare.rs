@@ -32,7 +32,7 @@ pub enum Severity {
 }
 
 /// Keys of `[function]` that say how a value is computed, not which value.
-const FREE_FUNCTION_KEYS: [&str; 11] = [
+const FREE_FUNCTION_KEYS: [&str; 12] = [
     "timeout",
     "isolate",
     "ranks",
@@ -40,6 +40,7 @@ const FREE_FUNCTION_KEYS: [&str; 11] = [
     "gpus",
     "env",
     "cache",
+    "priority",
     "scratch",
     "keep_scratch",
     "cwd",

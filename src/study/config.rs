@@ -1,7 +1,7 @@
 //! The study file as a whole: its sections, its name, its defaults.
 
 use super::calls;
-use super::{CheckpointOptions, Combos, RunOptions, StudyError, tree};
+use super::{CheckpointOptions, Combos, Priority, RunOptions, StudyError, tree};
 use crate::learner::is_integer;
 use crate::model::settings::{self, SettingError, SettingValue, Table, nearest, unknown};
 use crate::runner::goal::Goal;
@@ -34,6 +34,8 @@ pub struct Study {
     pub checkpoint: CheckpointOptions,
     /// `[function] cache`: the file of values that need not be computed again.
     pub cache: Option<PathBuf>,
+    /// `[function] priority`: the points of which combos are evaluated first.
+    pub priority: Priority,
     /// `[scheduler]`, as written.
     pub scheduler: Option<Table>,
 }
@@ -152,6 +154,8 @@ impl Study {
             }
             _ => None,
         };
+        let priority = function.as_ref().map(|function| Priority::read(function, &combos));
+        let priority = priority.map_or(Some(Priority::default()), |read| note(read, problems));
         unknown_sections(root, problems);
         stray_goal(root, problems);
         Some(Self {
@@ -166,6 +170,7 @@ impl Study {
             run,
             checkpoint,
             cache,
+            priority: priority?,
             scheduler: scheduler.cloned(),
         })
     }

@@ -27,9 +27,15 @@ impl Makers for AllKinds {
         crate::learner::from_settings(table)
     }
 
-    fn balance(&self, children: Vec<Box<dyn Learner>>, strategy: &str) -> Box<dyn Learner> {
+    fn balance(
+        &self,
+        children: Vec<Box<dyn Learner>>,
+        strategy: &str,
+        priorities: Vec<i32>,
+    ) -> Box<dyn Learner> {
         // The study has checked the name.
-        Box::new(BalancingLearner::new(children, strategy.parse().unwrap_or_default()))
+        let strategy = strategy.parse().unwrap_or_default();
+        Box::new(BalancingLearner::new(children, strategy).with_priorities(&priorities))
     }
 
     fn function(

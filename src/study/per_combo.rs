@@ -39,7 +39,8 @@ pub(super) fn mentions_parameters(table: &Table) -> bool {
     table.entries().iter().any(|(.., setting)| mentions(&setting.value))
 }
 
-fn placeholder(text: &str) -> Option<&str> {
+/// The name in `"{name}"`.
+pub(super) fn placeholder(text: &str) -> Option<&str> {
     text.strip_prefix('{')?.strip_suffix('}')
 }
 
@@ -58,7 +59,12 @@ fn fill(setting: &Setting, combo: &Parameters) -> settings::Result<Setting> {
     Ok(Setting { value, span: setting.span.clone() })
 }
 
-fn parameter(name: &str, span: &settings::Span, combo: &Parameters) -> settings::Result<SettingValue> {
+/// What `"{name}"` stands for in this combo.
+pub(super) fn parameter(
+    name: &str,
+    span: &settings::Span,
+    combo: &Parameters,
+) -> settings::Result<SettingValue> {
     match combo.get(name) {
         Some(Parameter::Bool(b)) => Ok(SettingValue::Bool(*b)),
         Some(Parameter::Integer(i)) => Ok(SettingValue::Integer(*i)),

@@ -12,6 +12,7 @@ mod failures;
 mod integrals;
 mod kill;
 mod noisy;
+mod priority;
 mod reproduce;
 mod saving;
 mod stopping;

@@ -6,7 +6,9 @@
 
 use super::{Answer, Dispatcher, Owner, Shared};
 use crate::pool::error::{TaskError, TaskErrorKind};
+use crate::pool::queue::Completed;
 use serde::de::DeserializeOwned;
+use std::time::Duration;
 
 /// Something that has to run with nobody holding the dispatcher.
 pub(in crate::pool) type Due = Box<dyn FnOnce(&Shared)>;
@@ -171,6 +173,11 @@ impl Dispatcher {
         self.end_ticket(number, Answer::of_error(u64::from(number), error));
     }
 
+    /// The name under which a task was registered.
+    pub(in crate::pool) fn name_of_task(&self, task: u32) -> String {
+        self.names.get(task as usize).cloned().unwrap_or_default()
+    }
+
     fn name_of_ticket(&self, number: u32) -> String {
         match self.tickets[number as usize].state {
             State::Open(slot) => format!("`{}`", self.names[self.slots[slot as usize].task as usize]),
@@ -317,6 +324,18 @@ impl Dispatcher {
     ) -> Option<Result<R, TaskError>> {
         match &self.tickets[number as usize].state {
             State::Done(answer) => Some(self.peek(answer)),
+            _ => None,
+        }
+    }
+
+    /// The same with who ran the task, and when.
+    pub(in crate::pool) fn peek_completed<R: DeserializeOwned>(&self, number: u32) -> Option<Completed<R>> {
+        match &self.tickets[number as usize].state {
+            State::Done(answer) => {
+                let Answer { key, worker, started, nanos, .. } = *answer;
+                let (result, duration) = (self.peek(answer), Duration::from_nanos(nanos));
+                Some(Completed { key, result, worker, started, duration })
+            }
             _ => None,
         }
     }

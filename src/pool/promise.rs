@@ -1,0 +1,109 @@
+//! What layers above the pool make futures of: results that they promise, tasks that they hand in from callbacks.
+
+use super::dispatcher::{Answer, Shared, TicketId};
+use super::error::{TaskError, TaskErrorKind};
+use super::future::Future;
+use super::handle::Pool;
+use super::options::TaskOptions;
+use super::program::Task;
+use super::scheduler::Order;
+use super::turn::settled;
+use super::wire;
+use serde::{Serialize, de::DeserializeOwned};
+use std::marker::PhantomData;
+use std::rc::Rc;
+
+/// Hands in one kind of task, without holding the pool: callbacks may own it.
+pub(crate) struct Submitter<A, R> {
+    shared: Shared,
+    task: Task<A, R>,
+}
+
+impl<A, R> Clone for Submitter<A, R> {
+    fn clone(&self) -> Self {
+        Self { shared: Rc::clone(&self.shared), task: self.task }
+    }
+}
+
+/// The result of a future, which is made on rank 0. Dropped without a result, it leaves the future cancelled.
+pub(crate) struct Promise<R> {
+    shared: Shared,
+    id: TicketId,
+    result: PhantomData<fn(R)>,
+}
+
+impl Pool {
+    pub(crate) fn submitter<A, R>(&self, task: Task<A, R>) -> Submitter<A, R> {
+        Submitter { shared: Rc::clone(&self.shared), task }
+    }
+}
+
+impl<A, R> Submitter<A, R> {
+    /// The name under which the task was registered.
+    pub(crate) fn name(&self) -> String {
+        self.shared.borrow().name_of_task(self.task.index())
+    }
+
+    /// How many tasks all workers together should hold so that none of them waits.
+    pub(crate) fn capacity(&self) -> usize {
+        self.shared.borrow().capacity(self.task.index(), Order::of(self.task.ranks()))
+    }
+
+    /// A future without a task, and who has to give it its result.
+    pub(crate) fn promise(&self) -> (Promise<R>, Future<R>) {
+        let (number, id) = {
+            let mut dispatcher = self.shared.borrow_mut();
+            let number = dispatcher.ticket_for_task();
+            (number, dispatcher.ticket_id(number))
+        };
+        let promise = Promise { shared: Rc::clone(&self.shared), id, result: PhantomData };
+        (promise, Future::new(&self.shared, number))
+    }
+}
+
+impl<A: Serialize, R: DeserializeOwned> Submitter<A, R> {
+    /// As [`Pool::submit_with`].
+    pub(crate) fn submit_with(&self, args: &A, options: &TaskOptions) -> Future<R> {
+        let mut dispatcher = self.shared.borrow_mut();
+        let how = (dispatcher.order(options, self.task.ranks()), options.retries);
+        let ticket = dispatcher.submit_future(self.task.index(), args, how);
+        dispatcher.flush();
+        Future::new(&self.shared, ticket)
+    }
+}
+
+impl<R> Promise<R> {
+    /// Whether anybody still waits for the result.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.shared.borrow().is_open(self.id)
+    }
+}
+
+impl<R: Serialize> Promise<R> {
+    /// Gives the result. If nobody wants it any more, nothing happens.
+    pub(crate) fn set(self, result: Result<R, TaskError>) {
+        let key = u64::from(self.id.number);
+        let mut bytes = Vec::new();
+        let answer = match result.map(|value| wire::encode(&value, &mut bytes)) {
+            Ok(Ok(())) => Answer::made(key, bytes),
+            Ok(Err(error)) => Answer::failed(key, TaskErrorKind::Malformed, format!("result: {error}")),
+            Err(error) => Answer::of_error(key, error),
+        };
+        settled(&self.shared, |dispatcher| {
+            if dispatcher.is_open(self.id) {
+                dispatcher.end_ticket(self.id.number, answer);
+            }
+        });
+    }
+}
+
+impl<R> Drop for Promise<R> {
+    fn drop(&mut self) {
+        if let Ok(mut dispatcher) = self.shared.try_borrow_mut()
+            && dispatcher.is_open(self.id)
+        {
+            let (key, reason) = (u64::from(self.id.number), "nobody makes its result".to_owned());
+            dispatcher.end_ticket(self.id.number, Answer::failed(key, TaskErrorKind::Cancelled, reason));
+        }
+    }
+}

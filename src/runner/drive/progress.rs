@@ -1,0 +1,59 @@
+//! How far the learners are: as goals see them, and whether there is any hope.
+
+use super::{Drive, Loop};
+use crate::learner::{Learner, Loss};
+use crate::runner::goal::{Condition, GoalTracker, Progress};
+
+/// One learner of possibly many, as a goal sees it.
+struct OneLearner<'a>(&'a dyn Learner, usize);
+
+impl OneLearner<'_> {
+    fn learner(&self) -> &dyn Learner {
+        self.0.children().map_or(self.0, |children| children[self.1].as_ref())
+    }
+}
+
+impl Progress for OneLearner<'_> {
+    fn npoints(&mut self) -> u64 {
+        self.learner().npoints() as u64
+    }
+    fn loss(&mut self) -> f64 {
+        self.learner().loss(Loss::Real)
+    }
+    fn done(&mut self) -> bool {
+        self.learner().done() == Some(true)
+    }
+}
+
+/// Shows the goals one learner as it is now, by its index.
+pub fn look_at(goals: &mut GoalTracker, learner: &dyn Learner, index: usize) {
+    goals.update(index, &mut OneLearner(learner, index));
+}
+
+/// Shows the goals all learners as they are now, with what earlier runs told them.
+pub fn look_at_all(goals: &mut GoalTracker, learner: &dyn Learner) {
+    for index in 0..learner.children().map_or(1, <[_]>::len) {
+        look_at(goals, learner, index);
+    }
+}
+
+impl Loop {
+    pub(super) fn note_hopeless(&mut self, drive: &Drive<'_>, index: usize) {
+        let learner = drive.engine.learner();
+        if let Some(why) = OneLearner(learner, index).learner().hopeless() {
+            let of_many = learner.children().is_some_and(|children| children.len() > 1);
+            let why = if of_many { format!("learner {index}: {why}") } else { why };
+            self.hopeless.entry(index).or_insert(why);
+        }
+    }
+
+    /// Why there is no sense in going on: where the other learners are finished, or nothing is left to ask.
+    pub(super) fn no_hope(&self, drive: &Drive<'_>, exhausted: bool) -> Option<String> {
+        let unfinished = |index: &&usize| !drive.goals.is_finished(**index);
+        let (_, why) = self.hopeless.iter().find(|(index, _)| unfinished(index))?;
+        let without_hope = self.hopeless.keys().filter(unfinished).count();
+        let others_finished = drive.goals.finished() + without_hope == drive.goals.learners();
+        let waits_for_learners = drive.goals.goal().conditions().iter().any(Condition::is_per_learner);
+        (exhausted || others_finished && waits_for_learners).then(|| why.clone())
+    }
+}
