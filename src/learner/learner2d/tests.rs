@@ -1,6 +1,7 @@
 use super::*;
 use crate::geometry::VertexId;
 use crate::loss::triangle::{Bend, Deviation, Surface, TRIANGLE_LOSSES, Triangle, Uniform};
+use crate::model::Point;
 use nalgebra::{DMatrix, DVector};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
