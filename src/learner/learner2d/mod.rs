@@ -4,13 +4,14 @@
 //! |---|---|
 //! | `domain` | the rectangle, its scaling, where a new point goes within a triangle |
 //! | `field` | a triangulation with values, gradients and losses |
-//! | `gradients` | the gradients at the vertices, kept locally |
+//! | `gradients` | the smooth gradients of upstream's losses, kept locally |
 //! | `expected` | told and pending points together |
 //! | `plan` | which points to ask next |
 //! | `range` | the range of the values |
 //! | `ranking` | which triangle to split next |
 //! | `rings` | what lies around each vertex |
 //! | `settings` | from a study file |
+//! | `tangents` | the gradients, as the loss wants them |
 //! | `take` | how points become pending and told |
 
 mod domain;
@@ -23,6 +24,7 @@ mod ranking;
 mod rings;
 mod settings;
 mod take;
+mod tangents;
 
 #[cfg(test)]
 mod tests;
