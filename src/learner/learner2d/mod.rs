@@ -72,7 +72,7 @@ pub const DEFAULT_STACK_SIZE: usize = 10;
 ///
 /// - The triangulation, the gradients and the losses are kept from one value to the next, not computed from scratch.
 ///   Which of the two diagonals four points on a circle get, and so the path of a run, differs: such a path depends
-///   on rounding anyway. Gradients are accurate to what changes a loss by some percent.
+///   on rounding anyway. Upstream's gradients are accurate to what changes a loss by some percent.
 /// - Losses are computed anew when the range of values has grown by a tenth; until then some stand for the smaller
 ///   range.
 /// - Values that are not finite have no part in ranges and gradients, and triangles whose loss they make NaN count as
