@@ -102,7 +102,7 @@ fn in_most_rows_the_default_loss_is_at_least_as_good_as_the_best_of_adaptive() {
             gain += (best.l2.max(1e-12) / ours.l2.max(1e-12)).ln();
         }
     }
-    assert!(linf / rows > 0.82 && l2 / rows > 0.85, "Linf {linf}, L2 {l2} of {rows}");
+    assert!(linf / rows > 0.86 && l2 / rows > 0.87, "Linf {linf}, L2 {l2} of {rows}");
     assert!(f64::exp(gain / rows) > 1.3, "{}", f64::exp(gain / rows));
 }
 
@@ -254,7 +254,7 @@ fn in_two_variables_the_default_is_never_worse_than_the_grid_and_rarely_than_ada
     let adaptive = [("2d", "default"), ("nd", "default"), ("nd", "curvature")];
     let cases = functions::PLANES.len();
     for (kind, all_good, all_close) in
-        [("nd", cases * 9 / 10 + 1, cases), ("2d", cases * 22 / 25, cases * 9 / 10)]
+        [("nd", cases * 9 / 10 + 1, cases), ("2d", cases * 22 / 25, cases * 24 / 25)]
     {
         let (good, close) = counted(kind, functions::PLANES, 300, &adaptive);
         assert!(good >= all_good && close >= all_close, "{kind}: {good} and {close} of {cases}");

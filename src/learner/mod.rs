@@ -22,6 +22,7 @@ mod moments;
 mod points_first;
 mod seeds;
 mod sequence;
+mod slopes;
 mod split;
 mod values;
 

@@ -7,16 +7,16 @@ use std::sync::Arc;
 ///
 /// The bending at each end is measured there: by how much the end's value misses the line between its two
 /// neighbours. If that bending goes on inside, the interval of length h (the domain is 1 wide) is wrong by some e
-/// (the range of values is 1 wide; of a vector, the root of the sum of squares), and the loss is
+/// (the range of values is 1 wide; of a vector, the cube root of the sum of cubes), and the loss is
 ///
 /// ```text
 /// (e³ h)^(1/7)  +  exploration · h^(3/2)
 /// ```
 ///
-/// The first term is equal everywhere when points are spread so that the mean cube of the error is smallest, with
-/// a density like |f''|^(3/7): a compromise between the root mean square (exponent 2/5) and the maximum (1/2), as the
-/// error of an interval falls like h². It is proportional to h for a smooth function, so that the loss of an
-/// interval in which points are pending is shared out rightly. The second term sends points where nothing seems
+/// The first term is equal everywhere when points are spread so that the mean cube of the error (of all components) is
+/// smallest, with a density like |f''|^(3/7): a compromise between the root mean square (exponent 2/5) and the maximum
+/// (1/2), as the error of an interval falls like h². It is proportional to h for a smooth function, so that the loss of
+/// an interval in which points are pending is shared out rightly. The second term sends points where nothing seems
 /// to happen: a share of all points that falls slowly, like N^(-1/3).
 ///
 /// A value that is NaN or infinite is unknown. The border of an unknown region is looked for down to
@@ -99,13 +99,20 @@ pub(super) fn known(y: &[f64]) -> bool {
     y.iter().all(|y| y.is_finite())
 }
 
-/// Square of the distance, along y, of the point i + 1 from the line between the points i and i + 2.
+/// Square of the distance, along y, of the point i + 1 from the line between the points i and i + 2; of a vector, of the
+/// cube root of the sum of cubes, which makes most of the worst component.
 #[inline]
 fn squared_bend(window: &Window<'_>, i: usize) -> f64 {
     let xs = window.xs();
     let share = (xs[i + 1] - xs[i]) / (xs[i + 2] - xs[i]);
-    let values = window.y(i).iter().zip(window.y(i + 1)).zip(window.y(i + 2));
-    values.map(|((a, b), c)| ((b - a) - (c - a) * share).powi(2)).sum()
+    let miss = |((a, b), c): ((&f64, &f64), &f64)| (b - a) - (c - a) * share;
+    match (window.y(i), window.y(i + 1), window.y(i + 2)) {
+        ([a], [b], [c]) => miss(((a, b), c)).powi(2),
+        (a, b, c) => {
+            let cubes = a.iter().zip(b).zip(c).map(|values| miss(values).powi(3).abs());
+            cubes.sum::<f64>().cbrt().powi(2)
+        }
+    }
 }
 
 /// Square of the error of an interval over the bend at its end, where it is `ratio` times as long as its neighbour
@@ -207,7 +214,8 @@ mod tests {
         let xs = [0.0, 0.1, 0.2, 0.3];
         let ys: Vec<f64> = xs.iter().flat_map(|x| [3.0 * x * x, 4.0 * x * x]).collect();
         let squared = InterpolationError::squared_error(&Window::new(&xs, &ys, 2, 1)).unwrap();
-        assert!((squared.sqrt() / (5.0 * 0.01 * 2.0 / 8.0) - 1.0).abs() < 1e-3);
+        let both = (27f64 + 64.0).cbrt();
+        assert!((squared.sqrt() / (both * 0.01 * 2.0 / 8.0) - 1.0).abs() < 1e-3);
     }
 
     #[test]

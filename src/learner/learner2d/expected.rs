@@ -1,8 +1,9 @@
 //! Told and pending points together: what the losses are expected to become.
 
+use super::PointKey;
 use super::domain::Domain;
 use super::field::Field;
-use super::{Hint, PointKey};
+use super::plan::Hint;
 use crate::geometry::{GeometryError, SimplexId, VertexId};
 use crate::loss::triangle::TriangleLoss;
 use rustc_hash::FxHashMap;

@@ -1,9 +1,9 @@
 //! A triangulation with values, gradients and losses.
 
 use super::domain::{Domain, area};
-use super::gradients::{Gradients, TOLERANCE};
 use super::ranking::Ranking;
 use super::rings::Rings;
+use super::tangents::{Rows, Tangents};
 use crate::geometry::{GeometryError, InsertError, NONE, SimplexId, Triangulation, VertexId};
 use crate::learner::lattice::Lattice;
 use crate::loss::triangle::{Triangle, TriangleLoss};
@@ -30,7 +30,7 @@ pub(super) struct Field {
     points: Vec<[f64; 2]>,
     /// Values, row after row.
     values: Vec<f64>,
-    gradients: Option<Gradients>,
+    tangents: Tangents,
     rings: Rings,
     /// A cache: what it says when looked at follows from the rest.
     ranking: RefCell<Ranking>,
@@ -63,7 +63,7 @@ impl Field {
             dim,
             points: corners.to_vec(),
             values: corner_values.to_vec(),
-            gradients: loss.needs_gradients().then(|| Gradients::new(dim, TOLERANCE)),
+            tangents: Tangents::of(loss.as_ref(), dim),
             rings: Rings::default(),
             ranking: RefCell::default(),
             scale: 1.0,
@@ -81,12 +81,11 @@ impl Field {
                 field.rings.changed(*vertex, id);
             }
             field.ranking.get_mut().touch(id);
+            field.tangents.count(1.0, field.mesh.vertices(id), &field.mesh, (&field.values, dim));
         }
-        if let Some(gradients) = &mut field.gradients {
-            for vertex in 0..corners.len() {
-                gradients.push();
-                gradients.queue(vertex as VertexId);
-            }
+        for vertex in 0..corners.len() {
+            field.tangents.push();
+            field.tangents.queue(vertex as VertexId);
         }
         field.settle();
         Ok(field)
@@ -107,26 +106,41 @@ impl Field {
         self.values.extend_from_slice(row);
         self.rings.push();
         let ranking = self.ranking.get_mut();
-        for (id, _) in self.mesh.removed() {
+        let rows = (&self.values[..], self.dim);
+        for (id, vertices) in self.mesh.removed() {
             ranking.remove(id);
+            self.tangents.count(-1.0, vertices, &self.mesh, rows);
         }
-        if let Some(gradients) = &mut self.gradients {
-            gradients.push();
-            gradients.queue(vertex);
-        }
+        self.tangents.push();
+        self.tangents.queue(vertex);
         for &id in self.mesh.added() {
-            for corner in self.mesh.vertices(id) {
+            let vertices = self.mesh.vertices(id);
+            for corner in vertices {
                 self.rings.changed(*corner, id);
-                if let Some(gradients) = &mut self.gradients {
-                    gradients.queue(*corner);
-                }
+                self.tangents.queue(*corner);
             }
+            self.tangents.count(1.0, vertices, &self.mesh, rows);
             ranking.touch(id);
             if self.loss.needs_neighbours() {
                 touch_neighbours(ranking, &self.mesh, id);
             }
         }
+        self.touch_far(vertex);
         Ok(vertex)
+    }
+
+    /// Where gradients are local, a change at a vertex moves those of all vertices beside it, and with them the losses of
+    /// the triangles around these.
+    fn touch_far(&mut self, vertex: VertexId) {
+        if self.tangents.is_local() {
+            let spokes = &self.rings.get(&self.mesh, vertex).spokes;
+            let beside: SmallVec<[VertexId; 12]> = spokes.iter().map(|spoke| spoke.to).collect();
+            let ranking = self.ranking.get_mut();
+            for vertex in beside {
+                let ring = self.rings.get(&self.mesh, vertex);
+                ring.triangles.iter().for_each(|id| ranking.touch(*id));
+            }
+        }
     }
 
     /// The triangle that holds a point; of several, the one with the smallest number. It does not depend on where the
@@ -145,19 +159,22 @@ impl Field {
     /// Replaces the value of a vertex; [`Field::settle`] brings gradients up to date.
     pub(super) fn set_value(&mut self, vertex: VertexId, row: &[f64]) {
         let start = vertex as usize * self.dim;
-        self.values[start..start + self.dim].copy_from_slice(row);
         let ring = self.rings.get(&self.mesh, vertex);
-        if let Some(gradients) = &mut self.gradients {
-            gradients.queue(vertex);
-            ring.spokes.iter().for_each(|spoke| gradients.queue(spoke.to));
+        for id in &ring.triangles {
+            self.tangents.count(-1.0, self.mesh.vertices(*id), &self.mesh, (&self.values, self.dim));
         }
+        self.values[start..start + self.dim].copy_from_slice(row);
+        self.tangents.queue(vertex);
+        ring.spokes.iter().for_each(|spoke| self.tangents.queue(spoke.to));
         let ranking = self.ranking.get_mut();
         for id in &ring.triangles {
+            self.tangents.count(1.0, self.mesh.vertices(*id), &self.mesh, (&self.values, self.dim));
             ranking.touch(*id);
             if self.loss.needs_neighbours() {
                 touch_neighbours(ranking, &self.mesh, *id);
             }
         }
+        self.touch_far(vertex);
     }
 
     /// Tells the range of values: all losses are computed anew if it has grown by much. O(n) then.
@@ -179,12 +196,10 @@ impl Field {
 
     /// Makes gradients right after changes. Losses follow from these when looked at, so that it does not matter when.
     pub(super) fn settle(&mut self) {
-        if let Some(gradients) = &mut self.gradients {
-            let ranking = self.ranking.get_mut();
-            gradients.relax(&self.mesh, &mut self.rings, &self.values, self.scale, |triangles| {
-                triangles.iter().for_each(|id| ranking.touch(*id));
-            });
-        }
+        let ranking = self.ranking.get_mut();
+        self.tangents.relax(&self.mesh, &mut self.rings, &self.values, self.scale, |triangles| {
+            triangles.iter().for_each(|id| ranking.touch(*id));
+        });
     }
 
     /// The losses, all of them right.
@@ -213,9 +228,18 @@ impl Field {
 
     #[inline]
     fn evaluate(&self, id: SimplexId, [a, b, c]: [VertexId; 3], points: [[f64; 2]; 3]) -> f64 {
+        let rows;
         let mut triangle = Triangle::new(points, [self.row(a), self.row(b), self.row(c)], self.scale);
-        if let Some(gradients) = &self.gradients {
-            triangle = triangle.with_gradients([gradients.row(a), gradients.row(b), gradients.row(c)]);
+        match &self.tangents {
+            Tangents::None => {}
+            Tangents::Smooth(gradients) => {
+                triangle = triangle.with_gradients([gradients.row(a), gradients.row(b), gradients.row(c)]);
+            }
+            tangents => {
+                rows = tangents.rows([a, b, c], self.dim);
+                let row = |corner: usize| &rows[corner * self.dim..(corner + 1) * self.dim];
+                triangle = triangle.with_gradients([row(0), row(1), row(2)]);
+            }
         }
         if self.loss.needs_neighbours() {
             let opposite = (0..3).filter_map(|k| self.mesh.opposing_vertex(id, k));
@@ -262,12 +286,9 @@ impl Field {
 
     /// The gradients at the corners of a triangle, one corner after the other, if the loss needs them; and what
     /// brings values to a range of 1.
-    pub(super) fn slopes(&self, id: SimplexId) -> (SmallVec<[[f64; 2]; 3]>, f64) {
-        let mut slopes = SmallVec::new();
-        if let Some(gradients) = &self.gradients {
-            self.mesh.vertices(id).iter().for_each(|vertex| slopes.extend_from_slice(gradients.row(*vertex)));
-        }
-        (slopes, self.scale)
+    pub(super) fn slopes(&self, id: SimplexId) -> (Rows, f64) {
+        let corners = self.mesh.vertices(id);
+        (self.tangents.rows([corners[0], corners[1], corners[2]], self.dim), self.scale)
     }
 
     pub(super) fn points(&self) -> &[[f64; 2]] {
@@ -276,7 +297,7 @@ impl Field {
 
     #[cfg(test)]
     pub(super) fn set_tolerance(&mut self, tolerance: f64) {
-        if let Some(gradients) = &mut self.gradients {
+        if let Tangents::Smooth(gradients) = &mut self.tangents {
             *gradients = gradients.clone().with_tolerance(tolerance);
             (0..self.points.len()).for_each(|vertex| gradients.queue(vertex as VertexId));
         }
@@ -285,7 +306,7 @@ impl Field {
 
     #[cfg(test)]
     pub(super) fn gradient(&self, vertex: VertexId) -> [f64; 2] {
-        self.gradients.as_ref().map_or([0.0; 2], |gradients| gradients.row(vertex)[0])
+        self.tangents.rows([vertex; 3], self.dim).first().copied().unwrap_or_default()
     }
 
     /// Computes all losses anew for a range, whatever it was before.

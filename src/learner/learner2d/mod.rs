@@ -4,21 +4,27 @@
 //! |---|---|
 //! | `domain` | the rectangle, its scaling, where a new point goes within a triangle |
 //! | `field` | a triangulation with values, gradients and losses |
-//! | `gradients` | the gradients at the vertices, kept locally |
+//! | `gradients` | the smooth gradients of upstream's losses, kept locally |
 //! | `expected` | told and pending points together |
+//! | `plan` | which points to ask next |
 //! | `range` | the range of the values |
 //! | `ranking` | which triangle to split next |
 //! | `rings` | what lies around each vertex |
 //! | `settings` | from a study file |
+//! | `tangents` | the gradients, as the loss wants them |
+//! | `take` | how points become pending and told |
 
 mod domain;
 mod expected;
 mod field;
 mod gradients;
+mod plan;
 mod range;
 mod ranking;
 mod rings;
 mod settings;
+mod take;
+mod tangents;
 
 #[cfg(test)]
 mod tests;
@@ -31,10 +37,11 @@ use super::points_first::refused_by_box;
 use super::{Interpolant, Learner, Loss, Suggestion, TellError};
 use crate::geometry::SimplexId;
 use crate::loss::triangle::TriangleLoss;
-use crate::model::{Point, Sample, Signature, Value};
+use crate::model::{Sample, Signature, Value};
 use domain::Domain;
 use expected::Expected;
 use field::Field;
+use plan::{Candidate, suggestion};
 use range::Range;
 use rustc_hash::FxHashMap;
 use std::cell::RefCell;
@@ -65,7 +72,7 @@ pub const DEFAULT_STACK_SIZE: usize = 10;
 ///
 /// - The triangulation, the gradients and the losses are kept from one value to the next, not computed from scratch.
 ///   Which of the two diagonals four points on a circle get, and so the path of a run, differs: such a path depends
-///   on rounding anyway. Gradients are accurate to what changes a loss by some percent.
+///   on rounding anyway. Upstream's gradients are accurate to what changes a loss by some percent.
 /// - Losses are computed anew when the range of values has grown by a tenth; until then some stand for the smaller
 ///   range.
 /// - Values that are not finite have no part in ranges and gradients, and triangles whose loss they make NaN count as
@@ -134,30 +141,6 @@ enum Known {
         hint: Option<SimplexId>,
         inside: bool,
     },
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Candidate {
-    point: [f64; 2],
-    improvement: f64,
-    /// The triangle that it was put into.
-    hint: Hint,
-}
-
-/// A triangle at or near a point, where the search for its place begins.
-#[derive(Clone, Copy, Debug, Default)]
-struct Hint {
-    /// Of the told points.
-    told: Option<SimplexId>,
-    /// Of told and pending points.
-    expected: Option<SimplexId>,
-}
-
-/// The next points, and triangles into which no point can be put.
-#[derive(Default)]
-struct Plan {
-    candidates: VecDeque<Candidate>,
-    hopeless: Vec<SimplexId>,
 }
 
 #[inline]
@@ -268,13 +251,6 @@ impl Learner2D {
         Some(interpolant::Field { mesh, points, values, width: self.dim })
     }
 
-    fn stack_corners(&mut self) {
-        let corners =
-            self.domain.corners().into_iter().filter(|corner| !self.known.contains_key(&key(*corner)));
-        let candidate = |point| Candidate { point, improvement: f64::INFINITY, hint: Hint::default() };
-        self.stack = corners.map(candidate).collect();
-    }
-
     /// The coordinates of a sample that can belong to this learner: whole numbers, where only such are asked.
     #[inline]
     fn point_of(&self, sample: &Sample) -> Result<[f64; 2], TellError> {
@@ -298,174 +274,6 @@ impl Learner2D {
         } else {
             Err(TellError::WrongShape { expected: self.dim.max(1), got: y.len() })
         }
-    }
-
-    /// The field of told and pending points, made anew.
-    fn expect(&self) -> Option<Expected> {
-        let made = match &self.told {
-            Some(told) => Ok(Expected::of(told)),
-            None => Expected::of_corners(&self.domain, &self.loss, self.dim),
-        };
-        // A rectangle can always be triangulated; should it fail, nothing is suggested.
-        let mut expected = made.ok()?;
-        let pending = self.known.iter().filter_map(|(key, known)| match known {
-            Known::Pending { order, inside: true, .. } => {
-                Some((*order, [f64::from_bits(key.0), f64::from_bits(key.1)]))
-            }
-            _ => None,
-        });
-        let mut pending: Vec<_> = pending.collect();
-        pending.sort_unstable_by_key(|(order, _)| *order);
-        // Early points count as pending: without all corners no value is used.
-        let early = self.early.0.iter().copied();
-        for point in early.chain(pending.into_iter().map(|(_, point)| point)) {
-            expected.insert_pending(&self.domain, self.told.as_ref(), point, Hint::default());
-        }
-        expected.field.settle();
-        Some(expected)
-    }
-
-    /// Whether the next points are chosen among the triangles of the told points alone.
-    fn told_is_all(&self) -> bool {
-        self.npending_inside == 0 && self.told.is_some()
-    }
-
-    /// The next `n` or more points, best first, from the present state; does not look at the stack.
-    fn plan(&self, n: usize) -> Plan {
-        let wanted = n.max(self.stack_size);
-        if self.told_is_all() {
-            let hint = |id| Hint { told: Some(id), expected: None };
-            return self.told.as_ref().map_or_else(Plan::default, |told| self.plan_from(told, wanted, hint));
-        }
-        let hint = |id| Hint { told: None, expected: Some(id) };
-        match &self.expected {
-            Some(expected) => self.plan_from(&expected.field, wanted, hint),
-            None => self
-                .expect()
-                .map_or_else(Plan::default, |expected| self.plan_from(&expected.field, wanted, hint)),
-        }
-    }
-
-    fn plan_from(&self, field: &Field, wanted: usize, hint: impl Fn(SimplexId) -> Hint) -> Plan {
-        let mut plan = Plan::default();
-        let towards_circumcentre = self.loss.splits_towards_circumcentre();
-        // Two triangles may share the side that both would be cut through.
-        let mut chosen = rustc_hash::FxHashSet::default();
-        field.descending(|(id, loss)| {
-            let corners = field.corners(id);
-            let slopes = towards_circumcentre.then(|| field.slopes(id));
-            let wrong = slopes.as_ref().map(|(slopes, scale)| (&slopes[..], *scale));
-            let mut point = self.domain.choose(corners, wrong);
-            let is_known = |point: &[f64; 2]| self.known.contains_key(&key(*point));
-            if let Some(lattice) = &self.domain.lattice {
-                let is_taken = |point: &[f64; 2]| is_known(point) || chosen.contains(&key(*point));
-                point = match lattice.free_point(&corners, &point, is_taken) {
-                    Some(free) => free,
-                    // One that another triangle of this plan has, or else a corner.
-                    None => lattice.free_point(&corners, &point, is_known).unwrap_or(corners[0]),
-                };
-            }
-            if is_known(&point) {
-                plan.hopeless.push(id);
-            } else if chosen.insert(key(point)) {
-                plan.candidates.push_back(Candidate { point, improvement: loss, hint: hint(id) });
-            }
-            plan.candidates.len() < wanted
-        });
-        // What the triangles have not shown, if there is anything left.
-        if plan.candidates.is_empty()
-            && let Some(lattice) = &self.domain.lattice
-            && let Some(point) = lattice.first_free(|point| self.known.contains_key(&key(*point)))
-        {
-            plan.candidates.push_back(Candidate { point, improvement: 0.0, hint: Hint::default() });
-        }
-        plan
-    }
-
-    /// Fills the empty stack with `n` points or more, if there are so many.
-    fn fill_stack(&mut self, n: usize) {
-        if !self.told_is_all() && self.expected.is_none() {
-            self.expected = self.expect();
-        }
-        self.settle_if_looked_at();
-        let plan = self.plan(n);
-        self.stack = plan.candidates;
-        let field = match (&mut self.told, &mut self.expected) {
-            (Some(told), _) if self.npending_inside == 0 => told,
-            (_, Some(expected)) => &mut expected.field,
-            _ => return,
-        };
-        plan.hopeless.into_iter().for_each(|id| field.give_up(id));
-    }
-
-    /// Makes the field of told and pending points right if the next points are chosen there now.
-    fn settle_if_looked_at(&mut self) {
-        if let Some(expected) = self.expected.as_mut().filter(|_| self.stack.is_empty()) {
-            expected.field.settle();
-        }
-    }
-
-    fn make_pending(&mut self, point: [f64; 2], hint: Hint) {
-        let inside = self.domain.holds(point);
-        let mut home = hint.told;
-        if inside {
-            self.npending_inside += 1;
-            if let Some(expected) = &mut self.expected {
-                home = expected.insert_pending(&self.domain, self.told.as_ref(), point, hint);
-            }
-            if let Some(watched) = self.watched.get_mut() {
-                let hint = Hint { told: home, expected: None };
-                watched.insert_pending(&self.domain, self.told.as_ref(), point, hint);
-                watched.field.settle();
-            }
-        }
-        self.known.insert(key(point), Known::Pending { order: self.counter, hint: home, inside });
-        self.counter += 1;
-        self.npending += 1;
-    }
-
-    fn tell_inside(&mut self, point: [f64; 2], y: &[f64], hint: Option<SimplexId>) {
-        self.range.put(y);
-        let Some(told) = &mut self.told else {
-            self.early.0.push(point);
-            self.early.1.extend_from_slice(y);
-            // Few points, if any: made anew when needed.
-            (self.expected, *self.watched.get_mut()) = (None, None);
-            let corners = self.domain.corners();
-            let all = corners.iter().all(|corner| matches!(self.known.get(&key(*corner)), Some(Known::Told)));
-            if all {
-                self.start();
-            }
-            return;
-        };
-        let placed = told.insert(&self.domain, point, y, hint).is_ok();
-        told.set_range(self.range.widest());
-        told.settle();
-        for expected in self.expected.iter_mut().chain(self.watched.get_mut()) {
-            expected.tell(&self.domain, told, point, y, placed);
-            expected.field.set_range(self.range.widest());
-        }
-        if let Some(watched) = self.watched.get_mut() {
-            watched.field.settle();
-        }
-    }
-
-    /// All corners are told: triangulates what is known by now.
-    fn start(&mut self) {
-        let (points, rows) = std::mem::take(&mut self.early);
-        let row = |at: usize| &rows[at * self.dim..(at + 1) * self.dim];
-        let corners = self.domain.corners();
-        let of_corner = |corner: &[f64; 2]| points.iter().position(|point| point == corner);
-        let corner_values: Vec<f64> = corners.iter().filter_map(of_corner).flat_map(row).copied().collect();
-        let Ok(mut field) = Field::new(&self.domain, &self.loss, &corner_values, self.range.widest()) else {
-            return;
-        };
-        for (at, point) in points.iter().enumerate().filter(|(_, point)| !corners.contains(point)) {
-            // A point that can't be told apart from another one changes nothing.
-            let _ = field.insert(&self.domain, *point, row(at), None);
-        }
-        field.settle();
-        self.told = Some(field);
     }
 }
 
@@ -610,10 +418,4 @@ impl Learner for Learner2D {
     fn boxed_clone(&self) -> Box<dyn Learner> {
         Box::new(self.clone())
     }
-}
-
-#[inline]
-fn suggestion(candidate: &Candidate) -> Suggestion {
-    let sample = Sample::at(Point::new(&candidate.point));
-    Suggestion { sample, loss_improvement: candidate.improvement }
 }

@@ -1,6 +1,9 @@
 use super::*;
 use crate::geometry::VertexId;
-use crate::loss::triangle::{Bend, Deviation, Surface, TRIANGLE_LOSSES, Triangle, Uniform};
+use crate::loss::triangle::{
+    Bend, Deviation, Surface, TRIANGLE_LOSSES, Triangle, Uniform, default_triangle_loss,
+};
+use crate::model::Point;
 use nalgebra::{DMatrix, DVector};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -126,8 +129,8 @@ proptest! {
         points in prop::collection::vec((-1.0f64..1.0, -1.0f64..1.0), 1..50),
         changes in prop::collection::vec((any::<prop::sample::Index>(), -3.0f64..3.0), 0..20),
     ) {
-        let losses: [Arc<dyn TriangleLoss>; 4] =
-            [Arc::new(Uniform), Arc::new(Surface), Arc::new(Bend), Arc::new(Beyond)];
+        let losses: [Arc<dyn TriangleLoss>; 5] =
+            [Arc::new(Uniform), Arc::new(Surface), Arc::new(Bend), Arc::new(Beyond), default_triangle_loss()];
         for loss in losses {
             let domain = Domain::new(SQUARE, 2.0);
             let mut live = Field::new(&domain, &loss, &[0.1, 0.2, 0.3, 0.4], 4.0).unwrap();
@@ -144,6 +147,32 @@ proptest! {
             for (corners, loss) in live.triangles() {
                 prop_assert!((kept[&corners] - loss).abs() <= 1e-12 * loss.abs().max(1e-12));
             }
+        }
+    }
+
+    #[test]
+    fn means_of_gradients_are_those_of_the_triangles_around(
+        points in prop::collection::vec((-1.0f64..1.0, -1.0f64..1.0), 1..50),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), -3.0f64..3.0), 0..20),
+    ) {
+        let domain = Domain::new(SQUARE, 2.0);
+        let mut live = Field::new(&domain, &default_triangle_loss(), &[0.1, 0.2, 0.3, 0.4], 4.0).unwrap();
+        for (x, y) in &points {
+            let value = if *x > 0.9 { f64::NAN } else { wave(&[*x, *y]) };
+            let _ = live.insert(&domain, [*x, *y], &[value], None);
+        }
+        for (index, value) in &changes {
+            live.set_value(index.index(live.points().len()) as u32, &[*value]);
+        }
+        let mut fresh = crate::learner::slopes::Slopes::default();
+        let mesh = live.mesh();
+        for id in mesh.simplices() {
+            fresh.count(1.0, mesh.vertices(id), mesh, (live.values(), 1));
+        }
+        for vertex in 0..live.points().len() as u32 {
+            let ([x, y], exact) = (live.gradient(vertex), fresh.rows(vertex, 1).next().unwrap());
+            let size = 1.0 + exact[0].hypot(exact[1]);
+            prop_assert!((x - exact[0]).hypot(y - exact[1]) < 1e-6 * size, "{x} {y} {exact:?}");
         }
     }
 

@@ -4,11 +4,11 @@ use super::super::Loss;
 use super::super::cut::cut;
 use super::super::heap::{IndexedHeap, ordered_bits};
 use super::super::lattice::Lattice;
+use super::super::slopes::Slopes;
 use super::Options;
 use super::choose::choose;
 use super::inside::{Corners, Inside, Pending};
 use super::rank::Rank;
-use super::slopes::Slopes;
 use super::stretch::Stretch;
 use super::told::Told;
 use crate::geometry::{InsertError, SimplexId, Triangulation};
@@ -147,7 +147,7 @@ impl<const D: usize> Mesh<D> {
         for id in &all {
             mesh.clear(*id);
             if mesh.options.loss.demands().sees_gradients {
-                mesh.slopes.count(1.0, mesh.triangulation.vertices(*id), &mesh.triangulation, told);
+                mesh.slopes.count(1.0, mesh.triangulation.vertices(*id), &mesh.triangulation, told.rows());
             }
         }
         mesh.recompute_all(told);
@@ -198,13 +198,13 @@ impl<const D: usize> Mesh<D> {
             let mut gone: Vec<&[u32]> = self.triangulation.removed().map(|(_, vertices)| vertices).collect();
             gone.sort_unstable();
             for vertices in gone {
-                self.slopes.count(-1.0, vertices, &self.triangulation, told);
+                self.slopes.count(-1.0, vertices, &self.triangulation, told.rows());
             }
             let added = self.triangulation.added().iter();
             let mut come: Vec<&[u32]> = added.map(|id| self.triangulation.vertices(*id)).collect();
             come.sort_unstable();
             for vertices in come {
-                self.slopes.count(1.0, vertices, &self.triangulation, told);
+                self.slopes.count(1.0, vertices, &self.triangulation, told.rows());
             }
         }
         let mut scratch = std::mem::take(&mut self.scratch);

@@ -13,7 +13,6 @@ mod mesh;
 mod range;
 mod rank;
 mod settings;
-mod slopes;
 mod span;
 mod start;
 mod stretch;

@@ -42,6 +42,11 @@ impl<const D: usize> Told<D> {
         &self.values
     }
 
+    /// All values, row after row, and how many make a row.
+    pub(super) fn rows(&self) -> (&[f64], usize) {
+        (&self.values, self.dim)
+    }
+
     #[inline]
     pub(super) fn value(&self, vertex: u32) -> &[f64] {
         let start = vertex as usize * self.dim;

@@ -39,6 +39,10 @@ impl TriangleLoss for InterpolationError {
         true
     }
 
+    fn gradients_are_local(&self) -> bool {
+        true
+    }
+
     fn needs_neighbours(&self) -> bool {
         true
     }

@@ -33,6 +33,12 @@ pub trait TriangleLoss: Send + Sync {
         false
     }
 
+    /// Whether the gradients are means over the triangles around each vertex, which know nothing of what is farther away;
+    /// otherwise they are upstream's, which swing beside a jump.
+    fn gradients_are_local(&self) -> bool {
+        false
+    }
+
     /// Whether the loss looks at the vertices of neighbouring triangles (upstream: `nth_neighbors = 1`).
     fn needs_neighbours(&self) -> bool {
         false

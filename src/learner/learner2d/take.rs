@@ -1,0 +1,97 @@
+//! How points become pending and told.
+
+use super::expected::Expected;
+use super::field::Field;
+use super::plan::Hint;
+use super::{Known, Learner2D, key};
+use crate::geometry::SimplexId;
+
+impl Learner2D {
+    /// The field of told and pending points, made anew.
+    pub(super) fn expect(&self) -> Option<Expected> {
+        let made = match &self.told {
+            Some(told) => Ok(Expected::of(told)),
+            None => Expected::of_corners(&self.domain, &self.loss, self.dim),
+        };
+        // A rectangle can always be triangulated; should it fail, nothing is suggested.
+        let mut expected = made.ok()?;
+        let pending = self.known.iter().filter_map(|(key, known)| match known {
+            Known::Pending { order, inside: true, .. } => {
+                Some((*order, [f64::from_bits(key.0), f64::from_bits(key.1)]))
+            }
+            _ => None,
+        });
+        let mut pending: Vec<_> = pending.collect();
+        pending.sort_unstable_by_key(|(order, _)| *order);
+        // Early points count as pending: without all corners no value is used.
+        let early = self.early.0.iter().copied();
+        for point in early.chain(pending.into_iter().map(|(_, point)| point)) {
+            expected.insert_pending(&self.domain, self.told.as_ref(), point, Hint::default());
+        }
+        expected.field.settle();
+        Some(expected)
+    }
+
+    pub(super) fn make_pending(&mut self, point: [f64; 2], hint: Hint) {
+        let inside = self.domain.holds(point);
+        let mut home = hint.told;
+        if inside {
+            self.npending_inside += 1;
+            if let Some(expected) = &mut self.expected {
+                home = expected.insert_pending(&self.domain, self.told.as_ref(), point, hint);
+            }
+            if let Some(watched) = self.watched.get_mut() {
+                let hint = Hint { told: home, expected: None };
+                watched.insert_pending(&self.domain, self.told.as_ref(), point, hint);
+                watched.field.settle();
+            }
+        }
+        self.known.insert(key(point), Known::Pending { order: self.counter, hint: home, inside });
+        self.counter += 1;
+        self.npending += 1;
+    }
+
+    pub(super) fn tell_inside(&mut self, point: [f64; 2], y: &[f64], hint: Option<SimplexId>) {
+        self.range.put(y);
+        let Some(told) = &mut self.told else {
+            self.early.0.push(point);
+            self.early.1.extend_from_slice(y);
+            // Few points, if any: made anew when needed.
+            (self.expected, *self.watched.get_mut()) = (None, None);
+            let corners = self.domain.corners();
+            let all = corners.iter().all(|corner| matches!(self.known.get(&key(*corner)), Some(Known::Told)));
+            if all {
+                self.start();
+            }
+            return;
+        };
+        let placed = told.insert(&self.domain, point, y, hint).is_ok();
+        told.set_range(self.range.widest());
+        told.settle();
+        for expected in self.expected.iter_mut().chain(self.watched.get_mut()) {
+            expected.tell(&self.domain, told, point, y, placed);
+            expected.field.set_range(self.range.widest());
+        }
+        if let Some(watched) = self.watched.get_mut() {
+            watched.field.settle();
+        }
+    }
+
+    /// All corners are told: triangulates what is known by now.
+    pub(super) fn start(&mut self) {
+        let (points, rows) = std::mem::take(&mut self.early);
+        let row = |at: usize| &rows[at * self.dim..(at + 1) * self.dim];
+        let corners = self.domain.corners();
+        let of_corner = |corner: &[f64; 2]| points.iter().position(|point| point == corner);
+        let corner_values: Vec<f64> = corners.iter().filter_map(of_corner).flat_map(row).copied().collect();
+        let Ok(mut field) = Field::new(&self.domain, &self.loss, &corner_values, self.range.widest()) else {
+            return;
+        };
+        for (at, point) in points.iter().enumerate().filter(|(_, point)| !corners.contains(point)) {
+            // A point that can't be told apart from another one changes nothing.
+            let _ = field.insert(&self.domain, *point, row(at), None);
+        }
+        field.settle();
+        self.told = Some(field);
+    }
+}
