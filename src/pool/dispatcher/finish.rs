@@ -162,10 +162,14 @@ impl Dispatcher {
             let _ = self.transport.send(worker as u32 + 1, farewell);
         }
         let began = self.transport.now();
-        // Messages to the missing stay here for ever.
-        while self.transport.unsent().unwrap_or(0) > 0
-            && !(missing && self.transport.now().saturating_sub(began) >= GRACE)
-        {
+        loop {
+            let unsent = self.transport.unsent();
+            // Messages to the missing stay here for ever, or fail one by one while the others leave.
+            let hopeless = missing || unsent.is_err();
+            let late = self.transport.now().saturating_sub(began) >= GRACE;
+            if unsent == Ok(0) || (hopeless && late) {
+                break;
+            }
             if let Ok(Some(received)) = self.transport.receive(Duration::from_millis(1)) {
                 self.transport.recycle(received.message);
             }

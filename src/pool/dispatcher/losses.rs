@@ -193,6 +193,12 @@ impl Dispatcher {
     /// Takes in an error of the transport: of one worker, or of all.
     pub(super) fn fail(&mut self, error: &TransportError) {
         match error.peer.and_then(|rank| rank.checked_sub(1)) {
+            Some(worker) if error.by_death => {
+                if (worker as usize) < self.stats.len() {
+                    self.watch.is_gone(worker);
+                    self.lose(worker, "its process has ended");
+                }
+            }
             Some(worker) => self.lose(worker, &error.to_string()),
             None => {
                 for worker in 0..self.stats.len() as u32 {

@@ -23,8 +23,10 @@ enum Small {
     Ahead,
     /// By this receive.
     Posted(Posted),
-    /// By probes like the others: a posted receive has failed. Some libraries end these when a rank dies.
+    /// By probes like the others: a posted receive has failed.
     Probed,
+    /// Not before these ranks are told to be dead. Then as before.
+    AfterDeaths(Vec<u32>, Box<Small>),
 }
 
 /// A rank's end of the traffic.
@@ -115,6 +117,13 @@ impl MpiTransport {
         let posted = match &mut self.small {
             Small::Probed => return Ok(None),
             Small::Posted(posted) => posted,
+            Small::AfterDeaths(dead, before) => {
+                if let Some(error) = next_death(dead) {
+                    return Err(error);
+                }
+                self.small = std::mem::replace(before.as_mut(), Small::Ahead);
+                return self.poll_small();
+            }
             Small::Ahead => {
                 self.small = Small::Posted(self.world.post()?);
                 return self.poll_small();
@@ -123,11 +132,44 @@ impl MpiTransport {
         let collected = self.world.collect(posted, &mut self.buffers);
         let again = if matches!(collected, Ok(Some(_))) { self.world.repost(posted) } else { Ok(()) };
         if let Some(error) = again.err().as_ref().or(collected.as_ref().err()) {
+            if error.by_death {
+                // With a death that nobody knew of: the receive goes on, or has to be made again.
+                if posted.is_over() {
+                    self.small = Small::Ahead;
+                }
+                return collected;
+            }
             tracing::debug!(%error, "small messages are received by probes from now on");
             self.small = Small::Probed;
         }
         Ok(collected.unwrap_or_default())
     }
+
+    /// What an error of a poll comes to: a death is told rank by rank, before any other message.
+    #[cold]
+    fn take_error(&mut self, error: TransportError) -> Result<Option<Received>, TransportError> {
+        if error.peer.is_some() || !error.by_death {
+            return Err(error);
+        }
+        let mut dead = self.world.acknowledge_deaths(error)?;
+        if self.world.rank() > 0 {
+            // Workers need each other only within groups, where rank 0 tells them to give up.
+            dead.retain(|rank| *rank == 0);
+        }
+        let before = std::mem::replace(&mut self.small, Small::Ahead);
+        self.small = Small::AfterDeaths(dead, Box::new(before));
+        Ok(None)
+    }
+}
+
+/// Takes the next one. The death of rank 0 is told again and again, as nothing can come after it.
+fn next_death(dead: &mut Vec<u32>) -> Option<TransportError> {
+    let rank = *dead.last()?;
+    if rank > 0 {
+        dead.pop();
+    }
+    let message = "its process has ended".into();
+    Some(TransportError { call: "MPI_Improbe", peer: Some(rank), message, by_death: true })
 }
 
 impl Transport for MpiTransport {
@@ -161,7 +203,7 @@ impl Transport for MpiTransport {
     }
 
     fn try_receive(&mut self) -> Result<Option<Received>, TransportError> {
-        let received = self.poll()?;
+        let received = self.poll().or_else(|error| self.take_error(error))?;
         if received.is_some() {
             self.ladder.found();
         }
@@ -218,7 +260,11 @@ impl Transport for MpiTransport {
 
 impl Drop for MpiTransport {
     fn drop(&mut self) {
-        if let Small::Posted(posted) = std::mem::replace(&mut self.small, Small::Probed)
+        let mut small = std::mem::replace(&mut self.small, Small::Probed);
+        while let Small::AfterDeaths(_, before) = small {
+            small = *before;
+        }
+        if let Small::Posted(posted) = small
             && let Err(error) = self.world.withdraw(posted)
         {
             tracing::debug!(%error, "a receive could not be taken back");

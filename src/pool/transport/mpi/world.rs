@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "the MPI library is a C library")]
 
 use super::super::{Buffers, Received};
+use super::deaths::{self, Deaths};
 use crate::pool::error::TransportError;
 use ::mpi::ffi;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
@@ -44,7 +45,7 @@ pub(super) fn check(call: &'static str, peer: Option<u32>, code: c_int) -> Resul
     // SAFETY: the buffer has the size that the library asks for.
     let told = unsafe { ffi::MPI_Error_string(code, buffer.as_mut_ptr().cast::<c_char>(), &raw mut length) };
     let message = if told == ffi::MPI_SUCCESS as c_int { text(&buffer) } else { format!("code {code}") };
-    Err(TransportError { call, peer, message })
+    Err(TransportError { call, peer, message, by_death: deaths::is_death(code) })
 }
 
 /// The library's name and version; may be asked before it is initialised.
@@ -119,6 +120,8 @@ pub(crate) struct MpiWorld {
     thread_level: c_int,
     /// Shared memory that lives until the end.
     windows: RefCell<Vec<ffi::MPI_Win>>,
+    /// Where the library can say who is dead.
+    pub(super) deaths: Option<Deaths>,
 }
 
 impl MpiWorld {
@@ -155,6 +158,7 @@ impl MpiWorld {
                     call: "MPI_Init_thread",
                     peer: None,
                     message: "the library does not allow threads beside the one that calls it".into(),
+                    by_death: false,
                 });
             }
             let (world, returning) = (ffi::RSMPI_COMM_WORLD, ffi::RSMPI_ERRORS_RETURN);
@@ -195,6 +199,7 @@ impl MpiWorld {
                 size: size as u32,
                 thread_level,
                 windows: RefCell::default(),
+                deaths: Deaths::of_library(),
             })
         }
     }
@@ -370,7 +375,12 @@ impl MpiWorld {
                 std::mem::forget(posted);
                 return cancelled;
             }
-            check("MPI_Wait", None, ffi::MPI_Wait(&raw mut posted.request, ffi::RSMPI_STATUS_IGNORE))
+            let waited = ffi::MPI_Wait(&raw mut posted.request, ffi::RSMPI_STATUS_IGNORE);
+            let waited = check("MPI_Wait", None, waited);
+            if !posted.is_over() {
+                std::mem::forget(posted);
+            }
+            waited
         }
     }
 
@@ -456,6 +466,14 @@ pub(super) enum Probed {
 pub(super) struct Posted {
     request: ffi::MPI_Request,
     room: Box<[u8; IN_PLACE]>,
+}
+
+impl Posted {
+    /// Whether the library has let go of it. An error of another rank's death may leave it as it was.
+    pub(super) fn is_over(&self) -> bool {
+        // SAFETY: a constant of the library.
+        self.request == unsafe { ffi::RSMPI_REQUEST_NULL }
+    }
 }
 
 /// A send or receive under way, with its buffer.
