@@ -1,5 +1,5 @@
-//! The SLURM example under a real controller with two nodes: submitted with `sbatch`, started with
-//! `srun --mpi=pmi2` as one world over both nodes, cancelled, submitted again until the goal.
+//! Jobs under a real controller with two nodes: submitted with `sbatch`, started with `srun --mpi=pmi2` as one world
+//! over both nodes. The SLURM example is cancelled and submitted again until the goal; other jobs lose workers.
 //!
 //! `scripts/test-slurm` starts the controller, builds with MPICH and sets `ADAPTIVE_MPI_SLURM_TEST`; without it
 //! there is nothing to test against, and the test says so.
@@ -8,9 +8,12 @@
 #![cfg(all(feature = "mpi", feature = "hdf5"))]
 
 use adaptive_mpi::checkpoint::{self, Loaded};
+use nix::sys::signal::{self, Signal};
+use nix::unistd::Pid;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 const LONGEST: Duration = Duration::from_secs(240);
@@ -52,6 +55,21 @@ impl<'a> Job<'a> {
 
     fn output(&self) -> String {
         std::fs::read_to_string(self.folder.join(format!("job-{}.out", self.id))).unwrap_or_default()
+    }
+
+    /// The process of a rank.
+    fn rank(&self, rank: u32) -> Option<Pid> {
+        let program = Path::new(env!("CARGO_BIN_EXE_adaptive-mpi"));
+        let wanted = [format!("SLURM_JOB_ID={}", self.id), format!("SLURM_PROCID={rank}")];
+        let pids = std::fs::read_dir("/proc").unwrap().flatten();
+        let mut pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+        let pid = pids.find(|pid| {
+            let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            let has = |entry: &String| environ.split(|byte| *byte == 0).any(|word| word == entry.as_bytes());
+            std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == program)
+                && wanted.iter().all(has)
+        });
+        pid.map(Pid::from_raw)
     }
 
     fn wait(&self) -> (String, String) {
@@ -101,6 +119,16 @@ fn results(folder: &Path) -> Loaded {
     checkpoint::read(folder.join("data"), "wire").unwrap()
 }
 
+/// One at a time, where there is a SLURM to test against.
+fn controller() -> Option<MutexGuard<'static, ()>> {
+    static CONTROLLER: Mutex<()> = Mutex::new(());
+    if std::env::var_os("ADAPTIVE_MPI_SLURM_TEST").is_none() {
+        println!("skipped: no SLURM here; scripts/test-slurm starts one");
+        return None;
+    }
+    Some(CONTROLLER.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
 /// Every sample with its value, by bits. Panics if one is there twice.
 fn samples(loaded: &Loaded) -> HashSet<(u32, u64, u64)> {
     let mut samples = HashSet::new();
@@ -113,10 +141,7 @@ fn samples(loaded: &Loaded) -> HashSet<(u32, u64, u64)> {
 
 #[test]
 fn a_cancelled_job_is_submitted_again_and_reaches_the_goal() {
-    if std::env::var_os("ADAPTIVE_MPI_SLURM_TEST").is_none() {
-        println!("skipped: no SLURM here; scripts/test-slurm starts one");
-        return;
-    }
+    let Some(_controller) = controller() else { return };
     let folder = copy_example();
     let folder = folder.path();
 
@@ -156,4 +181,56 @@ fn a_cancelled_job_is_submitted_again_and_reaches_the_goal() {
     let (calls, different) = calls(folder);
     assert_eq!(different, all.len(), "each point that was computed is there");
     assert!(calls - different <= 10, "{} points were computed twice", calls - different);
+}
+
+const LOSSES: &str = r#"
+name = "wire"
+[function]
+python = "model.py:h"
+data = ["table.txt"]
+[learner]
+type = "1d"
+bounds = [0, 1]
+[goal]
+npoints = 900
+[run]
+unresponsive_after = "1s"
+[checkpoint]
+interval = "100ms"
+"#;
+const MODEL: &str = "import os, time\nTABLE = float(open(os.environ['ADAPTIVE_MPI_DATA'] + '/table.txt').read())\n\
+                     def h(x):\n    time.sleep(0.005)\n    return TABLE + x\n";
+const JOB: &str = "#!/bin/bash\n#SBATCH --nodes=2 --ntasks-per-node=3 --time=00:03:00 --output=job-%j.out\n\
+                   srun --mpi=pmi2 \"$ADAPTIVE_MPI\" run adaptive.toml\necho \"srun ended with $?\"\n";
+
+#[test]
+fn a_step_outlives_its_workers() {
+    let Some(_controller) = controller() else { return };
+    // Workers that are seen by their processes, and such that are seen by their pulses only, as on real nodes.
+    for node_size in ["99", "1"] {
+        for signal in [Signal::SIGKILL, Signal::SIGSTOP] {
+            let folder = tempfile::tempdir().unwrap();
+            let folder = folder.path();
+            let files =
+                [("adaptive.toml", LOSSES), ("model.py", MODEL), ("job.sh", JOB), ("table.txt", "1.5")];
+            for (name, text) in files {
+                std::fs::write(folder.join(name), text).unwrap();
+            }
+            let job = Job::submit(folder, &[&format!("--export=ALL,ADAPTIVE_MPI_NODE_SIZE={node_size}")]);
+            // One on each node.
+            for (rank, points) in [(2, 60), (4, 200)] {
+                wait_for("points", || (results(folder).columns.len() >= points).then_some(()));
+                signal::kill(job.rank(rank).unwrap(), signal).unwrap();
+            }
+            job.wait();
+            let output = job.output();
+            println!("{signal}, nodes of {node_size}: {output}");
+            assert!(output.contains("worker loss: survivable"), "{output}");
+            assert!(output.contains("goal reached: npoints >= 900"), "{output}");
+            let end = results(folder);
+            assert_eq!((samples(&end).len(), end.failures.len()), (900, 0));
+            assert!(end.columns.iter().all(|row| row.values == [1.5 + row.point[0]]));
+            assert!((0..6).all(|rank| job.rank(rank).is_none()), "a rank is left behind");
+        }
+    }
 }
