@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | Open MPI 4: `mpiexec --enable-recovery` | the time of its points | 0 |
 //! | Open MPI 5: `mpiexec --with-ft ulfm` | the time of its points; MPI itself tells of the death | 0, or what the worker has exited with |
-//! | SLURM: `srun --mpi=pmi2` with MPICH, without `-K` | the time of its points | srun's: 137 after SIGKILL |
+//! | SLURM: `srun --mpi=pmi2` with MPICH, without `-K` | the time of its points | srun's: 137 after SIGKILL (see `examples/slurm/job.sh`) |
 //! | `mpiexec` without these flags, MPICH's, `srun --mpi=pmix` | the run, which goes on with the same command | not 0 |
 //!
 //! In all rows a function that only kills its own process costs one attempt, with `isolate = true`.
