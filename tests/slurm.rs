@@ -1,16 +1,23 @@
-//! The SLURM example under a real controller with two nodes: submitted with `sbatch`, started with
-//! `srun --mpi=pmi2` as one world over both nodes, cancelled, submitted again until the goal.
+//! Jobs under a real controller with two nodes: submitted with `sbatch`, started with `srun --mpi=pmi2` as one world
+//! over both nodes. The SLURM example is cancelled and submitted again until the goal; other jobs lose workers.
 //!
 //! `scripts/test-slurm` starts the controller, builds with MPICH and sets `ADAPTIVE_MPI_SLURM_TEST`; without it
 //! there is nothing to test against, and the test says so.
 
-#![allow(clippy::unwrap_used, reason = "a test panics with the reason")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test panics with the reason, or says that it was skipped"
+)]
 #![cfg(all(feature = "mpi", feature = "hdf5"))]
 
 use adaptive_mpi::checkpoint::{self, Loaded};
+use nix::sys::signal::{self, Signal};
+use nix::unistd::Pid;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 const LONGEST: Duration = Duration::from_secs(240);
@@ -54,6 +61,21 @@ impl<'a> Job<'a> {
         std::fs::read_to_string(self.folder.join(format!("job-{}.out", self.id))).unwrap_or_default()
     }
 
+    /// The process of a rank.
+    fn rank(&self, rank: u32) -> Option<Pid> {
+        let program = Path::new(env!("CARGO_BIN_EXE_adaptive-mpi"));
+        let wanted = [format!("SLURM_JOB_ID={}", self.id), format!("SLURM_PROCID={rank}")];
+        let pids = std::fs::read_dir("/proc").unwrap().flatten();
+        let mut pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+        let pid = pids.find(|pid| {
+            let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            let has = |entry: &String| environ.split(|byte| *byte == 0).any(|word| word == entry.as_bytes());
+            std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == program)
+                && wanted.iter().all(has)
+        });
+        pid.map(Pid::from_raw)
+    }
+
     fn wait(&self) -> (String, String) {
         wait_for(&format!("the end of job {}", self.id), || {
             let (state, code) = self.state();
@@ -74,11 +96,14 @@ fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+fn example() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples/slurm")
+}
+
 fn copy_example() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let example = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples/slurm");
     for name in ["adaptive.toml", "model.py", "job.sh"] {
-        std::fs::copy(example.join(name), folder.path().join(name)).unwrap();
+        std::fs::copy(example().join(name), folder.path().join(name)).unwrap();
     }
     // Each call leaves a line, so that the test can tell what was computed twice.
     let path = folder.path().join("model.py");
@@ -101,6 +126,16 @@ fn results(folder: &Path) -> Loaded {
     checkpoint::read(folder.join("data"), "wire").unwrap()
 }
 
+/// One at a time, where there is a SLURM to test against.
+fn controller() -> Option<MutexGuard<'static, ()>> {
+    static CONTROLLER: Mutex<()> = Mutex::new(());
+    if std::env::var_os("ADAPTIVE_MPI_SLURM_TEST").is_none() {
+        println!("skipped: no SLURM here; scripts/test-slurm starts one");
+        return None;
+    }
+    Some(CONTROLLER.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
 /// Every sample with its value, by bits. Panics if one is there twice.
 fn samples(loaded: &Loaded) -> HashSet<(u32, u64, u64)> {
     let mut samples = HashSet::new();
@@ -113,10 +148,7 @@ fn samples(loaded: &Loaded) -> HashSet<(u32, u64, u64)> {
 
 #[test]
 fn a_cancelled_job_is_submitted_again_and_reaches_the_goal() {
-    if std::env::var_os("ADAPTIVE_MPI_SLURM_TEST").is_none() {
-        println!("skipped: no SLURM here; scripts/test-slurm starts one");
-        return;
-    }
+    let Some(_controller) = controller() else { return };
     let folder = copy_example();
     let folder = folder.path();
 
@@ -156,4 +188,55 @@ fn a_cancelled_job_is_submitted_again_and_reaches_the_goal() {
     let (calls, different) = calls(folder);
     assert_eq!(different, all.len(), "each point that was computed is there");
     assert!(calls - different <= 10, "{} points were computed twice", calls - different);
+}
+
+const LOSSES: &str = r#"
+name = "wire"
+[function]
+python = "model.py:h"
+data = ["table.txt"]
+[learner]
+type = "1d"
+bounds = [0, 1]
+[goal]
+npoints = 900
+[run]
+unresponsive_after = "1s"
+[checkpoint]
+interval = "100ms"
+"#;
+const MODEL: &str = "import os, time\nTABLE = float(open(os.environ['ADAPTIVE_MPI_DATA'] + '/table.txt').read())\n\
+                     def h(x):\n    time.sleep(0.005)\n    return TABLE + x\n";
+
+#[test]
+fn a_step_outlives_its_workers() {
+    let Some(_controller) = controller() else { return };
+    // Workers that are seen by their processes, and such that are seen by their pulses only, as on real nodes.
+    for node_size in ["99", "1"] {
+        for signal in [Signal::SIGKILL, Signal::SIGSTOP] {
+            let folder = tempfile::tempdir().unwrap();
+            let folder = folder.path();
+            for (name, text) in [("adaptive.toml", LOSSES), ("model.py", MODEL), ("table.txt", "1.5")] {
+                std::fs::write(folder.join(name), text).unwrap();
+            }
+            std::fs::copy(example().join("job.sh"), folder.join("job.sh")).unwrap();
+            let job = Job::submit(folder, &[&format!("--export=ALL,ADAPTIVE_MPI_NODE_SIZE={node_size}")]);
+            // One on each node.
+            for (rank, points) in [(2, 60), (4, 200)] {
+                wait_for("points", || (results(folder).columns.len() >= points).then_some(()));
+                signal::kill(job.rank(rank).unwrap(), signal).unwrap();
+            }
+            let (state, code) = job.wait();
+            let output = job.output();
+            println!("{signal}, nodes of {node_size}: {output}");
+            // Although srun ends with the code of a dead rank.
+            assert_eq!((state.as_str(), code.as_str()), ("COMPLETED", "0:0"));
+            assert!(output.contains("worker loss: survivable"), "{output}");
+            assert!(output.contains("goal reached: npoints >= 900"), "{output}");
+            let end = results(folder);
+            assert_eq!((samples(&end).len(), end.failures.len()), (900, 0));
+            assert!(end.columns.iter().all(|row| row.values == [1.5 + row.point[0]]));
+            assert!((0..6).all(|rank| job.rank(rank).is_none()), "a rank is left behind");
+        }
+    }
 }

@@ -14,8 +14,16 @@
 #SBATCH --output=job-%j.out
 
 cd "${SLURM_SUBMIT_DIR:-.}" || exit 1
-srun --mpi=pmi2 "${ADAPTIVE_MPI:-./adaptive-mpi}" run adaptive.toml
+program=${ADAPTIVE_MPI:-./adaptive-mpi}
+srun --mpi=pmi2 "$program" run adaptive.toml
 code=$?
+# A worker that dies costs the time of its points only, but srun ends with its code, whatever the study has come to.
+if [ "$code" -gt 128 ]; then
+  case $("$program" status adaptive.toml | head -n 1) in
+    *": goal reached") code=0 ;;
+    *": stopped") code=75 ;;
+  esac
+fi
 if [ "$code" = 75 ] && [ "${RESUBMIT:-yes}" = yes ]; then
   echo "stopped early: going on in another job"
   sbatch job.sh

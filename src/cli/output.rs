@@ -17,7 +17,8 @@ pub(super) fn show_log() {
     let usual = if speaks() { "adaptive_mpi=warn" } else { "off" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(on_terminal()).without_time();
-    let log = log.with_writer(std::io::stderr);
+    // Where nobody reads on (a launcher that has lost its way), the log is lost; telling of that there would be a panic.
+    let log = log.with_writer(std::io::stderr).log_internal_errors(false);
     // A binary around this library may have a log of its own, which then stays.
     let _ = log.try_init();
 }

@@ -129,6 +129,8 @@ pub struct TransportError {
     pub peer: Option<u32>,
     /// The reason, as the library words it.
     pub message: String,
+    /// The library says that a rank is dead: the one it concerned, or some rank.
+    pub by_death: bool,
 }
 
 /// Why a program could not start, or had to leave.

@@ -1,4 +1,16 @@
 //! What the environment says about how this process was started. Pure: the variables come as a map.
+//!
+//! Whether a run outlives its workers is up to the launcher. The first line of a run and `adaptive-mpi doctor` say which of
+//! these holds ([`Survival`]):
+//!
+//! | launcher | what a dead worker costs | exit code in the end |
+//! |---|---|---|
+//! | Open MPI 4: `mpiexec --enable-recovery` | the time of its points | 0 |
+//! | Open MPI 5: `mpiexec --with-ft ulfm` | the time of its points; MPI itself tells of the death | 0, or what the worker has exited with |
+//! | SLURM: `srun --mpi=pmi2` with MPICH, without `-K` | the time of its points | srun's: 137 after SIGKILL (see `examples/slurm/job.sh`) |
+//! | `mpiexec` without these flags, MPICH's, `srun --mpi=pmix` | the run, which goes on with the same command | not 0 |
+//!
+//! In all rows a function that only kills its own process costs one attempt, with `isolate = true`.
 
 use std::collections::BTreeMap;
 
@@ -72,6 +84,9 @@ const LAUNCHERS: [Launcher; 5] = [
     },
 ];
 
+/// Why a job lives on whose library tells of dead ranks.
+const ULFM: &str = "Open MPI's ULFM is on";
+
 /// Set in the environment of workers that rank 0 starts by `MPI_Comm_spawn`: by rank 0 and by MPICH's launcher.
 const SPAWNED: [&str; 2] = [SPAWNED_BY_US, "PMI_SPAWNED"];
 /// The one that is ours.
@@ -121,6 +136,15 @@ impl Launch {
         }
     }
 
+    /// The same with what is known of the library: whether it can say which ranks are dead.
+    pub fn survival_with(&self, can_tell_deaths: bool) -> Survival {
+        if self.survival.reason == ULFM && !can_tell_deaths {
+            let reason = "ULFM is switched on, but this MPI library is built without it".into();
+            return Survival { possible: false, reason };
+        }
+        self.survival.clone()
+    }
+
     /// What to change if MPI did not join the processes that the launcher started.
     pub fn advice(&self, library: &str) -> String {
         let open_mpi = library.contains("Open MPI");
@@ -146,7 +170,7 @@ fn survival(launcher: &Launcher, variables: &Variables) -> Survival {
             (true, "Open MPI's recovery is on".to_owned())
         }
         "OMPI_COMM_WORLD_SIZE" if is_on("OMPI_MCA_mpi_ft_enable") || is_on("PRTE_MCA_prte_enable_ft") => {
-            (true, "Open MPI's ULFM is on".to_owned())
+            (true, ULFM.to_owned())
         }
         "OMPI_COMM_WORLD_SIZE" => (
             false,
@@ -220,6 +244,8 @@ mod tests {
         let size = ("OMPI_COMM_WORLD_SIZE", "4");
         assert!(launch(&[size, ("OMPI_MCA_orte_enable_recovery", "1")]).survival.possible);
         assert!(launch(&[size]).survival.reason.contains("--enable-recovery"));
+        let ulfm = launch(&[size, ("OMPI_MCA_mpi_ft_enable", "1")]);
+        assert!(ulfm.survival_with(true).possible && !ulfm.survival_with(false).possible);
         let step = [("PMI_SIZE", "4"), ("SLURM_STEP_NUM_TASKS", "4")];
         assert!(launch(&step).survival.possible);
         assert!(!launch(&[step[0], step[1], ("SLURM_KILL_BAD_EXIT", "1")]).survival.possible);

@@ -26,7 +26,7 @@ use std::time::Duration;
 /// Between two beats.
 const EVERY: Duration = Duration::from_millis(250);
 /// Silence that says nothing: a loaded host may keep a thread waiting.
-pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+pub(in crate::pool) const PATIENCE: Duration = Duration::from_secs(2);
 /// To reach rank 0 at one of its addresses.
 const CONNECT: Duration = Duration::from_secs(2);
 /// For a worker to leave in good order when rank 0 is gone; then it is ended.

@@ -105,7 +105,7 @@ impl Program {
         let result = self.run_ranks(&world, mpi::matched_probe_wanted(matched), launch, early, main);
         let with_losses = !matches!(result, Ok((_, false)));
         panics::make_fatal(None);
-        if with_losses && world.rank() > 0 {
+        if with_losses && world.rank() > 0 && !launch.survival.possible {
             // The launcher may end the job as soon as the first rank has left, before rank 0 has said why.
             std::thread::sleep(super::transport::mpi::LAST_WORDS);
         }
@@ -160,7 +160,7 @@ impl Program {
             thread_level: world.thread_level(),
             hosts: Vec::new(),
             survival: match launch.launcher {
-                Some(_) => launch.survival.clone(),
+                Some(_) => launch.survival_with(world.can_tell_deaths()),
                 None => {
                     super::launch::Survival { possible: false, reason: "spawned without a launcher".into() }
                 }

@@ -39,7 +39,7 @@ enum Eye {
     Process(Presence),
     /// By its pulse, if it has one.
     Pulse,
-    /// Not any more: it has said that it leaves.
+    /// Not any more: that it has left or ended is known.
     Left,
 }
 
@@ -137,8 +137,8 @@ impl Watch {
         self.ended[worker as usize]
     }
 
-    /// It has said that it leaves.
-    pub(super) fn has_left(&mut self, worker: u32) {
+    /// It has said that it leaves, or the transport knows that it has ended.
+    pub(super) fn is_gone(&mut self, worker: u32) {
         self.eyes[worker as usize] = Eye::Left;
         self.ended[worker as usize] = true;
     }

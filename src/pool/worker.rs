@@ -251,7 +251,7 @@ pub(crate) fn serve(
     }
     service.worker.states.clear();
     drop(runners);
-    ran?;
+    ran.map_err(|error| service.without_manager(error))?;
     let released = service.leave();
     if let Some(pulse) = &service.pulse {
         pulse.leave();
@@ -319,6 +319,17 @@ impl Service<'_> {
             Err(error) => tracing::warn!(%error, "rank 0 sent a malformed message; ignored"),
         }
         self.transport.recycle(message);
+    }
+
+    /// The library may be the first to know that rank 0 is dead.
+    fn without_manager(&self, error: LaunchError) -> LaunchError {
+        match error {
+            LaunchError::Transport(TransportError { peer: Some(0), by_death: true, .. }) => {
+                let reason = "rank 0 has ended without a word".into();
+                LaunchError::ManagerLost { rank: self.worker.rank(), reason }
+            }
+            error => error,
+        }
     }
 
     fn check_manager(&mut self) -> Result<(), LaunchError> {
@@ -421,7 +432,12 @@ impl Service<'_> {
         let link = self.transport.join(&members, anew);
         let mut aside = Vec::new();
         match link {
-            Err(error) => Runners::refuse(head, error.to_string(), &mut out, &mut stopwatch),
+            Err(error) => {
+                if error.by_death {
+                    self.wait_to_give_up(head.id())?;
+                }
+                Runners::refuse(head, error.to_string(), &mut out, &mut stopwatch);
+            }
             Ok(_) if self.given_up == Some(head.id()) => {
                 Runners::refuse(head, "another member has failed".into(), &mut out, &mut stopwatch);
             }
@@ -453,6 +469,17 @@ impl Service<'_> {
         }
         self.reply(out, 1, begin - idle_since)?;
         Ok(Instant::now())
+    }
+
+    /// A member has died: its end is what counts, so this one's failure must not reach rank 0 before that does.
+    fn wait_to_give_up(&mut self, id: u64) -> Result<(), LaunchError> {
+        while self.given_up != Some(id) && !self.released {
+            match self.transport.receive(CHECK.min(self.silence))? {
+                Some(received) => self.take(received),
+                None => self.check_manager()?,
+            }
+        }
+        Ok(())
     }
 
     fn reply(&mut self, mut out: Vec<u8>, answers: u32, waited: Duration) -> Result<(), LaunchError> {

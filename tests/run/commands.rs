@@ -27,6 +27,17 @@ fn what_a_run_says_goes_to_standard_error_and_quiet_is_silent() {
 }
 
 #[test]
+fn a_run_goes_on_where_nobody_reads_what_it_says() {
+    let function = "command = ['sh', '-c', 'echo noise >&2; echo 1']";
+    let folder = Folder::new(&format!(
+        "[function]\n{function}\n[learner]\ntype = '1d'\nbounds = [0, 1]\n[goal]\nnpoints = 5\n"
+    ));
+    let run = folder.command(&["run"]).after("exec 2> >(true); sleep 0.2");
+    run.env("RUST_LOG", "debug").end().expect(0);
+    assert!(folder.rows().len() >= 5);
+}
+
+#[test]
 fn status_tells_each_stage_of_a_study() {
     let study = PEAK.replace("builtin = \"peak\"", "expression = \"offset\"");
     let folder = Folder::new(&format!("goal = \"forever\"\n{}", study.replace("[goal]\nnpoints = 30\n", "")));

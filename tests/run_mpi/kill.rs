@@ -1,7 +1,7 @@
 //! `kill -9` of rank 0, of a worker, of all, at random moments: the checkpoint opens, nothing that was told is
 //! lost, no point is there twice, and a rerun reaches the goal.
 
-use crate::study_run::{Folder, Random, Row, Running, check_rows, is_mpich, send};
+use crate::study_run::{Folder, Random, Row, Running, check_rows, is_mpich, send, with_recovery};
 use crate::{SLEEP, machine, results};
 use nix::sys::signal::Signal;
 use std::time::Duration;
@@ -102,7 +102,7 @@ fn a_run_outlives_its_workers_where_the_launcher_lets_it() {
     }
     let _machine = machine();
     let folder = Folder::new(&SLEEP.replace("60", "300"));
-    let mut run = folder.flagged_ranks(&["--enable-recovery"], 4, &["run"]).start();
+    let mut run = folder.flagged_ranks(with_recovery(), 4, &["run"]).start();
     for (victim, points) in [(2, 30), (3, 120)] {
         assert!(run.until(|_| results(&folder) >= points), "{}", run.said());
         send(run.rank(victim).unwrap(), Signal::SIGKILL);

@@ -1,6 +1,6 @@
 //! Workers that die or stop, in every way and at any moment: the run ends, and no point is lost or told twice.
 
-use crate::study_run::{Folder, Random, check_rows, is_mpich, send};
+use crate::study_run::{Folder, Random, check_rows, is_mpich, send, with_recovery};
 use crate::{machine, results};
 use nix::sys::signal::Signal;
 use std::time::Duration;
@@ -12,10 +12,11 @@ enum Way {
     Signal(Signal),
     /// By `_exit` inside of the function.
     Exit,
+    /// By an access to memory that is not there. (The first such signal from outside does not end a Rust program.)
+    Crash,
 }
 
-const WAYS: [Way; 4] =
-    [Way::Signal(Signal::SIGKILL), Way::Signal(Signal::SIGSEGV), Way::Exit, Way::Signal(Signal::SIGSTOP)];
+const WAYS: [Way; 4] = [Way::Signal(Signal::SIGKILL), Way::Crash, Way::Exit, Way::Signal(Signal::SIGSTOP)];
 const RANKS: u32 = 4;
 /// Runs for each way to end.
 const ROUNDS: u64 = 4;
@@ -29,6 +30,7 @@ const MODEL: &str = r#"
 int model(const double *x, size_t nx, const double *p, size_t np, uint64_t seed, double *y, size_t ny) {
     usleep(2000);
     if (unlink("exit") == 0) _exit(7);
+    if (unlink("crash") == 0) *(volatile int *)0 = 1;
     y[0] = x[0];
     return 0;
 }
@@ -59,12 +61,13 @@ fn a_run_outlives_workers_that_die_or_stop_in_any_way() {
         let mut random = Random(9_111 + 7919 * number);
         println!("{way:?}, round {number}");
         let folder = folder(300);
-        let launch = folder.flagged_ranks(&["--enable-recovery"], RANKS, &["run"]);
+        let launch = folder.flagged_ranks(with_recovery(), RANKS, &["run"]);
         let mut run = if far { launch.env("ADAPTIVE_MPI_NODE_SIZE", "1") } else { launch }.start();
         let points = 1 + random.below(150) as usize;
         assert!(run.until(|_| results(&folder) >= points), "{}", run.said());
         match way {
             Way::Exit => folder.write("exit", ""),
+            Way::Crash => folder.write("crash", ""),
             Way::Signal(signal) => {
                 send(run.rank(1 + random.below(u64::from(RANKS) - 1) as u32).unwrap(), signal);
             }
@@ -72,7 +75,7 @@ fn a_run_outlives_workers_that_die_or_stop_in_any_way() {
         // What the launcher makes of the dead rank is its own; the study is done, and nothing is left behind.
         let ended = run.end().says("goal reached: npoints >= 300");
         assert!(ended.took < Duration::from_secs(60));
-        assert!(!folder.file("exit").exists(), "nobody has read it");
+        assert!(!folder.file("exit").exists() && !folder.file("crash").exists(), "nobody has read it");
         check_rows(&[], &folder.rows(), |row| row.point[0]);
         let status = folder.status();
         assert_eq!(status["state"], "goal reached");
@@ -88,9 +91,9 @@ fn a_worker_that_was_stopped_is_welcome_again() {
     let _machine = machine();
     for env in [("ADAPTIVE_MPI_NODE_SIZE", "99"), ("ADAPTIVE_MPI_NODE_SIZE", "1")] {
         let folder = folder(1500);
-        let flags = ["--enable-recovery"];
+        let flags = with_recovery();
         let mut run =
-            folder.flagged_ranks(&flags, 3, &["run"]).env(env.0, env.1).env("RUST_LOG", "info").start();
+            folder.flagged_ranks(flags, 3, &["run"]).env(env.0, env.1).env("RUST_LOG", "info").start();
         assert!(run.until(|_| results(&folder) >= 20), "{}", run.said());
         let stopped = run.rank(1).unwrap();
         send(stopped, Signal::SIGSTOP);
@@ -144,7 +147,7 @@ fn a_run_without_any_worker_left_stops_and_gives_no_point_up() {
     }
     let _machine = machine();
     let folder = folder(100_000);
-    let mut run = folder.flagged_ranks(&["--enable-recovery"], 3, &["run"]).start();
+    let mut run = folder.flagged_ranks(with_recovery(), 3, &["run"]).start();
     assert!(run.until(|_| results(&folder) >= 20), "{}", run.said());
     for rank in [1, 2] {
         send(run.rank(rank).unwrap(), Signal::SIGKILL);
@@ -162,8 +165,7 @@ fn a_worker_in_the_middle_of_a_point_leaves_when_rank_0_is_dead() {
         "goal = 'forever'\n[function]\nbuiltin = 'sleep'\n[parameters]\nseconds = [1000]\n\
          [learner]\ntype = '1d'\nbounds = [0, 1]\n",
     );
-    let flags: &[&str] = if is_mpich() { &[] } else { &["--enable-recovery"] };
-    let mut run = folder.flagged_ranks(flags, 3, &["run", "--quiet"]).start();
+    let mut run = folder.flagged_ranks(with_recovery(), 3, &["run", "--quiet"]).start();
     assert!(run.until(|_| folder.file("data/adaptive.status.json").exists()), "{}", run.said());
     // Until its workers have their pulse: a moment after their first task.
     std::thread::sleep(Duration::from_millis(300));

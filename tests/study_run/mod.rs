@@ -46,6 +46,19 @@ pub(crate) fn is_mpich() -> bool {
     launcher().contains("mpich")
 }
 
+/// The flags with which the launcher lets the others live when a rank dies; MPICH's has none.
+pub(crate) fn with_recovery() -> &'static [&'static str] {
+    static FLAGS: std::sync::OnceLock<&[&str]> = std::sync::OnceLock::new();
+    FLAGS.get_or_init(|| {
+        let said = Command::new(launcher()).arg("--version").output().map(|output| output.stdout);
+        match String::from_utf8_lossy(&said.unwrap_or_default()) {
+            _ if is_mpich() => &[],
+            version if version.contains("(Open MPI) 5") => &["--with-ft", "ulfm"],
+            _ => &["--enable-recovery"],
+        }
+    })
+}
+
 /// A folder with a study `adaptive.toml` and all its files.
 pub(crate) struct Folder(tempfile::TempDir);
 

@@ -5,6 +5,7 @@
 
 use super::{Dispatcher, ROUND};
 use crate::pool::error::{TaskErrorKind, TransportError};
+use crate::pool::pulse::PATIENCE;
 use crate::pool::transport::Received;
 use crate::pool::watch::Sign;
 use crate::pool::wire::{self, Header, Kind};
@@ -16,6 +17,9 @@ const GRACE: Duration = Duration::from_millis(500);
 /// A worker without a task that can't be watched may take so many times longer to leave than others may be silent: it may
 /// have to end processes of its function.
 const UNSEEN: u32 = 6;
+
+/// Between two looks at those that leave.
+const STEP: Duration = Duration::from_millis(2);
 
 /// A worker, at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +77,9 @@ impl Dispatcher {
         // Also those that wait for the farewell may have died.
         self.look_for_missing(&mut ends, Duration::ZERO);
         let missing = self.say_farewell(&ends);
+        if missing && self.world.survival.possible {
+            beyond_reach |= self.see_out(&ends);
+        }
         if let Some(code) = self.exit_code.filter(|_| beyond_reach) {
             self.end_by_force(code);
         }
@@ -153,6 +160,34 @@ impl Dispatcher {
         }
     }
 
+    /// Waits until those have ended that leave on their own, as MPI is not finalised together: the launcher waits for them,
+    /// and would do so for ever if one were stopped on its last steps. Whether one seems to be, where nobody can wake it.
+    fn see_out(&mut self, ends: &[End]) -> bool {
+        let mut leaving: Vec<u32> = (0..ends.len() as u32).collect();
+        leaving.retain(|worker| ends[*worker as usize] == End::Left);
+        let limit = self.unresponsive_after.max(PATIENCE);
+        let began = self.transport.now();
+        let mut last = began;
+        loop {
+            self.watch.begin_round();
+            let now = self.transport.now();
+            let (step, late) = (now.saturating_sub(last), now.saturating_sub(began) > 2 * limit);
+            last = now;
+            let mut stopped = false;
+            leaving.retain(|&worker| {
+                let sign = self.watch.look(worker, step, limit);
+                self.watch.wake(worker);
+                stopped |= sign == Sign::Unresponsive;
+                !matches!(sign, Sign::Ended | Sign::Unknown)
+            });
+            if leaving.is_empty() || late || stopped {
+                return stopped;
+            }
+            // What the dead have left behind is of no interest any more.
+            let _ = self.transport.receive(STEP);
+        }
+    }
+
     /// Tells those that have said goodbye how to leave. Whether anyone is missing.
     fn say_farewell(&mut self, ends: &[End]) -> bool {
         let missing = ends.contains(&End::Missing);
@@ -162,10 +197,14 @@ impl Dispatcher {
             let _ = self.transport.send(worker as u32 + 1, farewell);
         }
         let began = self.transport.now();
-        // Messages to the missing stay here for ever.
-        while self.transport.unsent().unwrap_or(0) > 0
-            && !(missing && self.transport.now().saturating_sub(began) >= GRACE)
-        {
+        loop {
+            let unsent = self.transport.unsent();
+            // Messages to the missing stay here for ever, or fail one by one while the others leave.
+            let hopeless = missing || unsent.is_err();
+            let late = self.transport.now().saturating_sub(began) >= GRACE;
+            if unsent == Ok(0) || (hopeless && late) {
+                break;
+            }
             if let Ok(Some(received)) = self.transport.receive(Duration::from_millis(1)) {
                 self.transport.recycle(received.message);
             }

@@ -16,6 +16,7 @@ const AWAY: Duration = Duration::from_secs(2);
 
 /// Looks in a row where it is known that something has happened, and the time between two.
 const CLOSE_LOOKS: u32 = 8;
+const LEAST_LOOKS: u32 = 4;
 const CLOSE_LOOK: Duration = Duration::from_millis(20);
 
 impl Dispatcher {
@@ -101,9 +102,13 @@ impl Dispatcher {
 
     /// Looks at all processes until there is no doubt about any of them, which takes a moment at most.
     pub(in crate::pool) fn look_closely(&mut self) {
-        for _ in 0..CLOSE_LOOKS {
+        // A launcher may say that a rank has died (by ending the others) before that can be seen from here.
+        let launcher_is_first = self.world.transport == "mpi" && !self.world.survival.possible;
+        let least = if launcher_is_first { LEAST_LOOKS } else { 1 };
+        for look in 1..=CLOSE_LOOKS {
             self.look_at_processes(Duration::ZERO);
-            if !self.watch.is_in_doubt() {
+            let is_sure = look >= least && !self.watch.is_in_doubt();
+            if is_sure || self.fatal_loss().is_some() {
                 return;
             }
             std::thread::sleep(CLOSE_LOOK);
@@ -208,6 +213,12 @@ impl Dispatcher {
     /// Takes in an error of the transport: of one worker, or of all.
     pub(super) fn fail(&mut self, error: &TransportError) {
         match error.peer.and_then(|rank| rank.checked_sub(1)) {
+            Some(worker) if error.by_death => {
+                if (worker as usize) < self.stats.len() {
+                    self.watch.is_gone(worker);
+                    self.lose(worker, "its process has ended");
+                }
+            }
             Some(worker) => self.lose(worker, &error.to_string()),
             None => {
                 for worker in 0..self.stats.len() as u32 {

@@ -309,7 +309,7 @@ impl Dispatcher {
                 self.take_results(worker, header, message, now)
             }
             Ok(header) if header.kind == Kind::Goodbye => {
-                self.watch.has_left(worker);
+                self.watch.is_gone(worker);
                 self.lose(worker, "it left");
                 self.transport.recycle(message);
             }

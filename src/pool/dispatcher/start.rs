@@ -33,7 +33,10 @@ impl Dispatcher {
                 release(transport.as_mut(), workers);
                 return Err(LaunchError::Missing { ranks, limit: options.start_limit });
             }
-            let Some(Received { from, message }) = transport.receive(left.min(ROUND))? else { continue };
+            let received = transport.receive(left.min(ROUND)).inspect_err(|_| {
+                release(transport.as_mut(), workers);
+            });
+            let Some(Received { from, message }) = received? else { continue };
             let hello = Header::read(&message)
                 .ok()
                 .filter(|header| header.kind == Kind::Hello)

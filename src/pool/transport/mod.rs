@@ -88,7 +88,8 @@ pub(crate) struct Alone;
 
 impl Link for Alone {
     fn send(&self, to: u32, _: Vec<u8>) -> Result<(), TransportError> {
-        Err(TransportError { call: "send", peer: Some(to), message: "this group has one member".into() })
+        let message = "this group has one member".into();
+        Err(TransportError { call: "send", peer: Some(to), message, by_death: false })
     }
 
     fn try_receive(&self, _: u32) -> Result<Option<Vec<u8>>, TransportError> {

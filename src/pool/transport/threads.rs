@@ -78,7 +78,7 @@ pub(crate) fn connect(workers: u32) -> (ThreadsTransport, Vec<ThreadsTransport>)
 }
 
 fn closed(call: &'static str, peer: Option<u32>) -> TransportError {
-    TransportError { call, peer, message: "the other thread has ended".into() }
+    TransportError { call, peer, message: "the other thread has ended".into(), by_death: false }
 }
 
 impl Transport for ThreadsTransport {

@@ -29,6 +29,8 @@ pub(crate) struct MpiTransport {
     /// The receive for small messages. `None`: they are received by probes like the others, as a posted receive has failed.
     /// Some libraries end these when a rank dies.
     small: Option<Posted>,
+    /// Ranks that are known to be dead and not told yet.
+    dead: Vec<u32>,
     sends: Vec<Open>,
     receives: Vec<Open>,
     next_send: usize,
@@ -44,6 +46,7 @@ impl MpiTransport {
             matched,
             start: Instant::now(),
             small: Some(Posted::default()),
+            dead: Vec::new(),
             sends: Vec::new(),
             receives: Vec::new(),
             next_send: 0,
@@ -113,13 +116,51 @@ impl MpiTransport {
     fn poll_small(&mut self) -> Result<Option<Received>, TransportError> {
         let Some(small) = &mut self.small else { return Ok(None) };
         match self.world.collect(small, &mut self.buffers) {
-            Ok(received) => Ok(received),
-            Err(error) => {
+            Err(error) if !error.by_death => {
                 tracing::debug!(%error, "small messages are received by probes from now on");
                 self.small = None;
                 Ok(None)
             }
+            collected => collected,
         }
+    }
+
+    /// One look for a message, and what follows from finding one. A death is told before any other message.
+    #[inline]
+    fn look(&mut self, for_large_ones: bool) -> Result<Option<Received>, TransportError> {
+        if let Some(&rank) = self.dead.last() {
+            return Err(self.tell_death(rank));
+        }
+        let found = if for_large_ones { self.poll() } else { self.poll_small() };
+        let found = found.or_else(|error| self.take_error(error))?;
+        if found.is_some() {
+            self.ladder.found();
+        }
+        Ok(found)
+    }
+
+    /// What an error of a look comes to: a death is told rank by rank.
+    #[cold]
+    fn take_error(&mut self, error: TransportError) -> Result<Option<Received>, TransportError> {
+        if error.peer.is_some() || !error.by_death {
+            return Err(error);
+        }
+        self.dead = self.world.acknowledge_deaths(error)?;
+        if self.world.rank() > 0 {
+            // Workers need each other only within groups, where rank 0 tells them to give up.
+            self.dead.retain(|rank| *rank == 0);
+        }
+        Ok(None)
+    }
+
+    /// That of rank 0 is told again and again, as nothing can come after it.
+    #[cold]
+    fn tell_death(&mut self, rank: u32) -> TransportError {
+        if rank > 0 {
+            self.dead.pop();
+        }
+        let message = "its process has ended".into();
+        TransportError { call: "MPI_Improbe", peer: Some(rank), message, by_death: true }
     }
 }
 
@@ -154,15 +195,9 @@ impl Transport for MpiTransport {
     }
 
     fn try_receive(&mut self) -> Result<Option<Received>, TransportError> {
-        let received = {
-            let world = Rc::clone(&self.world);
-            let _off = world.yields.off();
-            self.poll()?
-        };
-        if received.is_some() {
-            self.ladder.found();
-        }
-        Ok(received)
+        let world = Rc::clone(&self.world);
+        let _off = world.yields.off();
+        self.look(true)
     }
 
     fn receive(&mut self, limit: Duration) -> Result<Option<Received>, TransportError> {
@@ -170,10 +205,9 @@ impl Transport for MpiTransport {
         let _off = world.yields.off();
         let (mut began, mut looks) = (None, 0_u32);
         loop {
-            let found = if looks.is_multiple_of(LOOKS_PER_PROBE) { self.poll()? } else { self.poll_small()? };
+            let found = self.look(looks.is_multiple_of(LOOKS_PER_PROBE))?;
             looks = looks.wrapping_add(1);
             if found.is_some() {
-                self.ladder.found();
                 return Ok(found);
             }
             if !self.ladder.needs_the_time() {

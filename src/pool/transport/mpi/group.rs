@@ -50,7 +50,12 @@ impl Communicators {
         if !anew {
             // The others would not take part in making it.
             let message = format!("the ranks {members:?} are no group yet");
-            return Err(TransportError { call: "MPI_Comm_create_group", peer: None, message });
+            return Err(TransportError {
+                call: "MPI_Comm_create_group",
+                peer: None,
+                message,
+                by_death: false,
+            });
         }
         let comm = Rc::new(Communicator {
             world: Rc::clone(world),
@@ -125,6 +130,7 @@ impl Communicator {
             call: "MPI_Isend",
             peer: Some(rank),
             message: "it is no member of this group".into(),
+            by_death: false,
         })
     }
 
@@ -141,14 +147,12 @@ impl Communicator {
         }
         Ok(())
     }
-}
 
-impl Link for Rc<Communicator> {
-    fn send(&self, to: u32, message: Vec<u8>) -> Result<(), TransportError> {
+    fn post(&self, to: u32, message: Vec<u8>) -> Result<(), TransportError> {
         let place = self.place(to)?;
         if message.len() > LONGEST {
             let message = "a message between members can't be longer than 2 GiB: send it in parts".into();
-            return Err(TransportError { call: "MPI_Isend", peer: Some(to), message });
+            return Err(TransportError { call: "MPI_Isend", peer: Some(to), message, by_death: false });
         }
         let mut request = MaybeUninit::uninit();
         // SAFETY: the buffer, which is on the heap and not changed, is kept until the request completes.
@@ -162,14 +166,20 @@ impl Link for Rc<Communicator> {
         self.reap()
     }
 
-    fn try_receive(&self, from: u32) -> Result<Option<Vec<u8>>, TransportError> {
+    fn look(&self, from: u32) -> Result<Option<Vec<u8>>, TransportError> {
         if !self.sends.borrow().is_empty() {
             self.reap()?;
         }
         let mut coming = self.coming.borrow_mut();
         if let Some(at) = coming.iter().position(|(rank, ..)| *rank == from) {
-            let done = self.world.test("MPI_Irecv", from, &mut coming[at].1)?;
-            return Ok(done.then(|| coming.swap_remove(at).2));
+            return match self.world.test("MPI_Irecv", from, &mut coming[at].1) {
+                Ok(false) => Ok(None),
+                Ok(true) => Ok(Some(coming.swap_remove(at).2)),
+                Err(error) => {
+                    coming.swap_remove(at);
+                    Err(error)
+                }
+            };
         }
         let place = self.place(from)?;
         let (mut found, mut count) = (0, 0);
@@ -200,6 +210,25 @@ impl Link for Rc<Communicator> {
         }
         coming.push((from, request, message));
         Ok(None)
+    }
+}
+
+/// Without the death of a member: it is silent from then on, and rank 0 tells the others to give up. So the attempt counts
+/// as lost with its worker, and not as a failure of the function.
+fn in_silence<T: Default>(result: Result<T, TransportError>) -> Result<T, TransportError> {
+    match result {
+        Err(error) if error.by_death => Ok(T::default()),
+        result => result,
+    }
+}
+
+impl Link for Rc<Communicator> {
+    fn send(&self, to: u32, message: Vec<u8>) -> Result<(), TransportError> {
+        in_silence(self.post(to, message))
+    }
+
+    fn try_receive(&self, from: u32) -> Result<Option<Vec<u8>>, TransportError> {
+        in_silence(self.look(from))
     }
 
     fn is_done(&self) -> Result<bool, TransportError> {

@@ -10,8 +10,10 @@
 //!   padded; readers go by the lengths inside.
 //! - The members of a group have a communicator of their own, made by `MPI_Comm_create_group`: ranks outside of it take no
 //!   part. It is kept for the next task of the same group.
+//! - Where the library tells of dead ranks (ULFM), each is an error about that rank and the others go on; see `deaths`.
 //! - All calls come from one thread (`MPI_THREAD_FUNNELED`).
 
+mod deaths;
 mod end;
 mod group;
 mod ladder;

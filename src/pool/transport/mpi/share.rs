@@ -105,7 +105,7 @@ impl MpiWorld {
             if began.elapsed() > limit {
                 Box::leak(place);
                 let message = format!("no word of preloaded data within {limit:?}; raise `start_limit`");
-                return Err(TransportError { call: "MPI_Ibcast", peer: Some(0), message });
+                return Err(TransportError { call: "MPI_Ibcast", peer: Some(0), message, by_death: false });
             }
             std::thread::sleep(LOOK);
         }
@@ -180,7 +180,12 @@ impl MpiWorld {
                 && (base.is_null() || size < bytes as ffi::MPI_Aint || !base.cast::<E>().is_aligned())
             {
                 let message = format!("{size} bytes at {base:?} are no place for {bytes} bytes");
-                return Err(TransportError { call: "MPI_Win_shared_query", peer: None, message });
+                return Err(TransportError {
+                    call: "MPI_Win_shared_query",
+                    peer: None,
+                    message,
+                    by_death: false,
+                });
             }
             check("MPI_Win_fence", None, ffi::MPI_Win_fence(0, window))?;
             if is_first {

@@ -14,6 +14,7 @@ fn text(text: &OsStr) -> Result<CString, TransportError> {
         call: "MPI_Comm_spawn",
         peer: None,
         message: "a word of the command line has a zero byte in it".into(),
+        by_death: false,
     })
 }
 
@@ -22,6 +23,7 @@ fn own_program() -> Result<CString, TransportError> {
         call: "MPI_Comm_spawn",
         peer: None,
         message: format!("the path of this program is not known: {error}"),
+        by_death: false,
     })?;
     text(program.as_os_str())
 }
@@ -84,6 +86,7 @@ impl MpiWorld {
                     call: "MPI_Comm_get_parent",
                     peer: None,
                     message: format!("{SPAWNED_BY_US} is set, but nobody has spawned this process: unset it"),
+                    by_death: false,
                 });
             }
             Self::merge(parent, true, thread_level)

@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "the MPI library is a C library")]
 
 use super::super::{Buffers, Received};
+use super::deaths::{self, Deaths};
 use super::yields::Yields;
 use crate::pool::error::TransportError;
 use ::mpi::ffi;
@@ -48,7 +49,7 @@ fn failure(call: &'static str, peer: Option<u32>, code: c_int) -> TransportError
     // SAFETY: the buffer has the size that the library asks for.
     let told = unsafe { ffi::MPI_Error_string(code, buffer.as_mut_ptr().cast::<c_char>(), &raw mut length) };
     let message = if told == ffi::MPI_SUCCESS as c_int { text(&buffer) } else { format!("code {code}") };
-    TransportError { call, peer, message }
+    TransportError { call, peer, message, by_death: deaths::is_death(code) }
 }
 
 /// The library's name and version; may be asked before it is initialised.
@@ -124,6 +125,8 @@ pub(crate) struct MpiWorld {
     pub(super) yields: Yields,
     /// Shared memory that lives until the end.
     windows: RefCell<Vec<ffi::MPI_Win>>,
+    /// Where the library can say who is dead.
+    pub(super) deaths: Option<Deaths>,
 }
 
 impl MpiWorld {
@@ -160,6 +163,7 @@ impl MpiWorld {
                     call: "MPI_Init_thread",
                     peer: None,
                     message: "the library does not allow threads beside the one that calls it".into(),
+                    by_death: false,
                 });
             }
             let (world, returning) = (ffi::RSMPI_COMM_WORLD, ffi::RSMPI_ERRORS_RETURN);
@@ -201,6 +205,7 @@ impl MpiWorld {
                 thread_level,
                 yields: Yields::find(),
                 windows: RefCell::default(),
+                deaths: Deaths::of_library(),
             })
         }
     }
@@ -369,7 +374,10 @@ impl MpiWorld {
             if done == 0 && code == ffi::MPI_SUCCESS as c_int {
                 return Ok(None);
             }
-            posted.request = None;
+            // An error of another rank's death may leave it as it was.
+            if *request == ffi::RSMPI_REQUEST_NULL {
+                posted.request = None;
+            }
             check("MPI_Irecv", None, code)?;
             check("MPI_Get_count", None, ffi::MPI_Get_count(status.as_ptr(), self.byte, &raw mut count))?;
             status.assume_init().MPI_SOURCE as u32
@@ -391,7 +399,11 @@ impl MpiWorld {
                 std::mem::forget(posted);
                 return cancelled;
             }
-            check("MPI_Wait", None, ffi::MPI_Wait(request, ffi::RSMPI_STATUS_IGNORE))
+            let waited = check("MPI_Wait", None, ffi::MPI_Wait(request, ffi::RSMPI_STATUS_IGNORE));
+            if *request != ffi::RSMPI_REQUEST_NULL {
+                std::mem::forget(posted);
+            }
+            waited
         }
     }
 
