@@ -115,6 +115,36 @@ fn cached_futures_are_inputs_of_other_tasks() {
 }
 
 #[test]
+fn a_chain_of_cached_tasks_is_computed_once() {
+    let folder = tempfile::tempdir().unwrap();
+    for computed in [3, 0] {
+        run(square, |pool, task, calls| {
+            let cache = TaskCache::open(folder.path().join("results.h5")).unwrap();
+            let task = cache.task(pool, task, "1");
+            let first = task.submit(2.0);
+            let second = task.submit_after(&first, |x| x);
+            // The same as the first one.
+            let same = task.submit_after((&first, &second), |(four, sixteen)| sixteen / four - 2.0);
+            let last = task.submit_after(&second, |x| x);
+            assert_eq!((last.wait(), same.wait()), (Ok(256.0), Ok(4.0)));
+            assert_eq!((calls.count(), cache.len()), (computed, 3));
+        });
+    }
+    run(
+        |_: f64| Err::<f64, _>("no".to_owned()),
+        |pool, task, _| {
+            let cache = TaskCache::open(folder.path().join("results.h5")).unwrap();
+            let task = cache.task(pool, task, "1");
+            let after = task.submit_after(&task.submit(0.0), |x| x);
+            let error = after.wait().unwrap_err();
+            assert_eq!((error.kind, error.root().message.as_str()), (TaskErrorKind::Input, "no"));
+            let panicked = task.submit_after(&task.submit(2.0), |_| panic!("no arguments"));
+            assert_eq!(panicked.wait().unwrap_err().message, "no arguments");
+        },
+    );
+}
+
+#[test]
 fn a_failure_is_not_kept_and_whoever_waits_for_it_is_tried_itself() {
     let folder = tempfile::tempdir().unwrap();
     let tries = AtomicUsize::new(0);
@@ -183,6 +213,21 @@ fn a_pool_that_ends_leaves_nobody_waiting() {
     }
     // Nobody holds the file any more.
     assert_eq!(TaskCache::open(&path).unwrap().notices(), Vec::<String>::new());
+}
+
+#[test]
+fn a_panic_of_rank_0_ends_the_run_whoever_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    let panicked = std::panic::catch_unwind(|| {
+        run(slow, |pool, task, _| {
+            let cache = TaskCache::open(folder.path().join("results.h5")).unwrap();
+            let task = cache.task(pool, task, "1");
+            let first = task.submit(1);
+            let _waiting = (task.submit(1), task.submit_after(&first, |x| x));
+            panic!("rank 0 gives up");
+        })
+    });
+    assert!(panicked.is_err());
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

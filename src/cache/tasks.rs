@@ -5,7 +5,8 @@ use super::text::{Text, entry, parts};
 use crate::checkpoint::{CheckpointError, Meta, Told};
 use crate::model::{Detail, Point, Sample, Value};
 use crate::pool::{
-    Completed, Future, MapError, Pool, Promise, Submitter, Task, TaskError, TaskErrorKind, TaskOptions,
+    Completed, Future, Inputs, MapError, Pool, Promise, Submitter, Task, TaskError, TaskErrorKind,
+    TaskOptions, WeakSubmitter,
 };
 use rustc_hash::FxHashMap;
 use serde::{Serialize, de::DeserializeOwned};
@@ -56,6 +57,20 @@ pub struct CachedTask<A, R> {
     book: Shared,
     call: usize,
     task: Submitter<A, R>,
+}
+
+/// What callbacks of the pool own of a [`CachedTask`].
+struct WeakTask<A, R> {
+    book: Shared,
+    call: usize,
+    task: WeakSubmitter<A, R>,
+}
+
+impl<A, R> WeakTask<A, R> {
+    /// `None`: the pool is gone.
+    fn upgrade(&self) -> Option<CachedTask<A, R>> {
+        Some(CachedTask { book: Rc::clone(&self.book), call: self.call, task: self.task.upgrade()? })
+    }
 }
 
 type Shared = Rc<RefCell<Book>>;
@@ -245,20 +260,11 @@ where
 
     /// As [`Pool::submit_with`]. The options are for the case that the result has to be computed.
     pub fn submit_with(&self, args: A, options: &TaskOptions) -> Future<R> {
-        let text = Text::of(&args).filter(|_| self.book.borrow().store.is_some());
         // What can't be told apart from others is computed.
-        let Some(text) = text else { return self.task.submit_with(&args, options) };
-        let key = Key::new(self.call, &text);
-        if let Some(waiting) = self.book.borrow_mut().running.get_mut(&key) {
+        let Some((key, text)) = self.key(&args) else { return self.task.submit_with(&args, options) };
+        if self.is_running_or_known(key) {
             let (promise, future) = self.task.promise();
-            waiting.push_back(self.waiting(promise, args, text, options.clone()));
-            return future;
-        }
-        let known = self.book.borrow().get::<R>(key);
-        if let Some(result) = known {
-            self.book.borrow_mut().found += 1;
-            let (promise, future) = self.task.promise();
-            promise.set(Ok(result));
+            self.submit_into(promise, args, options);
             return future;
         }
         self.book.borrow_mut().running.insert(key, VecDeque::new());
@@ -266,6 +272,31 @@ where
         let book = Rc::clone(&self.book);
         future.on_completed(move |completed| completed_is(&book, key, &text, &completed));
         future
+    }
+
+    /// As [`Pool::submit_after`]: a task that needs the results of others. Whether its own result is known shows when its
+    /// inputs are there.
+    pub fn submit_after<I: Inputs>(
+        &self,
+        inputs: I,
+        args: impl FnOnce(I::Values) -> A + 'static,
+    ) -> Future<R> {
+        self.submit_after_with(inputs, args, &TaskOptions::default())
+    }
+
+    /// [`Self::submit_after`] with options, for the case that the result has to be computed.
+    pub fn submit_after_with<I: Inputs>(
+        &self,
+        inputs: I,
+        args: impl FnOnce(I::Values) -> A + 'static,
+        options: &TaskOptions,
+    ) -> Future<R> {
+        let (task, options) = (self.downgrade(), options.clone());
+        self.task.after(inputs, args, move |promise, args| {
+            if let Some(task) = task.upgrade() {
+                task.submit_into(promise, args, &options);
+            }
+        })
     }
 
     /// As [`Pool::map`]: all results, in the order of their arguments. Arguments are taken as workers need them.
@@ -298,13 +329,56 @@ where
         if failures.is_empty() { Ok(results) } else { Err(MapError { failures }) }
     }
 
+    fn downgrade(&self) -> WeakTask<A, R> {
+        WeakTask { book: Rc::clone(&self.book), call: self.call, task: self.task.downgrade() }
+    }
+
+    /// `None`: there is no file any more, or the arguments are none that can be told apart.
+    fn key(&self, args: &A) -> Option<(Key, Text)> {
+        self.book.borrow().store.as_ref()?;
+        let text = Text::of(args)?;
+        Some((Key::new(self.call, &text), text))
+    }
+
+    fn is_running_or_known(&self, key: Key) -> bool {
+        let book = self.book.borrow();
+        book.running.contains_key(&key) || book.rows.contains_key(&key)
+    }
+
+    /// Gives the result to whom it was promised, wherever it comes from.
+    fn submit_into(&self, promise: Promise<R>, args: A, options: &TaskOptions) {
+        let Some((key, text)) = self.key(&args) else {
+            self.task
+                .submit_with(&args, options)
+                .on_completed(move |completed| promise.set(completed.result));
+            return;
+        };
+        if let Some(waiting) = self.book.borrow_mut().running.get_mut(&key) {
+            waiting.push_back(self.waiting(promise, args, text, options.clone()));
+            return;
+        }
+        let known = self.book.borrow().get::<R>(key);
+        if let Some(result) = known {
+            self.book.borrow_mut().found += 1;
+            return promise.set(Ok(result));
+        }
+        self.book.borrow_mut().running.insert(key, VecDeque::new());
+        self.compute_into(promise, &args, text, options);
+    }
+
+    fn compute_into(&self, promise: Promise<R>, args: &A, text: Text, options: &TaskOptions) {
+        let (book, key) = (Rc::clone(&self.book), Key::new(self.call, &text));
+        self.task.submit_with(args, options).on_completed(move |completed| {
+            completed_is(&book, key, &text, &completed);
+            promise.set(completed.result);
+        });
+    }
+
     /// Waits for what is computed for somebody else.
     fn waiting(&self, promise: Promise<R>, args: A, text: Text, options: TaskOptions) -> Waiting {
-        let task = self.clone();
+        let task = self.downgrade();
         Box::new(move |news| {
-            if !promise.is_wanted() {
-                return false;
-            }
+            let Some(task) = task.upgrade().filter(|_| promise.is_wanted()) else { return false };
             let known = match news {
                 News::Known(result) => result.value().map(Ok),
                 News::Over(error) => Some(Err(error.clone())),
@@ -315,11 +389,7 @@ where
                 promise.set(known);
                 return false;
             }
-            let (book, key) = (Rc::clone(&task.book), Key::new(task.call, &text));
-            task.task.submit_with(&args, &options).on_completed(move |completed| {
-                completed_is(&book, key, &text, &completed);
-                promise.set(completed.result);
-            });
+            task.compute_into(promise, &args, text, &options);
             true
         })
     }

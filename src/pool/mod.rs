@@ -86,7 +86,7 @@ pub use launch::Launch;
 pub use map::{Imap, MapError, MapOptions, MapUnordered};
 pub use options::{PoolOptions, TaskOptions};
 pub use program::{GroupTask, Program, Task};
-pub(crate) use promise::{Promise, Submitter};
+pub(crate) use promise::{Promise, Submitter, WeakSubmitter};
 pub use queue::{Completed, Queue};
 pub use stats::{ManagerStats, Stats, WorkerStats};
 pub use transport::RawCommunicator;

@@ -1,21 +1,30 @@
 //! What layers above the pool make futures of: results that they promise, tasks that they hand in from callbacks.
 
-use super::dispatcher::{Answer, Shared, TicketId};
+use super::dispatcher::{Answer, Dispatcher, Shared, TicketId};
 use super::error::{TaskError, TaskErrorKind};
 use super::future::Future;
 use super::handle::Pool;
+use super::inputs::Inputs;
 use super::options::TaskOptions;
 use super::program::Task;
 use super::scheduler::Order;
 use super::turn::settled;
-use super::wire;
+use super::{panics, wire};
 use serde::{Serialize, de::DeserializeOwned};
+use std::cell::RefCell;
 use std::marker::PhantomData;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
-/// Hands in one kind of task, without holding the pool: callbacks may own it.
+/// Hands in one kind of task, without borrowing the pool.
 pub(crate) struct Submitter<A, R> {
     shared: Shared,
+    task: Task<A, R>,
+}
+
+/// What callbacks may own of a [`Submitter`]: with the whole of it, the pool would own itself, and not end where rank 0
+/// panics.
+pub(crate) struct WeakSubmitter<A, R> {
+    shared: Weak<RefCell<Dispatcher>>,
     task: Task<A, R>,
 }
 
@@ -27,7 +36,7 @@ impl<A, R> Clone for Submitter<A, R> {
 
 /// The result of a future, which is made on rank 0. Dropped without a result, it leaves the future cancelled.
 pub(crate) struct Promise<R> {
-    shared: Shared,
+    shared: Weak<RefCell<Dispatcher>>,
     id: TicketId,
     result: PhantomData<fn(R)>,
 }
@@ -38,7 +47,18 @@ impl Pool {
     }
 }
 
+impl<A, R> WeakSubmitter<A, R> {
+    /// `None`: the pool is gone.
+    pub(crate) fn upgrade(&self) -> Option<Submitter<A, R>> {
+        Some(Submitter { shared: self.shared.upgrade()?, task: self.task })
+    }
+}
+
 impl<A, R> Submitter<A, R> {
+    pub(crate) fn downgrade(&self) -> WeakSubmitter<A, R> {
+        WeakSubmitter { shared: Rc::downgrade(&self.shared), task: self.task }
+    }
+
     /// The name under which the task was registered.
     pub(crate) fn name(&self) -> String {
         self.shared.borrow().name_of_task(self.task.index())
@@ -56,8 +76,33 @@ impl<A, R> Submitter<A, R> {
             let number = dispatcher.ticket_for_task();
             (number, dispatcher.ticket_id(number))
         };
-        let promise = Promise { shared: Rc::clone(&self.shared), id, result: PhantomData };
+        let promise = Promise { shared: Rc::downgrade(&self.shared), id, result: PhantomData };
         (promise, Future::new(&self.shared, number))
+    }
+}
+
+impl<A: 'static, R: Serialize + 'static> Submitter<A, R> {
+    /// A future that is promised once its inputs are there and `args` has made arguments of them. It ends as that of a
+    /// task does if an input fails or is cancelled.
+    pub(crate) fn after<I: Inputs>(
+        &self,
+        inputs: I,
+        args: impl FnOnce(I::Values) -> A + 'static,
+        then: impl FnOnce(Promise<R>, A) + 'static,
+    ) -> Future<R> {
+        let (promise, future) = self.promise();
+        let number = promise.id.number;
+        inputs.reader().start(&self.shared, number, move |shared, _, values| {
+            if !promise.is_wanted() {
+                return;
+            }
+            match values.map(|values| panics::catch(|| args(values))) {
+                Ok(Ok(args)) => then(promise, args),
+                Ok(Err(caught)) => promise.set(Err(caught.into())),
+                Err((place, error)) => shared.borrow_mut().fail_for_input(number, place, error),
+            }
+        });
+        future
     }
 }
 
@@ -75,13 +120,14 @@ impl<A: Serialize, R: DeserializeOwned> Submitter<A, R> {
 impl<R> Promise<R> {
     /// Whether anybody still waits for the result.
     pub(crate) fn is_wanted(&self) -> bool {
-        self.shared.borrow().is_open(self.id)
+        self.shared.upgrade().is_some_and(|shared| shared.borrow().is_open(self.id))
     }
 }
 
 impl<R: Serialize> Promise<R> {
     /// Gives the result. If nobody wants it any more, nothing happens.
     pub(crate) fn set(self, result: Result<R, TaskError>) {
+        let Some(shared) = self.shared.upgrade() else { return };
         let key = u64::from(self.id.number);
         let mut bytes = Vec::new();
         let answer = match result.map(|value| wire::encode(&value, &mut bytes)) {
@@ -89,7 +135,7 @@ impl<R: Serialize> Promise<R> {
             Ok(Err(error)) => Answer::failed(key, TaskErrorKind::Malformed, format!("result: {error}")),
             Err(error) => Answer::of_error(key, error),
         };
-        settled(&self.shared, |dispatcher| {
+        settled(&shared, |dispatcher| {
             if dispatcher.is_open(self.id) {
                 dispatcher.end_ticket(self.id.number, answer);
             }
@@ -99,7 +145,8 @@ impl<R: Serialize> Promise<R> {
 
 impl<R> Drop for Promise<R> {
     fn drop(&mut self) {
-        if let Ok(mut dispatcher) = self.shared.try_borrow_mut()
+        if let Some(shared) = self.shared.upgrade()
+            && let Ok(mut dispatcher) = shared.try_borrow_mut()
             && dispatcher.is_open(self.id)
         {
             let (key, reason) = (u64::from(self.id.number), "nobody makes its result".to_owned());
