@@ -136,9 +136,14 @@ impl Launch {
         }
     }
 
-    /// The same with what is known of the library: whether it can say which ranks are dead.
+    /// Whether the launcher has told the library to tell of dead ranks.
+    pub(super) fn tells_deaths(&self) -> bool {
+        self.survival.reason == ULFM
+    }
+
+    /// Whether the others live on, with what is known of the library: whether it can say which ranks are dead.
     pub fn survival_with(&self, can_tell_deaths: bool) -> Survival {
-        if self.survival.reason == ULFM && !can_tell_deaths {
+        if self.tells_deaths() && !can_tell_deaths {
             let reason = "ULFM is switched on, but this MPI library is built without it".into();
             return Survival { possible: false, reason };
         }
