@@ -10,6 +10,9 @@
 //! | SLURM: `srun --mpi=pmi2` with MPICH, without `-K` | the time of its points | srun's: 137 after SIGKILL (see `examples/slurm/job.sh`) |
 //! | `mpiexec` without these flags, MPICH's, `srun --mpi=pmix` | the run, which goes on with the same command | not 0 |
 //!
+//! Open MPI 5 may pass on no more output of any rank after a worker has exited by itself with an error; the run goes on, and
+//! `adaptive-mpi status` tells its end.
+//!
 //! In all rows a function that only kills its own process costs one attempt, with `isolate = true`.
 
 use std::collections::BTreeMap;
