@@ -10,6 +10,9 @@
 //! | SLURM: `srun --mpi=pmi2` with MPICH, without `-K` | the time of its points | srun's: 137 after SIGKILL (see `examples/slurm/job.sh`) |
 //! | `mpiexec` without these flags, MPICH's, `srun --mpi=pmix` | the run, which goes on with the same command | not 0 |
 //!
+//! Open MPI 5 may pass on no more output of any rank after a worker has exited by itself with an error; the run goes on, and
+//! `adaptive-mpi status` tells its end.
+//!
 //! In all rows a function that only kills its own process costs one attempt, with `isolate = true`.
 
 use std::collections::BTreeMap;
@@ -136,9 +139,14 @@ impl Launch {
         }
     }
 
-    /// The same with what is known of the library: whether it can say which ranks are dead.
+    /// Whether the launcher has told the library to tell of dead ranks.
+    pub(super) fn tells_deaths(&self) -> bool {
+        self.survival.reason == ULFM
+    }
+
+    /// Whether the others live on, with what is known of the library: whether it can say which ranks are dead.
     pub fn survival_with(&self, can_tell_deaths: bool) -> Survival {
-        if self.survival.reason == ULFM && !can_tell_deaths {
+        if self.tells_deaths() && !can_tell_deaths {
             let reason = "ULFM is switched on, but this MPI library is built without it".into();
             return Survival { possible: false, reason };
         }

@@ -177,6 +177,8 @@ const LOOK_UP: Duration = Duration::from_millis(1);
 const LARGE: usize = 4096;
 /// Answers of this size together are sent before they grow large: small messages leave by themselves.
 const FULL: usize = LARGE * 3 / 4;
+/// So long it may take until rank 0 has heard of a death that this worker knows of.
+const NEWS: Duration = Duration::from_secs(5);
 /// How often an idle worker looks after rank 0.
 const CHECK: Duration = Duration::from_millis(250);
 
@@ -471,9 +473,10 @@ impl Service<'_> {
         Ok(Instant::now())
     }
 
-    /// A member has died: its end is what counts, so this one's failure must not reach rank 0 before that does.
+    /// A member has died: its end is what counts, so this one's failure should not reach rank 0 before that does.
     fn wait_to_give_up(&mut self, id: u64) -> Result<(), LaunchError> {
-        while self.given_up != Some(id) && !self.released {
+        let began = Instant::now();
+        while self.given_up != Some(id) && !self.released && began.elapsed() < NEWS {
             match self.transport.receive(CHECK.min(self.silence))? {
                 Some(received) => self.take(received),
                 None => self.check_manager()?,

@@ -9,9 +9,10 @@
 
 use super::world::{MpiWorld, check};
 use crate::pool::error::TransportError;
+use crate::pool::launch::Launch;
 use ::mpi::ffi;
 use std::cell::RefCell;
-use std::ffi::c_int;
+use std::ffi::{CString, c_char, c_int};
 use std::mem::MaybeUninit;
 
 /// The classes `MPI_ERR_PROC_FAILED` and `MPI_ERR_PROC_FAILED_PENDING` of Open MPI, the only library that comes to tell
@@ -23,11 +24,19 @@ const IN_VAIN: u32 = 1000;
 
 type Acknowledge = unsafe extern "C" fn(ffi::MPI_Comm) -> c_int;
 type Acknowledged = unsafe extern "C" fn(ffi::MPI_Comm, *mut ffi::MPI_Group) -> c_int;
+type CreateFromGroup = unsafe extern "C" fn(
+    ffi::MPI_Group,
+    *const c_char,
+    ffi::MPI_Info,
+    ffi::MPI_Errhandler,
+    *mut ffi::MPI_Comm,
+) -> c_int;
 
 /// The functions of the library, and who is known to be dead.
 pub(super) struct Deaths {
     acknowledge: Acknowledge,
     acknowledged: Acknowledged,
+    create_from_group: CreateFromGroup,
     book: RefCell<Book>,
 }
 
@@ -47,8 +56,11 @@ pub(super) fn is_death(code: c_int) -> bool {
 }
 
 impl Deaths {
-    /// Those of the library that this process runs with, if it has them.
+    /// Those of the library that this process runs with, if it has them and the launcher has switched them on.
     pub(super) fn of_library() -> Option<Self> {
+        if !Launch::of_process().tells_deaths() {
+            return None;
+        }
         let program = libloading::os::unix::Library::this();
         // SAFETY: the types are those of the standard's proposal, which all libraries with these names follow. MPI stays
         // loaded as long as the process lives.
@@ -56,9 +68,32 @@ impl Deaths {
             Some(Self {
                 acknowledge: *program.get::<Acknowledge>(b"MPIX_Comm_failure_ack\0").ok()?,
                 acknowledged: *program.get::<Acknowledged>(b"MPIX_Comm_failure_get_acked\0").ok()?,
+                create_from_group: *program.get::<CreateFromGroup>(b"MPI_Comm_create_from_group\0").ok()?,
                 book: RefCell::default(),
             })
         }
+    }
+}
+
+impl Deaths {
+    /// Makes the communicator of a group, which all members call. Nobody outside of it has to live for that: with ULFM,
+    /// what is made from another communicator fails for ever when somebody of that one has died.
+    ///
+    /// # Safety
+    /// The group is a live one, and the pointer is to a place for a communicator.
+    pub(super) unsafe fn create(
+        &self,
+        group: ffi::MPI_Group,
+        members: &[u32],
+        comm: *mut ffi::MPI_Comm,
+    ) -> Result<(), TransportError> {
+        let tag = CString::new(format!("adaptive-mpi {members:?}")).unwrap_or_default();
+        // SAFETY: by the caller's promise; constants of the library, and a text that outlives the call.
+        let code = unsafe {
+            let (nothing, returning) = (ffi::RSMPI_INFO_NULL, ffi::RSMPI_ERRORS_RETURN);
+            (self.create_from_group)(group, tag.as_ptr(), nothing, returning, comm)
+        };
+        check("MPI_Comm_create_from_group", None, code)
     }
 }
 

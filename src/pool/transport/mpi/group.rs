@@ -95,8 +95,13 @@ fn create(world: &MpiWorld, members: &[u32]) -> Result<ffi::MPI_Comm, TransportE
         check("MPI_Group_free", None, ffi::MPI_Group_free(&raw mut all))?;
         included?;
         let mut some: ffi::MPI_Group = some.assume_init();
-        let code = ffi::MPI_Comm_create_group(world.comm, some, MAKING, comm.as_mut_ptr());
-        let created = check("MPI_Comm_create_group", None, code);
+        let created = match &world.deaths {
+            Some(deaths) => deaths.create(some, members, comm.as_mut_ptr()),
+            None => {
+                let code = ffi::MPI_Comm_create_group(world.comm, some, MAKING, comm.as_mut_ptr());
+                check("MPI_Comm_create_group", None, code)
+            }
+        };
         check("MPI_Group_free", None, ffi::MPI_Group_free(&raw mut some))?;
         created?;
         let comm = comm.assume_init();
