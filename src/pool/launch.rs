@@ -87,6 +87,8 @@ const LAUNCHERS: [Launcher; 5] = [
     },
 ];
 
+/// Why a job of Open MPI 3 or 4 lives on.
+const RECOVERY: &str = "Open MPI's recovery is on";
 /// Why a job lives on whose library tells of dead ranks.
 const ULFM: &str = "Open MPI's ULFM is on";
 
@@ -144,11 +146,18 @@ impl Launch {
         self.survival.reason == ULFM
     }
 
-    /// Whether the others live on, with what is known of the library: whether it can say which ranks are dead.
-    pub fn survival_with(&self, can_tell_deaths: bool) -> Survival {
+    /// Whether the others live on, with what is known of the library: its name and version, and whether it can say which
+    /// ranks are dead.
+    pub fn survival_with(&self, library: &str, can_tell_deaths: bool) -> Survival {
+        let but = |reason: &str| Survival { possible: false, reason: reason.into() };
         if self.tells_deaths() && !can_tell_deaths {
-            let reason = "ULFM is switched on, but this MPI library is built without it".into();
-            return Survival { possible: false, reason };
+            return but("ULFM is switched on, but this MPI library is built without it");
+        }
+        let has_recovery = ["v3.", "v4."].iter().any(|version| library.contains(version));
+        if self.survival.reason == RECOVERY && !has_recovery {
+            return but(
+                "Open MPI's recovery is on, which this version does not have; use `mpiexec --with-ft ulfm`",
+            );
         }
         self.survival.clone()
     }
@@ -174,9 +183,7 @@ fn survival(launcher: &Launcher, variables: &Variables) -> Survival {
         variables.get(name).is_some_and(|v| matches!(v.trim(), "1" | "true" | "yes" | "t" | "enabled"))
     };
     let (possible, reason) = match launcher.size {
-        "OMPI_COMM_WORLD_SIZE" if is_on("OMPI_MCA_orte_enable_recovery") => {
-            (true, "Open MPI's recovery is on".to_owned())
-        }
+        "OMPI_COMM_WORLD_SIZE" if is_on("OMPI_MCA_orte_enable_recovery") => (true, RECOVERY.to_owned()),
         "OMPI_COMM_WORLD_SIZE" if is_on("OMPI_MCA_mpi_ft_enable") || is_on("PRTE_MCA_prte_enable_ft") => {
             (true, ULFM.to_owned())
         }
@@ -253,7 +260,11 @@ mod tests {
         assert!(launch(&[size, ("OMPI_MCA_orte_enable_recovery", "1")]).survival.possible);
         assert!(launch(&[size]).survival.reason.contains("--enable-recovery"));
         let ulfm = launch(&[size, ("OMPI_MCA_mpi_ft_enable", "1")]);
-        assert!(ulfm.survival_with(true).possible && !ulfm.survival_with(false).possible);
+        let five = "Open MPI v5.0.11";
+        assert!(ulfm.survival_with(five, true).possible && !ulfm.survival_with(five, false).possible);
+        let recovery = launch(&[size, ("OMPI_MCA_orte_enable_recovery", "1")]);
+        assert!(recovery.survival_with("Open MPI v4.1.4", false).possible);
+        assert!(!recovery.survival_with(five, true).possible);
         let step = [("PMI_SIZE", "4"), ("SLURM_STEP_NUM_TASKS", "4")];
         assert!(launch(&step).survival.possible);
         assert!(!launch(&[step[0], step[1], ("SLURM_KILL_BAD_EXIT", "1")]).survival.possible);

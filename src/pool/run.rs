@@ -160,7 +160,7 @@ impl Program {
             thread_level: world.thread_level(),
             hosts: Vec::new(),
             survival: match launch.launcher {
-                Some(_) => launch.survival_with(world.can_tell_deaths()),
+                Some(_) => launch.survival_with(&library(), world.can_tell_deaths()),
                 None => {
                     super::launch::Survival { possible: false, reason: "spawned without a launcher".into() }
                 }

@@ -458,7 +458,7 @@ fn every_loss_takes_scalars_and_vectors_with_points_in_flight() {
     for kind in TRIANGLE_LOSSES {
         for dim in [1, 3] {
             let table = crate::model::settings::Table::new("learner.loss");
-            // A level loss needs its levels; `tests/learner_contract.rs` gives them.
+            // A level loss needs its levels; `tests/learner_contract` gives them.
             let Ok(loss) = (kind.from_settings)(&table) else { continue };
             let mut learner = learner(loss);
             let mut in_flight = std::collections::VecDeque::new();
