@@ -13,6 +13,7 @@
 //! - Where the library tells of dead ranks (ULFM), each is an error about that rank and the others go on; see `deaths`.
 //! - All calls come from one thread (`MPI_THREAD_FUNNELED`).
 
+mod bare;
 mod deaths;
 mod end;
 mod group;
