@@ -1,9 +1,14 @@
 //! Arguments and results as text: JSON, which people and other programs read; CBOR in hexadecimal where JSON would not
 //! give back the same (NaN, infinity, maps whose keys are no texts).
+//!
+//! The entries of maps are in the order of their keys, so that equal hash maps have equal texts, whatever order they are in.
 
+use ciborium::Value;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 
 /// A value as text that gives back the same value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,9 +26,45 @@ const RESULT: &str = "result";
 const SHORT: usize = 1 << 12;
 
 fn cbor<T: Serialize>(value: &T) -> Option<Vec<u8>> {
+    let mut value = Value::serialized(value).ok()?;
+    order(&mut value);
+    written(&value)
+}
+
+fn written(value: &Value) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     ciborium::into_writer(value, &mut bytes).ok()?;
     Some(bytes)
+}
+
+fn order(value: &mut Value) {
+    match value {
+        Value::Map(entries) => {
+            entries.iter_mut().for_each(|(_, value)| order(value));
+            entries.sort_by_cached_key(|(key, _)| written(key));
+        }
+        Value::Array(values) => values.iter_mut().for_each(order),
+        Value::Tag(_, value) => order(value),
+        _ => {}
+    }
+}
+
+/// The same JSON with its objects in order. Numbers stay as they are written.
+fn ordered(json: &str) -> Option<String> {
+    if json.starts_with('{') {
+        let entries: BTreeMap<String, &RawValue> = serde_json::from_str(json).ok()?;
+        let entry = |(key, value): (&String, &&RawValue)| {
+            Some(format!("{}:{}", serde_json::to_string(key).ok()?, ordered(value.get())?))
+        };
+        let entries: Option<Vec<String>> = entries.iter().map(entry).collect();
+        Some(format!("{{{}}}", entries?.join(",")))
+    } else if json.starts_with('[') && json.contains('{') {
+        let values: Vec<&RawValue> = serde_json::from_str(json).ok()?;
+        let values: Option<Vec<String>> = values.iter().map(|value| ordered(value.get())).collect();
+        Some(format!("[{}]", values?.join(",")))
+    } else {
+        Some(json.to_owned())
+    }
 }
 
 fn from_cbor<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
@@ -46,6 +87,7 @@ impl Text {
         if let Ok(json) = serde_json::to_string(value)
             && let Ok(back) = serde_json::from_str::<T>(&json)
             && cbor(&back).as_deref() == Some(&bytes)
+            && let Some(json) = ordered(&json)
         {
             return Some(Self::Json(json));
         }
@@ -166,6 +208,23 @@ mod tests {
         there_and_back(f64::NAN, false);
         there_and_back(vec![1.0, f64::NEG_INFINITY], false);
         there_and_back(BTreeMap::from([((1, 2), 3)]), false);
+    }
+
+    #[test]
+    fn equal_maps_have_equal_texts_whatever_order_they_are_in() {
+        use std::collections::{BTreeMap, HashMap};
+        let map = || -> HashMap<String, (f64, HashMap<u8, u64>)> {
+            let inner = || (0..9_u8).map(|i| (i, u64::MAX - u64::from(i))).collect();
+            (0..20_u8).map(|i| (format!("{}\"", (i * 7) % 20), (0.1 * f64::from(i), inner()))).collect()
+        };
+        let first = Text::of(&map()).unwrap();
+        assert!(matches!(&first, Text::Json(json) if json.contains("18446744073709551615")), "{first:?}");
+        assert!((0..10).all(|_| Text::of(&map()).unwrap() == first));
+        assert_eq!(first.value::<HashMap<String, (f64, HashMap<u8, u64>)>>().unwrap(), map());
+        let odd = || -> HashMap<(u8, u8), f64> { (0..20_u8).map(|i| ((i * 7 % 20, i), f64::NAN)).collect() };
+        let first = Text::of(&odd()).unwrap();
+        assert!(matches!(first, Text::Cbor(_)) && (0..10).all(|_| Text::of(&odd()).unwrap() == first));
+        assert_eq!(first.value::<BTreeMap<(u8, u8), f64>>().unwrap().len(), 20);
     }
 
     #[test]
