@@ -234,8 +234,8 @@ const FUNCTION_TAIL: &str = r#"# (A study for `adaptive-mpi ask-tell` needs no [
 # communicator, a Python function gets it as `comm` (mpi4py), and a command starts its own processes on them,
 # as command = ["mpiexec", "-n", "{ranks}", "-host", "{hosts}", "./simulate"]
 # ranks = 1
-# Where several learners share the ranks, those of higher priority come first, and the others wait until these have
-# met their goals: a whole number, or "{a}" for that of the parameter a in each combo.
+# Where several learners share the ranks, those of higher priority come first, and the others wait until
+# these have met their goals: a whole number, or "{a}" for that of the parameter a in each combo.
 # priority = 0
 # What each worker does once, before its first point: for python and library the name of another function in
 # the same file, for command a command.
