@@ -4,6 +4,9 @@
 #![cfg(feature = "mpi")]
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
+mod launcher;
+
+use launcher::{is_mpich, launcher, with_recovery};
 use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -29,27 +32,6 @@ struct Job<'a> {
     args: &'a [&'a str],
     flags: &'a [&'a str],
     env: &'a [(&'a str, &'a str)],
-}
-
-fn launcher() -> String {
-    std::env::var("MPIEXEC").unwrap_or_else(|_| "mpiexec.openmpi".into())
-}
-
-fn is_mpich() -> bool {
-    launcher().contains("mpich")
-}
-
-/// The flags with which the launcher lets the others live when a rank dies; MPICH's has none.
-fn with_recovery() -> &'static [&'static str] {
-    static FLAGS: std::sync::OnceLock<&[&str]> = std::sync::OnceLock::new();
-    FLAGS.get_or_init(|| {
-        let said = Command::new(launcher()).arg("--version").output().map(|output| output.stdout);
-        match String::from_utf8_lossy(&said.unwrap_or_default()) {
-            _ if is_mpich() => &[],
-            version if version.contains("(Open MPI) 5") => &["--with-ft", "ulfm"],
-            _ => &["--enable-recovery"],
-        }
-    })
 }
 
 /// The example that knows a scenario.

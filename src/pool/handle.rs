@@ -80,11 +80,7 @@ impl Pool {
         args: A,
         options: &TaskOptions,
     ) -> Future<R> {
-        let mut dispatcher = self.shared.borrow_mut();
-        let how = (dispatcher.order(options, task.ranks()), options.retries);
-        let ticket = dispatcher.submit_future(task.index(), &args, how);
-        dispatcher.flush();
-        Future::new(&self.shared, ticket)
+        self.submitter(task).submit_with(&args, options)
     }
 
     /// Hands in a task that needs the results of others: a DAG. When all inputs are there, `args` makes its arguments

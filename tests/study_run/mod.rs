@@ -3,9 +3,13 @@
 //! Every process of a run carries a mark in its environment. So a run can be ended for certain, a rank can be
 //! found by its number, and nothing may be left behind.
 
-#![allow(dead_code, reason = "each test program uses a part of this")]
+#![allow(dead_code, unused_imports, reason = "each test program uses a part of this")]
+
+#[path = "../launcher/mod.rs"]
+mod launcher;
 
 use adaptive_mpi::checkpoint::{self, Loaded};
+pub(crate) use launcher::{is_mpich, launcher, with_recovery};
 use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
 use serde_json::Value as Json;
@@ -34,29 +38,6 @@ static NUMBER: AtomicU32 = AtomicU32::new(0);
 /// The program under test.
 pub(crate) fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_adaptive-mpi"))
-}
-
-/// The launcher of the tests with MPI.
-pub(crate) fn launcher() -> String {
-    std::env::var("MPIEXEC").unwrap_or_else(|_| "mpiexec.openmpi".into())
-}
-
-/// Whether that launcher is MPICH's.
-pub(crate) fn is_mpich() -> bool {
-    launcher().contains("mpich")
-}
-
-/// The flags with which the launcher lets the others live when a rank dies; MPICH's has none.
-pub(crate) fn with_recovery() -> &'static [&'static str] {
-    static FLAGS: std::sync::OnceLock<&[&str]> = std::sync::OnceLock::new();
-    FLAGS.get_or_init(|| {
-        let said = Command::new(launcher()).arg("--version").output().map(|output| output.stdout);
-        match String::from_utf8_lossy(&said.unwrap_or_default()) {
-            _ if is_mpich() => &[],
-            version if version.contains("(Open MPI) 5") => &["--with-ft", "ulfm"],
-            _ => &["--enable-recovery"],
-        }
-    })
 }
 
 /// A folder with a study `adaptive.toml` and all its files.
