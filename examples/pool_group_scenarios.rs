@@ -92,6 +92,11 @@ fn main() -> Result<()> {
         }
         Ok(1000)
     });
+    let gathered = program.group_task("gathered", |_, group, numbers: Vec<f64>| {
+        let own = numbers.iter().map(|x| x * f64::from(group.rank() + 1)).sum::<f64>();
+        let sums = group.gather(own)?.unwrap_or_default();
+        Ok(sums.into_iter().flat_map(|sum| numbers.iter().map(move |x| x + sum)).collect::<Vec<_>>())
+    });
     let square = program.task("square", |_, x: u64| Ok(x * x));
 
     let ran = program.run(|pool: &Pool| -> Result<()> {
@@ -109,6 +114,13 @@ fn main() -> Result<()> {
                     assert_eq!(members.len(), size as usize);
                     groups.insert(members);
                 }
+                // Large vectors go to all members, and one comes back.
+                let numbers: Vec<f64> = (0..50_000).map(f64::from).collect();
+                let (sum, size) = (numbers.iter().sum::<f64>(), workers.min(3));
+                let all_sums = pool.submit(gathered.on(size), numbers.clone()).wait()?;
+                assert_eq!(all_sums.len(), size as usize * numbers.len());
+                assert_eq!(all_sums[7], 7.0 + sum);
+                assert_eq!(all_sums.last(), Some(&(49_999.0 + f64::from(size) * sum)));
                 println!("60 groups, {} squares, {} of all", squares.len(), all()?.len());
             }
             "groups-fail" => {

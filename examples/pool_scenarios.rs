@@ -1,7 +1,7 @@
 //! What `tests/mpi_pool.rs` runs under `mpiexec`: one scenario per name. Rank 0 prints what it saw.
 #![expect(clippy::print_stdout, reason = "an example talks to people")]
 
-use adaptive_mpi::pool::{Pool, PoolOptions, Program, TaskErrorKind};
+use adaptive_mpi::pool::{Future, Pool, PoolOptions, Program, TaskErrorKind, TaskOptions};
 use std::time::{Duration, Instant};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -79,6 +79,15 @@ fn main() -> Result<()> {
             Ok(state.1)
         },
     );
+    let twice = program.task("twice", |_, numbers: Vec<f64>| Ok(numbers.iter().map(|x| 2.0 * x).collect()));
+    let moody = program.task_with_state(
+        "moody",
+        |_| Ok(false),
+        |willing: &mut bool, _, numbers: Vec<i32>| {
+            *willing = !*willing;
+            if *willing { Err("not at the first go".into()) } else { Ok(numbers) }
+        },
+    );
     let memory = program.task("memory", |_, (): ()| Ok(resident()));
     let cpu = program.task("cpu", |_, (): ()| Ok(cpu_seconds()));
 
@@ -130,6 +139,23 @@ fn main() -> Result<()> {
                     length = if length == 0 { 8 } else { length * 5 };
                 }
                 println!("intact up to {amount} bytes");
+            }
+            "vectors" => {
+                let numbers = |i: u64| (0..i * i * 37 % 20_000).map(|x| (x + i) as f64).collect::<Vec<_>>();
+                let doubled = |i: u64| numbers(i).iter().map(|x| 2.0 * x).collect::<Vec<_>>();
+                let results: Vec<Vec<f64>> = pool.map(twice, (0..amount).map(numbers))?;
+                assert!(results.iter().zip(0..).all(|(result, i)| *result == doubled(i)));
+                // A large argument is there again for further attempts; each worker fails its first.
+                let (wanted, retries) = (vec![7; 100_000], TaskOptions::new().retries(4));
+                assert_eq!(pool.submit_with(moody, wanted.clone(), &retries).wait()?, wanted);
+                // One result may have several readers.
+                let first: Future<Vec<f64>> = pool.submit(twice, numbers(100));
+                let seconds = [0, 1].map(|_| pool.submit_after(twice, &first, |numbers| numbers));
+                for second in seconds {
+                    assert_eq!(second.wait()?.iter().sum::<f64>(), 4.0 * numbers(100).iter().sum::<f64>());
+                }
+                assert_eq!(first.wait()?, doubled(100));
+                println!("{amount} vectors");
             }
             "huge" => {
                 let bytes = pool.submit(make, amount).wait()?;

@@ -176,6 +176,13 @@ fn payloads_of_any_size_come_back_intact() {
 }
 
 #[test]
+fn vectors_of_numbers_travel_both_ways_beside_their_messages() {
+    for ranks in [2, 4] {
+        assert_eq!(succeed(ranks, &["vectors", "500"]), "500 vectors");
+    }
+}
+
+#[test]
 fn a_hundred_megabytes_come_back_intact() {
     assert_eq!(succeed(2, &["huge", "100000000"]), "100000000 bytes");
 }
@@ -197,6 +204,7 @@ fn everything_works_without_matched_probes() {
     let job = |args| Job { ranks: 3, args, flags: &[], env: &env }.run();
     assert_eq!(succeeded(&job(&["payloads", "400000"])), "intact up to 400000 bytes");
     assert_eq!(succeeded(&job(&["futures", "300"])), "300 futures");
+    assert_eq!(succeeded(&job(&["vectors", "200"])), "200 vectors");
 }
 
 #[test]

@@ -381,6 +381,46 @@ fn lost_late_and_doubled_workers_cost_no_task_and_double_none() {
     }
 }
 
+/// Vectors below and above the size from which they are not encoded, both ways.
+fn turn_vectors_round(pool: &Pool, reversed: adaptive_mpi::pool::Task<Vec<u16>, Vec<u16>>) {
+    let numbers = |i: usize| (0..i * 997 % 30_000).map(|x| (x + i) as u16).collect::<Vec<_>>();
+    let results = pool.map(reversed, (0..200).map(numbers)).unwrap();
+    for (i, result) in results.into_iter().enumerate() {
+        assert!(result.iter().rev().eq(&numbers(i)), "vector {i}");
+    }
+}
+
+#[test]
+fn large_vectors_come_back_whole() {
+    let program = || {
+        let mut program = Program::new();
+        let reversed = program.task("reversed", |_, mut numbers: Vec<u16>| {
+            numbers.reverse();
+            Ok(numbers)
+        });
+        (program, reversed)
+    };
+    let (by_threads, reversed) = program();
+    run(by_threads, 3, |pool| turn_vectors_round(pool, reversed));
+    let (mut simulated, reversed) = program();
+    let sim = Sim::new(3, Duration::from_micros(1));
+    simulated.simulate(sim, |pool| turn_vectors_round(pool, reversed)).unwrap();
+}
+
+#[test]
+fn a_large_argument_outlives_the_worker_that_had_it() {
+    let mut program = Program::new();
+    let length = program.task("length", |_, numbers: Vec<f32>| Ok(numbers.len()));
+    let mut sim = Sim::new(2, Duration::from_secs(1));
+    sim.faults = vec![(Duration::from_millis(500), Fault::Die(1))];
+    let mut options = PoolOptions::default();
+    options.lost_after = Some(Duration::from_secs(5));
+    program.options(options);
+    let lengths =
+        program.simulate(sim, |pool| pool.map(length, (0..6).map(|i| vec![0.0; 9000 + i]))).unwrap();
+    assert_eq!(lengths.unwrap(), (9000..9006).collect::<Vec<_>>());
+}
+
 #[test]
 fn a_garbled_payload_fails_the_tasks_of_that_message_only() {
     let mut program = Program::new();

@@ -103,7 +103,7 @@ impl Pool {
     }
 
     /// Takes the results of some futures in the order in which they complete.
-    pub fn as_completed<R: DeserializeOwned>(
+    pub fn as_completed<R: DeserializeOwned + 'static>(
         &self,
         futures: impl IntoIterator<Item = Future<R>>,
     ) -> AsCompleted<R> {
@@ -132,7 +132,7 @@ pub struct AsCompleted<R> {
     open: usize,
 }
 
-impl<R: DeserializeOwned> AsCompleted<R> {
+impl<R: DeserializeOwned + 'static> AsCompleted<R> {
     /// The next one, if it comes within `limit`.
     pub fn next_within(&mut self, limit: Duration) -> Option<(usize, Result<R, TaskError>)> {
         let mut began = None;
@@ -168,7 +168,7 @@ impl<R: DeserializeOwned> AsCompleted<R> {
     }
 }
 
-impl<R: DeserializeOwned> Iterator for AsCompleted<R> {
+impl<R: DeserializeOwned + 'static> Iterator for AsCompleted<R> {
     type Item = (usize, Result<R, TaskError>);
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -197,7 +197,7 @@ pub struct Batched<R> {
     n: usize,
 }
 
-impl<R: DeserializeOwned> Iterator for Batched<R> {
+impl<R: DeserializeOwned + 'static> Iterator for Batched<R> {
     type Item = Vec<(usize, Result<R, TaskError>)>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -70,7 +70,7 @@ impl<R> Future<R> {
     }
 }
 
-impl<R: DeserializeOwned> Future<R> {
+impl<R: DeserializeOwned + 'static> Future<R> {
     /// Waits for the result.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! What a user holds on rank 0: the pool, and through it futures, queues and maps. All are views of one dispatcher.
 
+use super::bulk::Bulk;
 use super::data::{DataStore, Preloaded};
 use super::dispatcher::{Answer, Dispatcher, Shared};
 use super::future::Future;
@@ -66,21 +67,26 @@ impl Pool {
 
     /// Hands in a task. Keep the future: a task whose future is dropped before a worker has it is not started
     /// ([`Future::detach`] it to have it done without looking at it).
-    pub fn submit<A: Serialize, R: DeserializeOwned>(&self, task: Task<A, R>, args: A) -> Future<R> {
+    pub fn submit<A: Serialize + 'static, R: DeserializeOwned + 'static>(
+        &self,
+        task: Task<A, R>,
+        args: A,
+    ) -> Future<R> {
         let mut dispatcher = self.shared.borrow_mut();
-        let ticket = dispatcher.submit_future(task.index(), &args, (Order::of(task.ranks()), 0));
+        let how = (Order::of(task.ranks()), 0);
+        let ticket = dispatcher.submit_future(task.index(), Bulk::take(args), how);
         dispatcher.flush();
         Future::new(&self.shared, ticket)
     }
 
     /// Hands in a task with a priority, a time limit or retries.
-    pub fn submit_with<A: Serialize, R: DeserializeOwned>(
+    pub fn submit_with<A: Serialize + 'static, R: DeserializeOwned + 'static>(
         &self,
         task: Task<A, R>,
         args: A,
         options: &TaskOptions,
     ) -> Future<R> {
-        self.submitter(task).submit_with(&args, options)
+        self.submitter(task).submit_packed(Bulk::take(args), options)
     }
 
     /// Hands in a task that needs the results of others: a DAG. When all inputs are there, `args` makes its arguments
@@ -110,8 +116,8 @@ impl Pool {
     ) -> Future<R>
     where
         I: Inputs,
-        A: Serialize,
-        R: DeserializeOwned,
+        A: Serialize + 'static,
+        R: DeserializeOwned + 'static,
     {
         self.submit_after_with(task, inputs, args, &TaskOptions::default())
     }
@@ -126,8 +132,8 @@ impl Pool {
     ) -> Future<R>
     where
         I: Inputs,
-        A: Serialize,
-        R: DeserializeOwned,
+        A: Serialize + 'static,
+        R: DeserializeOwned + 'static,
     {
         let number = {
             let mut dispatcher = self.shared.borrow_mut();
@@ -143,7 +149,7 @@ impl Pool {
             let mut dispatcher = shared.borrow_mut();
             match made {
                 _ if !dispatcher.is_open(id) => {}
-                Ok(Ok(args)) => dispatcher.start_blocked(id, &args),
+                Ok(Ok(args)) => dispatcher.start_blocked(id, Bulk::take(args)),
                 Ok(Err(caught)) => {
                     dispatcher.end_ticket(number, Answer::of_error(u64::from(number), caught.into()));
                 }
@@ -154,7 +160,10 @@ impl Pool {
     }
 
     /// A stream of tasks and results: results come as they complete, with the keys that the caller chose.
-    pub fn queue<A: Serialize, R: DeserializeOwned>(&self, task: Task<A, R>) -> Queue<A, R> {
+    pub fn queue<A: Serialize + 'static, R: DeserializeOwned + 'static>(
+        &self,
+        task: Task<A, R>,
+    ) -> Queue<A, R> {
         Queue::new(&self.shared, task, 0)
     }
 

@@ -1,5 +1,6 @@
 //! Maps: one task over many arguments, which are taken only as fast as workers need them.
 
+use super::bulk::Bulk;
 use super::error::TaskError;
 use super::handle::Pool;
 use super::options::TaskOptions;
@@ -102,7 +103,7 @@ impl Pool {
     /// # Errors
     /// After the first failure, no task is started any more; those that run are waited for, so that their failures
     /// are in the error too.
-    pub fn map<A: Serialize, R: DeserializeOwned>(
+    pub fn map<A: Serialize + 'static, R: DeserializeOwned + 'static>(
         &self,
         task: Task<A, R>,
         args: impl IntoIterator<Item = A>,
@@ -114,7 +115,7 @@ impl Pool {
     ///
     /// # Errors
     /// As [`Self::map`].
-    pub fn map_with<A: Serialize, R: DeserializeOwned>(
+    pub fn map_with<A: Serialize + 'static, R: DeserializeOwned + 'static>(
         &self,
         task: Task<A, R>,
         args: impl IntoIterator<Item = A>,
@@ -159,8 +160,8 @@ impl Pool {
     /// Workers get more to do when the next result is asked for. Dropping the iterator drops what was not started.
     pub fn imap<A, R, I>(&self, task: Task<A, R>, args: I, options: &MapOptions) -> Imap<A, R, I::IntoIter>
     where
-        A: Serialize,
-        R: DeserializeOwned,
+        A: Serialize + 'static,
+        R: DeserializeOwned + 'static,
         I: IntoIterator<Item = A>,
     {
         Imap { feed: Feed::new(self, task, args.into_iter(), options), held: VecDeque::new(), returned: 0 }
@@ -174,8 +175,8 @@ impl Pool {
         options: &MapOptions,
     ) -> MapUnordered<A, R, I::IntoIter>
     where
-        A: Serialize,
-        R: DeserializeOwned,
+        A: Serialize + 'static,
+        R: DeserializeOwned + 'static,
         I: IntoIterator<Item = A>,
     {
         MapUnordered { feed: Feed::new(self, task, args.into_iter(), options) }
@@ -192,7 +193,7 @@ struct Feed<A, R, I> {
     task: TaskOptions,
 }
 
-impl<A: Serialize, R: DeserializeOwned, I: Iterator<Item = A>> Feed<A, R, I> {
+impl<A: Serialize + 'static, R: DeserializeOwned + 'static, I: Iterator<Item = A>> Feed<A, R, I> {
     fn new(pool: &Pool, task: Task<A, R>, args: I, options: &MapOptions) -> Self {
         let bundle = options.chunk.map_or(0, |n| n.clamp(1, 1 << 20) as u32);
         let queue = Queue::new(&pool.shared, task, bundle);
@@ -217,17 +218,13 @@ impl<A: Serialize, R: DeserializeOwned, I: Iterator<Item = A>> Feed<A, R, I> {
         }
         // Where no duration is known yet nothing is held back but what fits; one at least, to get errors.
         let wanted = self.queue.wanted().max(usize::from(self.queue.in_flight() == 0)).min(most);
-        let plain = self.task == TaskOptions::default();
+        let special = (self.task != TaskOptions::default()).then_some(&self.task);
         for _ in 0..wanted {
             let Some(arg) = self.args.next() else {
                 self.exhausted = true;
                 break;
             };
-            if plain {
-                self.queue.submit(self.taken, &arg);
-            } else {
-                self.queue.submit_with(self.taken, &arg, &self.task);
-            }
+            self.queue.hand_in(self.taken, Bulk::take(arg), special);
             self.taken += 1;
         }
         self.queue.flush();
@@ -242,7 +239,7 @@ pub struct Imap<A, R, I> {
     returned: u64,
 }
 
-impl<A: Serialize, R: DeserializeOwned, I: Iterator<Item = A>> Imap<A, R, I> {
+impl<A: Serialize + 'static, R: DeserializeOwned + 'static, I: Iterator<Item = A>> Imap<A, R, I> {
     /// The next result if it comes within `limit`; `None` also at the end ([`Self::is_finished`]).
     pub fn next_within(&mut self, limit: Duration) -> Option<Result<R, TaskError>> {
         loop {
@@ -276,7 +273,9 @@ impl<A: Serialize, R: DeserializeOwned, I: Iterator<Item = A>> Imap<A, R, I> {
     }
 }
 
-impl<A: Serialize, R: DeserializeOwned, I: Iterator<Item = A>> Iterator for Imap<A, R, I> {
+impl<A: Serialize + 'static, R: DeserializeOwned + 'static, I: Iterator<Item = A>> Iterator
+    for Imap<A, R, I>
+{
     type Item = Result<R, TaskError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -294,7 +293,7 @@ pub struct MapUnordered<A, R, I> {
     feed: Feed<A, R, I>,
 }
 
-impl<A: Serialize, R: DeserializeOwned, I: Iterator<Item = A>> MapUnordered<A, R, I> {
+impl<A: Serialize + 'static, R: DeserializeOwned + 'static, I: Iterator<Item = A>> MapUnordered<A, R, I> {
     /// The next result if it comes within `limit`; `None` also at the end ([`Self::is_finished`]).
     pub fn next_within(&mut self, limit: Duration) -> Option<(usize, Result<R, TaskError>)> {
         self.feed.fill(self.feed.window().saturating_sub(self.feed.queue.in_flight()));
@@ -307,7 +306,9 @@ impl<A: Serialize, R: DeserializeOwned, I: Iterator<Item = A>> MapUnordered<A, R
     }
 }
 
-impl<A: Serialize, R: DeserializeOwned, I: Iterator<Item = A>> Iterator for MapUnordered<A, R, I> {
+impl<A: Serialize + 'static, R: DeserializeOwned + 'static, I: Iterator<Item = A>> Iterator
+    for MapUnordered<A, R, I>
+{
     type Item = (usize, Result<R, TaskError>);
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -41,6 +41,7 @@ pub mod coming_from_mpi4py {}
 mod appetite;
 #[cfg(feature = "mpi")]
 pub mod bench;
+mod bulk;
 mod completion;
 mod data;
 mod dispatcher;

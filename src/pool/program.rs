@@ -1,11 +1,12 @@
 //! What all ranks have in common: the tasks by name, the states of workers, the data that they need.
 
+use super::bulk::Bulk;
 use super::data::Source;
 use super::group::Group;
 use super::options::PoolOptions;
 use super::panics;
 use super::wire::{self, Fault, Status};
-use super::worker::{Run, Runner, Runners, Worker};
+use super::worker::{Arguments, Run, Runner, Runners, Worker};
 use super::world::WorkerInfo;
 use serde::{Serialize, de::DeserializeOwned};
 use std::any::Any;
@@ -93,16 +94,22 @@ fn made<S>(make: impl FnOnce() -> Result<S, String>) -> Result<S, String> {
     panics::catch(make).unwrap_or_else(panicked)
 }
 
-fn run_task<A: DeserializeOwned, R: Serialize>(
-    arguments: &[u8],
+fn run_task<A: DeserializeOwned + 'static, R: Serialize + 'static>(
+    arguments: Arguments<'_>,
     out: &mut Vec<u8>,
     call: impl FnOnce(A) -> Result<R, String>,
 ) -> Run {
     let fault = |status: Status, message: String| -> (Status, Fault) { (status, (message, String::new())) };
-    let arguments =
-        wire::decode::<A>(arguments).map_err(|e| fault(Status::Malformed, format!("arguments: {e}")))?;
+    let malformed = |what: &str, error: wire::WireError| fault(Status::Malformed, format!("{what}: {error}"));
+    let arguments = match arguments.bulk.and_then(|bulk| bulk.give()) {
+        Some(arguments) => arguments,
+        None => wire::decode::<A>(arguments.bytes).map_err(|error| malformed("arguments", error))?,
+    };
     let result = call(arguments).map_err(|message| fault(Status::Error, message))?;
-    wire::encode(&result, out).map_err(|e| fault(Status::Malformed, format!("result: {e}")))
+    match Bulk::take(result) {
+        Ok(bulk) => Ok(Some(bulk)),
+        Err(result) => wire::encode(&result, out).map(|()| None).map_err(|error| malformed("result", error)),
+    }
 }
 
 impl Program {

@@ -1,5 +1,6 @@
 //! What layers above the pool make futures of: results that they promise, tasks that they hand in from callbacks.
 
+use super::bulk::{Bulk, Packed};
 use super::dispatcher::{Answer, Dispatcher, Shared, TicketId};
 use super::error::{TaskError, TaskErrorKind};
 use super::future::Future;
@@ -106,9 +107,13 @@ impl<A: 'static, R: Serialize + 'static> Submitter<A, R> {
     }
 }
 
-impl<A: Serialize, R: DeserializeOwned> Submitter<A, R> {
+impl<A: Serialize + 'static, R: DeserializeOwned + 'static> Submitter<A, R> {
     /// As [`Pool::submit_with`].
     pub(crate) fn submit_with(&self, args: &A, options: &TaskOptions) -> Future<R> {
+        self.submit_packed(Bulk::of(args), options)
+    }
+
+    pub(super) fn submit_packed(&self, args: Packed<impl Serialize>, options: &TaskOptions) -> Future<R> {
         let mut dispatcher = self.shared.borrow_mut();
         let how = (dispatcher.order(options, self.task.ranks()), options.retries);
         let ticket = dispatcher.submit_future(self.task.index(), args, how);

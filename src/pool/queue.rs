@@ -1,5 +1,6 @@
 //! Queues: streams of tasks of one kind, with results as they complete.
 
+use super::bulk::{Bulk, Packed};
 use super::dispatcher::{Owner, Shared};
 use super::error::TaskError;
 use super::future::left;
@@ -38,7 +39,7 @@ pub struct Completed<R> {
     pub duration: Duration,
 }
 
-impl<A: Serialize, R: DeserializeOwned> Queue<A, R> {
+impl<A: Serialize + 'static, R: DeserializeOwned + 'static> Queue<A, R> {
     pub(super) fn new(shared: &Shared, task: Task<A, R>, bundle: u32) -> Self {
         let id = shared.borrow_mut().open_queue();
         Self { shared: Shared::clone(shared), id, task, open: 0, bundle }
@@ -61,17 +62,21 @@ impl<A: Serialize, R: DeserializeOwned> Queue<A, R> {
 
     /// Hands in a task. It is sent with the next [`Self::flush`] or [`Self::next`].
     pub fn submit(&mut self, key: u64, args: &A) {
-        self.open += 1;
-        let how = (self.usual(), 0);
-        self.shared.borrow_mut().submit(Owner::Queue(self.id), key, self.task.index(), args, how);
+        self.hand_in(key, Bulk::of(args), None);
     }
 
     /// Hands in a task with options of its own.
     pub fn submit_with(&mut self, key: u64, args: &A, options: &TaskOptions) {
+        self.hand_in(key, Bulk::of(args), Some(options));
+    }
+
+    pub(super) fn hand_in(&mut self, key: u64, args: Packed<impl Serialize>, options: Option<&TaskOptions>) {
         self.open += 1;
         let mut dispatcher = self.shared.borrow_mut();
-        let order = Order { bundle: self.bundle, ..dispatcher.order(options, self.task.ranks()) };
-        let how = (order, options.retries);
+        let how = options.map_or((self.usual(), 0), |options| {
+            let order = dispatcher.order(options, self.task.ranks());
+            (Order { bundle: self.bundle, ..order }, options.retries)
+        });
         dispatcher.submit(Owner::Queue(self.id), key, self.task.index(), args, how);
     }
 

@@ -1,5 +1,6 @@
 //! A worker: takes tasks, runs them one after the other, answers.
 
+use super::bulk::Bulk;
 use super::data::{DataStore, Preloaded};
 use super::error::{LaunchError, TransportError};
 use super::group::{Group, Place};
@@ -74,15 +75,21 @@ fn find_state<S: 'static>(states: &mut [Box<dyn Any>]) -> &mut S {
     state
 }
 
-/// How one attempt ended, with what its answer carries beside the encoded result.
-pub(crate) type Run = Result<(), (Status, Fault)>;
+/// How one attempt ended: with a result that travels beside the message, with one that is in it, or with neither.
+pub(crate) type Run = Result<Option<Bulk>, (Status, Fault)>;
 
 /// One task of the program on this worker, with its state: reads arguments, appends the result. The group is there if
 /// several ranks work together.
-pub(crate) type Runner = Box<dyn FnMut(&mut Worker, Option<&Group<'_>>, &[u8], &mut Vec<u8>) -> Run>;
+pub(crate) type Runner = Box<dyn FnMut(&mut Worker, Option<&Group<'_>>, Arguments<'_>, &mut Vec<u8>) -> Run>;
+
+/// The arguments of a task: encoded, or beside its message.
+pub(crate) struct Arguments<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) bulk: Option<Box<Bulk>>,
+}
 
 /// What to run: the head of a task, its arguments, and those who run it together.
-pub(crate) type Assignment<'a> = (TaskHead, &'a [u8], Option<&'a Group<'a>>);
+pub(crate) type Assignment<'a> = (TaskHead, Arguments<'a>, Option<&'a Group<'a>>);
 
 /// All tasks of a program on one worker, and what they share there.
 #[derive(Default)]
@@ -99,24 +106,27 @@ pub(crate) struct Runners {
 }
 
 impl Runners {
-    /// Runs a task and appends its answer to a message.
+    /// Runs a task and appends its answer to a message. What is returned belongs beside the message.
     pub(crate) fn answer(
         &mut self,
         worker: &mut Worker,
         (head, arguments, group): Assignment<'_>,
         out: &mut Vec<u8>,
         stopwatch: &mut dyn FnMut() -> (f64, u64),
-    ) {
+    ) -> Option<Bulk> {
         let at = out.len();
         out.resize(at + RESULT_HEAD, 0);
+        let mut bulk = None;
         let run = match self.runners.get_mut(head.task as usize) {
             None => Err((Status::Malformed, (format!("there is no task {}", head.task), String::new()))),
             Some(runner) => panics::catch(|| runner(worker, group, arguments, out))
                 .unwrap_or_else(|caught| Err((Status::Panic, (caught.message, caught.location)))),
         };
         let status = match run {
-            Ok(()) if group.is_some_and(Group::is_finished) => Status::Final,
-            Ok(()) => Status::Done,
+            Ok(result) => {
+                bulk = result;
+                if group.is_some_and(Group::is_finished) { Status::Final } else { Status::Done }
+            }
             Err((status, fault)) => {
                 out.truncate(at + RESULT_HEAD);
                 // Two strings always encode; an empty payload reads as an unknown fault.
@@ -127,8 +137,10 @@ impl Runners {
         if status == Status::Done && group.is_some_and(|group| group.rank() > 0) {
             // The first member's result counts.
             out.truncate(at + RESULT_HEAD);
+            bulk = None;
         }
         Self::finish(head, status, at, out, stopwatch);
+        bulk
     }
 
     fn finish(
@@ -192,7 +204,7 @@ pub(crate) struct Released {
 struct Service<'t> {
     transport: &'t mut dyn Transport,
     worker: Worker,
-    queue: VecDeque<Vec<u8>>,
+    queue: VecDeque<(Vec<u8>, Option<Box<Bulk>>)>,
     /// It is to leave.
     released: bool,
     /// How to leave, once that is known.
@@ -268,10 +280,12 @@ impl Service<'_> {
             if self.released {
                 return Ok(());
             }
-            if let Some(message) = self.queue.pop_front() {
+            if let Some((message, bulk)) = self.queue.pop_front() {
                 idle_since = match Header::read(&message) {
-                    Ok(Header { kind: Kind::Group, .. }) => self.group(runners, &message, idle_since)?,
-                    _ => self.bundle(runners, &message, idle_since)?,
+                    Ok(Header { kind: Kind::Group, .. }) => {
+                        self.group(runners, &message, bulk, idle_since)?
+                    }
+                    _ => self.bundle(runners, &message, bulk, idle_since)?,
                 };
                 self.transport.recycle(message);
                 continue;
@@ -291,10 +305,10 @@ impl Service<'_> {
         Ok(())
     }
 
-    fn take(&mut self, Received { message, .. }: Received) {
+    fn take(&mut self, Received { message, bulk, .. }: Received) {
         self.spoken = true;
         match Header::read(&message).map(|header| (header.kind, header.extra)) {
-            Ok((Kind::Tasks | Kind::Group, _)) => return self.queue.push_back(message),
+            Ok((Kind::Tasks | Kind::Group, _)) => return self.queue.push_back((message, bulk)),
             Ok((Kind::GiveUp, id)) => self.given_up = Some(id),
             Ok((Kind::Forget, _)) => {
                 if let Some((members, ..)) = wire::group_at(&message) {
@@ -360,6 +374,7 @@ impl Service<'_> {
         &mut self,
         runners: &mut Runners,
         message: &[u8],
+        mut bulk: Option<Box<Bulk>>,
         idle_since: Instant,
     ) -> Result<Instant, LaunchError> {
         let count = Header::read(message).map_or(0, |header| header.count);
@@ -381,9 +396,27 @@ impl Service<'_> {
                 end = Instant::now();
                 (started, (end - then).as_nanos() as u64)
             };
-            let task = (head, &message[arguments], None);
-            runners.answer(&mut self.worker, task, &mut out, &mut stopwatch);
+            // A message with something beside it holds one task.
+            let arguments = Arguments { bytes: &message[arguments], bulk: bulk.take() };
+            let before = out.len();
+            let task = (head, arguments, None);
+            let result = runners.answer(&mut self.worker, task, &mut out, &mut stopwatch);
             then = end;
+            if let Some(result) = result {
+                let answer = out.split_off(before);
+                if answers > 0 {
+                    self.reply(std::mem::take(&mut out), answers, std::mem::take(&mut waited))?;
+                    answers = 0;
+                }
+                wire::begin(Kind::Results, &mut out);
+                out.extend_from_slice(&answer);
+                let message = std::mem::replace(&mut out, self.transport.buffer());
+                self.reply_with(message, Box::new(result), std::mem::take(&mut waited))?;
+                wire::begin(Kind::Results, &mut out);
+                then = Instant::now();
+                first = then;
+                continue;
+            }
             answers += 1;
             if left == 0 || end - first > ANSWERS_WAIT || out.len() > FULL {
                 let next = self.transport.buffer();
@@ -417,6 +450,7 @@ impl Service<'_> {
         &mut self,
         runners: &mut Runners,
         message: &[u8],
+        bulk: Option<Box<Bulk>>,
         idle_since: Instant,
     ) -> Result<Instant, LaunchError> {
         let begin = Instant::now();
@@ -432,6 +466,7 @@ impl Service<'_> {
         let mut stopwatch = || (started, begin.elapsed().as_nanos() as u64);
         // Before all else, whatever has happened meanwhile: the others wait for this.
         let link = self.transport.join(&members, anew);
+        let mut result = None;
         let mut aside = Vec::new();
         match link {
             Err(error) => {
@@ -461,15 +496,18 @@ impl Service<'_> {
                 };
                 let place = Place { rank: self.worker.rank(), members: &members, id: head.id() };
                 let group = Group::new(place, link, &mut ears);
-                let task = (head, &message[arguments], Some(&group));
-                runners.answer(&mut self.worker, task, &mut out, &mut stopwatch);
+                let task = (head, Arguments { bytes: &message[arguments], bulk }, Some(&group));
+                result = runners.answer(&mut self.worker, task, &mut out, &mut stopwatch);
                 group.see_off();
             }
         }
         for received in aside {
             self.take(received);
         }
-        self.reply(out, 1, begin - idle_since)?;
+        match result {
+            Some(result) => self.reply_with(out, Box::new(result), begin - idle_since)?,
+            None => self.reply(out, 1, begin - idle_since)?,
+        }
         Ok(Instant::now())
     }
 
@@ -491,6 +529,19 @@ impl Service<'_> {
         let large = out.len() > LARGE;
         self.transport.send(0, out)?;
         if large { self.see_off() } else { Ok(()) }
+    }
+
+    /// Sends an answer whose result travels beside it.
+    fn reply_with(
+        &mut self,
+        mut out: Vec<u8>,
+        result: Box<Bulk>,
+        waited: Duration,
+    ) -> Result<(), LaunchError> {
+        wire::set_count(&mut out, 1);
+        wire::set_extra(&mut out, waited.as_nanos() as u64);
+        self.transport.send_with(0, out, result)?;
+        self.see_off()
     }
 
     /// Waits until all sends are done.

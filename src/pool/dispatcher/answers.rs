@@ -1,6 +1,7 @@
 //! Answers: from a received message, which several of them may share, to their owners.
 
 use super::{Dispatcher, Owner};
+use crate::pool::bulk::Bulk;
 use crate::pool::error::{TaskError, TaskErrorKind};
 use crate::pool::scheduler::Verdict;
 use crate::pool::wire::{self, Fault, HEADER, Header, ResultHead, Span, Status};
@@ -33,6 +34,8 @@ enum Body {
 /// A received message and how many of its answers are still unread.
 pub(super) struct Frame {
     message: Vec<u8>,
+    /// The result of the only answer in the message, if that travels beside it.
+    bulk: Option<Box<Bulk>>,
     unread: u32,
 }
 
@@ -53,11 +56,27 @@ impl Answer {
     }
 }
 
+/// The result of an answer that nobody will read again, if it has come beside its message.
+pub(super) fn take_bulk<R: 'static>(frames: &mut [Frame], answer: &Answer) -> Option<R> {
+    match answer.body {
+        Body::Bytes { frame, status: Status::Done | Status::Final, .. } => {
+            frames[frame as usize].bulk.take()?.give()
+        }
+        _ => None,
+    }
+}
+
 impl Dispatcher {
-    pub(super) fn take_results(&mut self, worker: u32, header: Header, message: Vec<u8>, now: Duration) {
+    pub(super) fn take_results(
+        &mut self,
+        worker: u32,
+        header: Header,
+        (message, bulk): (Vec<u8>, Option<Box<Bulk>>),
+        now: Duration,
+    ) {
         self.hear(worker, now);
         let index = self.free_frames.pop().unwrap_or_else(|| {
-            self.frames.push(Frame { message: Vec::new(), unread: 0 });
+            self.frames.push(Frame { message: Vec::new(), bulk: None, unread: 0 });
             (self.frames.len() - 1) as u32
         });
         let (mut at, mut accepted) = (HEADER, 0);
@@ -65,7 +84,7 @@ impl Dispatcher {
         stats.messages += 1;
         stats.waited += Duration::from_nanos(header.extra);
         // One for the loop itself: the frame must not be released while it is being read.
-        self.frames[index as usize] = Frame { message, unread: 1 };
+        self.frames[index as usize] = Frame { message, bulk, unread: 1 };
         for _ in 0..header.count {
             let Some((head, span)) = wire::result_at(&self.frames[index as usize].message, at) else {
                 tracing::warn!(rank = worker + 1, "a torn message; its last answers are lost");
@@ -120,6 +139,7 @@ impl Dispatcher {
         if slot.message.capacity() > KEEP {
             slot.message = Vec::new();
         }
+        slot.bulk = None;
         let owner = std::mem::replace(&mut slot.owner, Owner::Nobody);
         self.deliver(owner, answer);
     }
@@ -129,18 +149,28 @@ impl Dispatcher {
     }
 
     /// Reads the result out of an answer, which is used up by it.
-    pub(in crate::pool) fn read<R: DeserializeOwned>(&mut self, answer: Answer) -> Result<R, TaskError> {
-        let result = self.peek(&answer);
+    pub(in crate::pool) fn read<R: DeserializeOwned + 'static>(
+        &mut self,
+        answer: Answer,
+    ) -> Result<R, TaskError> {
+        let result = take_bulk(&mut self.frames, &answer).map_or_else(|| self.peek(&answer), Ok);
         self.discard(answer);
         result
     }
 
     /// Reads the result out of an answer.
-    pub(in crate::pool) fn peek<R: DeserializeOwned>(&self, answer: &Answer) -> Result<R, TaskError> {
+    pub(in crate::pool) fn peek<R: DeserializeOwned + 'static>(
+        &self,
+        answer: &Answer,
+    ) -> Result<R, TaskError> {
         let bytes = match &answer.body {
             Body::Made(bytes) => bytes.as_slice(),
             Body::Bytes { frame, span, status: Status::Done | Status::Final } => {
-                &self.frames[*frame as usize].message[span.clone()]
+                let frame = &self.frames[*frame as usize];
+                if let Some(vector) = frame.bulk.clone().and_then(|bulk| bulk.give()) {
+                    return Ok(vector);
+                }
+                &frame.message[span.clone()]
             }
             _ => return Err(self.failure(answer).unwrap_or_else(|| TaskError::local("no result".into()))),
         };
@@ -177,6 +207,7 @@ impl Dispatcher {
         let frame = &mut self.frames[index as usize];
         frame.unread -= 1;
         if frame.unread == 0 {
+            frame.bulk = None;
             self.transport.recycle(std::mem::take(&mut frame.message));
             self.free_frames.push(index);
         }

@@ -116,7 +116,7 @@ impl Dispatcher {
     /// Waits a little for the last word of a worker. False if the transport has failed.
     fn hear_goodbye(&mut self, ends: &mut [End]) -> bool {
         match self.transport.receive(ROUND) {
-            Ok(Some(Received { from, message })) => {
+            Ok(Some(Received { from, message, .. })) => {
                 let goodbye = Header::read(&message).is_ok_and(|header| header.kind == Kind::Goodbye);
                 if let (true, Some(i)) = (goodbye, (from as usize).checked_sub(1).filter(|i| *i < ends.len()))
                 {

@@ -73,11 +73,10 @@ impl Dispatcher {
         for &worker in workers {
             let mut message = self.transport.buffer();
             wire::begin_group(Kind::Group, head.id(), anew, &members, &mut message);
-            message.extend_from_slice(&self.slots[slot as usize].message[HEADER..]);
-            self.manager.messages_sent += 1;
-            if let Err(error) = self.transport.send(worker + 1, message) {
-                self.lose(worker, &error.to_string());
-            }
+            let place = &self.slots[slot as usize];
+            message.extend_from_slice(&place.message[HEADER..]);
+            let bulk = place.bulk.clone();
+            self.send_tasks(worker, message, bulk);
         }
     }
 

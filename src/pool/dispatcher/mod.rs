@@ -11,6 +11,7 @@ mod tickets;
 mod watchers;
 
 use super::appetite::Appetite;
+use super::bulk::Bulk;
 use super::error::TaskErrorKind;
 use super::health::LostWorker;
 use super::scheduler::{Expired, Order, Scheduler};
@@ -57,6 +58,8 @@ struct Slot {
     retries: u32,
     /// A message with this one task: header, head, arguments.
     message: Vec<u8>,
+    /// The arguments, where they travel beside the message.
+    bulk: Option<Box<Bulk>>,
 }
 
 pub(in crate::pool) struct Dispatcher {
@@ -203,13 +206,41 @@ impl Dispatcher {
                 self.start_groups(now);
             }
             let Some(worker) = self.scheduler.next_batch(now, &mut batch) else { break };
-            let message = self.message(&batch);
-            self.manager.messages_sent += 1;
-            if let Err(error) = self.transport.send(worker + 1, message) {
-                self.lose(worker, &error.to_string());
+            let has_bulk = |index: &u32| self.slots[*index as usize].bulk.is_some();
+            if batch.iter().any(has_bulk) {
+                batch.iter().for_each(|index| self.send_batch(worker, &[*index]));
+            } else {
+                self.send_batch(worker, &batch);
             }
         }
         self.batch = batch;
+    }
+
+    fn send_batch(&mut self, worker: u32, batch: &[u32]) {
+        let message = self.message(batch);
+        let bulk = match batch {
+            [index] => self.bulk_of(*index),
+            _ => None,
+        };
+        self.send_tasks(worker, message, bulk);
+    }
+
+    /// Sends a message with tasks to a worker, which is lost if that fails.
+    fn send_tasks(&mut self, worker: u32, message: Vec<u8>, bulk: Option<Box<Bulk>>) {
+        self.manager.messages_sent += 1;
+        let sent = match bulk {
+            None => self.transport.send(worker + 1, message),
+            Some(bulk) => self.transport.send_with(worker + 1, message, bulk),
+        };
+        if let Err(error) = sent {
+            self.lose(worker, &error.to_string());
+        }
+    }
+
+    /// The arguments of a task that travel beside its message: a copy, if the task may have to be sent again.
+    fn bulk_of(&mut self, index: u32) -> Option<Box<Bulk>> {
+        let slot = &mut self.slots[index as usize];
+        if self.keep_tasks || slot.retries > 0 { slot.bulk.clone() } else { slot.bulk.take() }
     }
 
     /// Makes the message for a batch. A single task that need not be kept gives its buffer away.
@@ -298,7 +329,7 @@ impl Dispatcher {
         arrived
     }
 
-    fn take(&mut self, Received { from, message }: Received, now: Duration) {
+    fn take(&mut self, Received { from, message, bulk }: Received, now: Duration) {
         self.manager.messages_received += 1;
         let Some(worker) = from.checked_sub(1).filter(|worker| (*worker as usize) < self.stats.len()) else {
             tracing::warn!(from, "a message from nobody; ignored");
@@ -306,7 +337,7 @@ impl Dispatcher {
         };
         match Header::read(&message) {
             Ok(header) if header.kind == Kind::Results && worker < self.used => {
-                self.take_results(worker, header, message, now)
+                self.take_results(worker, header, (message, bulk), now)
             }
             Ok(header) if header.kind == Kind::Goodbye => {
                 self.watch.is_gone(worker);

@@ -36,7 +36,7 @@ impl Dispatcher {
             let received = transport.receive(left.min(ROUND)).inspect_err(|_| {
                 release(transport.as_mut(), workers);
             });
-            let Some(Received { from, message }) = received? else { continue };
+            let Some(Received { from, message, .. }) = received? else { continue };
             let hello = Header::read(&message)
                 .ok()
                 .filter(|header| header.kind == Kind::Hello)

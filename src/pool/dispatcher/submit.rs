@@ -1,6 +1,7 @@
 //! How tasks come in: with their arguments, or with inputs that have to be there first.
 
 use super::{ARGUMENTS, Answer, Dispatcher, Owner, Slot, TicketId};
+use crate::pool::bulk::Packed;
 use crate::pool::error::TaskErrorKind;
 use crate::pool::options::TaskOptions;
 use crate::pool::scheduler::Order;
@@ -20,7 +21,7 @@ impl Dispatcher {
         owner: Owner,
         key: u64,
         task: u32,
-        arguments: &A,
+        arguments: Packed<A>,
         (order, retries): (Order, u32),
     ) {
         if let Some((kind, reason)) = self.cannot_run() {
@@ -37,17 +38,27 @@ impl Dispatcher {
             self.open_ticket(key as u32, slot);
         }
         if self.slots.len() <= slot as usize {
-            self.slots.push(Slot { owner, key, task, retries, message: Vec::new() });
+            self.slots.push(Slot { owner, key, task, retries, message: Vec::new(), bulk: None });
         }
         let place = &mut self.slots[slot as usize];
         (place.owner, place.key, place.task, place.retries) = (owner, key, task, retries);
     }
 
-    fn encode_arguments<A: Serialize>(&mut self, slot: u32, arguments: &A) {
+    fn encode_arguments<A: Serialize>(&mut self, slot: u32, arguments: Packed<A>) {
         let place = &mut self.slots[slot as usize];
         place.message.clear();
         place.message.resize(ARGUMENTS, 0);
-        if let Err(error) = wire::encode(arguments, &mut place.message) {
+        let encoded = match arguments {
+            Ok(bulk) => {
+                place.bulk = Some(Box::new(bulk));
+                return;
+            }
+            Err(arguments) => {
+                place.bulk = None;
+                wire::encode(&arguments, &mut place.message)
+            }
+        };
+        if let Err(error) = encoded {
             let owner = std::mem::replace(&mut place.owner, Owner::Nobody);
             let (key, reason) = (place.key, format!("arguments: {error}"));
             self.scheduler.cancel(slot);
@@ -59,7 +70,7 @@ impl Dispatcher {
     pub(in crate::pool) fn submit_future<A: Serialize>(
         &mut self,
         task: u32,
-        arguments: &A,
+        arguments: Packed<A>,
         how: (Order, u32),
     ) -> u32 {
         let ticket = self.ticket_for_task();
@@ -80,7 +91,7 @@ impl Dispatcher {
     }
 
     /// The arguments of a blocked task are known. Nothing happens if it has ended meanwhile.
-    pub(in crate::pool) fn start_blocked<A: Serialize>(&mut self, id: TicketId, arguments: &A) {
+    pub(in crate::pool) fn start_blocked<A: Serialize>(&mut self, id: TicketId, arguments: Packed<A>) {
         let Some(slot) = self.slot_of(id) else { return };
         if let Some(reason) = self.cannot_go_on() {
             let answer = Answer::failed(u64::from(id.number), TaskErrorKind::WorkerLost, reason);

@@ -308,17 +308,21 @@ impl Dispatcher {
     }
 
     /// The result of a ticket, if it is there; its future is void then.
-    pub(in crate::pool) fn take_result<R: DeserializeOwned>(
+    pub(in crate::pool) fn take_result<R: DeserializeOwned + 'static>(
         &mut self,
         number: u32,
     ) -> Option<Result<R, TaskError>> {
-        let result = self.peek_result(number)?;
+        let ticket = &self.tickets[number as usize];
+        let State::Done(answer) = &ticket.state else { return None };
+        let moved =
+            if ticket.readers == 0 { super::answers::take_bulk(&mut self.frames, answer) } else { None };
+        let result = moved.map_or_else(|| self.peek(answer), Ok);
         self.drop_ticket(number);
         Some(result)
     }
 
     /// The result of a ticket, if it is there.
-    pub(in crate::pool) fn peek_result<R: DeserializeOwned>(
+    pub(in crate::pool) fn peek_result<R: DeserializeOwned + 'static>(
         &self,
         number: u32,
     ) -> Option<Result<R, TaskError>> {
@@ -329,7 +333,10 @@ impl Dispatcher {
     }
 
     /// The same with who ran the task, and when.
-    pub(in crate::pool) fn peek_completed<R: DeserializeOwned>(&self, number: u32) -> Option<Completed<R>> {
+    pub(in crate::pool) fn peek_completed<R: DeserializeOwned + 'static>(
+        &self,
+        number: u32,
+    ) -> Option<Completed<R>> {
         match &self.tickets[number as usize].state {
             State::Done(answer) => {
                 let Answer { key, worker, started, nanos, .. } = *answer;

@@ -8,6 +8,7 @@ pub(crate) mod mpi;
 pub(crate) mod sim;
 pub(crate) mod threads;
 
+use super::bulk::Bulk;
 use super::error::TransportError;
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ pub(crate) struct Received {
     pub(crate) from: u32,
     /// Its bytes; there may be padding behind the last entry.
     pub(crate) message: Vec<u8>,
+    /// What has come beside it.
+    pub(crate) bulk: Option<Box<Bulk>>,
 }
 
 /// One end of the message traffic.
@@ -27,6 +30,9 @@ pub(crate) trait Transport {
 
     /// Takes over a message and sees to it that it is sent. Never waits for the receiver.
     fn send(&mut self, to: u32, message: Vec<u8>) -> Result<(), TransportError>;
+
+    /// The same for a short message, with a vector beside it.
+    fn send_with(&mut self, to: u32, message: Vec<u8>, bulk: Box<Bulk>) -> Result<(), TransportError>;
 
     /// A message, if one is there.
     fn try_receive(&mut self) -> Result<Option<Received>, TransportError>;

@@ -2,10 +2,11 @@
 //! thread, the same every time.
 
 use super::{Alone, Buffers, Link, Received, Transport, TransportError};
+use crate::pool::bulk::Bulk;
 use crate::pool::group::{Group, Place};
 use crate::pool::presence::Presence;
 use crate::pool::wire::{self, HEADER, Header, Kind, RESULT_HEAD};
-use crate::pool::worker::{Runners, Worker};
+use crate::pool::worker::{Arguments, Assignment, Runners, Worker};
 use crate::pool::world::{Hello, WorkerInfo};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -183,12 +184,22 @@ impl SimTransport {
         }
     }
 
+    fn deliver(&mut self, to: u32, message: Vec<u8>, bulk: Option<Box<Bulk>>) {
+        self.enter();
+        self.now += self.sim.message_cost;
+        if to >= 1 && to as usize <= self.workers.len() {
+            self.run(to, &message, bulk);
+        }
+        self.buffers.put(message);
+        self.leave();
+    }
+
     fn next_event(&mut self) -> Option<Received> {
         match self.events.peek() {
             Some(Reverse(event)) if event.at <= self.now => {
                 self.now += self.sim.message_cost;
                 let event = self.events.pop();
-                event.map(|Reverse(Event { from, message, .. })| Received { from, message })
+                event.map(|Reverse(Event { from, message, .. })| Received { from, message, bulk: None })
             }
             _ => None,
         }
@@ -228,13 +239,13 @@ impl SimTransport {
         Some(at)
     }
 
-    fn run(&mut self, rank: u32, message: &[u8]) {
+    fn run(&mut self, rank: u32, message: &[u8], mut bulk: Option<Box<Bulk>>) {
         let Ok(Header { kind, count, .. }) = Header::read(message) else { return };
         let index = rank as usize - 1;
         let arrival = self.now + self.sim.latency;
         match kind {
             Kind::Tasks => {}
-            Kind::Group => return self.run_group(rank, message, arrival),
+            Kind::Group => return self.run_group(rank, message, bulk, arrival),
             Kind::Shutdown => {
                 let mut goodbye = wire::signal(Kind::Goodbye, 0, Vec::new());
                 let at = self.workers[index].busy_until.max(arrival);
@@ -258,13 +269,23 @@ impl SimTransport {
             let duration = (self.sim.duration)(rank, self.started);
             self.started += 1;
             let mut stopwatch = || (time.as_secs_f64(), duration.as_nanos() as u64);
-            let task = (head, &message[arguments], None);
-            self.runners.answer(&mut self.worker, task, &mut out, &mut stopwatch);
+            let arguments = Arguments { bytes: &message[arguments], bulk: bulk.take() };
+            self.answer((head, arguments, None), &mut out, &mut stopwatch);
             time += duration;
         }
         wire::set_count(&mut out, count);
         wire::set_extra(&mut out, waited.as_nanos() as u64);
         self.reply(rank, time, out);
+    }
+
+    /// Simulated answers travel within their message.
+    fn answer(&mut self, task: Assignment<'_>, out: &mut Vec<u8>, stopwatch: &mut dyn FnMut() -> (f64, u64)) {
+        let at = out.len();
+        let Some(bulk) = self.runners.answer(&mut self.worker, task, out, stopwatch) else { return };
+        if let (Ok(()), Some((head, _))) = (bulk.encode(out), wire::result_at(out, at)) {
+            let length = out.len() - at - RESULT_HEAD;
+            head.write(&mut out[at..], length);
+        }
     }
 
     fn reply(&mut self, rank: u32, at: Duration, mut out: Vec<u8>) {
@@ -277,7 +298,7 @@ impl SimTransport {
     }
 
     /// A group's task is called once, by its first member, alone; all members are busy for as long as that one.
-    fn run_group(&mut self, rank: u32, message: &[u8], arrival: Duration) {
+    fn run_group(&mut self, rank: u32, message: &[u8], bulk: Option<Box<Bulk>>, arrival: Duration) {
         let Some((members, _, at)) = wire::group_at(message) else { return };
         let Some((head, arguments)) = wire::task_at(message, at) else { return };
         let start = self.workers[rank as usize - 1].busy_until.max(arrival);
@@ -294,9 +315,8 @@ impl SimTransport {
             let place = Place { rank, members: &members[..1], id: head.id() };
             let mut ears = || false;
             let group = Group::new(place, Box::new(Alone), &mut ears);
-            let arguments = &message[arguments];
-            let task = (head, arguments, Some(&group));
-            self.runners.answer(&mut self.worker, task, &mut out, &mut stopwatch);
+            let arguments = Arguments { bytes: &message[arguments], bulk };
+            self.answer((head, arguments, Some(&group)), &mut out, &mut stopwatch);
         } else {
             Runners::answer_for_nothing(head, &mut out, &mut stopwatch);
         }
@@ -327,13 +347,12 @@ impl Transport for SimTransport {
     }
 
     fn send(&mut self, to: u32, message: Vec<u8>) -> Result<(), TransportError> {
-        self.enter();
-        self.now += self.sim.message_cost;
-        if to >= 1 && to as usize <= self.workers.len() {
-            self.run(to, &message);
-        }
-        self.buffers.put(message);
-        self.leave();
+        self.deliver(to, message, None);
+        Ok(())
+    }
+
+    fn send_with(&mut self, to: u32, message: Vec<u8>, bulk: Box<Bulk>) -> Result<(), TransportError> {
+        self.deliver(to, message, Some(bulk));
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! Messages between threads of one process: what a pool runs on without a launcher.
 
 use super::{Buffers, Link, Received, Transport, TransportError};
+use crate::pool::bulk::Bulk;
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,14 +37,14 @@ struct Inbox {
 impl Link for Arc<Fellows> {
     fn send(&self, to: u32, message: Vec<u8>) -> Result<(), TransportError> {
         let peer = (to as usize).checked_sub(1).and_then(|at| self.peers.get(at));
-        peer.and_then(|peer| peer.send(Received { from: self.rank, message }).ok())
+        peer.and_then(|peer| peer.send(Received { from: self.rank, message, bulk: None }).ok())
             .ok_or_else(|| closed("send", Some(to)))
     }
 
     fn try_receive(&self, from: u32) -> Result<Option<Vec<u8>>, TransportError> {
         let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
         let Inbox { from_all, aside } = &mut *inbox;
-        while let Ok(Received { from, message }) = from_all.try_recv() {
+        while let Ok(Received { from, message, .. }) = from_all.try_recv() {
             aside[from as usize - 1].push_back(message);
         }
         Ok((from as usize).checked_sub(1).and_then(|at| aside.get_mut(at)?.pop_front()))
@@ -81,16 +82,24 @@ fn closed(call: &'static str, peer: Option<u32>) -> TransportError {
     TransportError { call, peer, message: "the other thread has ended".into(), by_death: false }
 }
 
+impl ThreadsTransport {
+    fn hand_over(&self, to: u32, parcel: Received) -> Result<(), TransportError> {
+        let peer = self.peers.get(to as usize);
+        peer.and_then(|peer| peer.send(parcel).ok()).ok_or_else(|| closed("send", Some(to)))
+    }
+}
+
 impl Transport for ThreadsTransport {
     fn now(&self) -> Duration {
         self.start.elapsed()
     }
 
     fn send(&mut self, to: u32, message: Vec<u8>) -> Result<(), TransportError> {
-        self.peers
-            .get(to as usize)
-            .and_then(|peer| peer.send(Received { from: self.rank, message }).ok())
-            .ok_or_else(|| closed("send", Some(to)))
+        self.hand_over(to, Received { from: self.rank, message, bulk: None })
+    }
+
+    fn send_with(&mut self, to: u32, message: Vec<u8>, bulk: Box<Bulk>) -> Result<(), TransportError> {
+        self.hand_over(to, Received { from: self.rank, message, bulk: Some(bulk) })
     }
 
     fn try_receive(&mut self) -> Result<Option<Received>, TransportError> {

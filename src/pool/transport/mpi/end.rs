@@ -4,6 +4,7 @@ use super::super::{Buffers, Link, Received, Transport};
 use super::group::Communicators;
 use super::ladder::{Ladder, Step};
 use super::world::{self, MpiWorld, Open, Posted, Probed};
+use crate::pool::bulk::Bulk;
 use crate::pool::error::TransportError;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -189,8 +190,17 @@ impl Transport for MpiTransport {
         if self.world.test("MPI_Isend", to, &mut request)? {
             self.buffers.put(message);
         } else {
-            self.sends.push(Open { request, peer: to, message, length });
+            self.sends.push(Open { request, peer: to, message, length, room: None, bulk: None });
         }
+        Ok(())
+    }
+
+    fn send_with(&mut self, to: u32, mut message: Vec<u8>, bulk: Box<Bulk>) -> Result<(), TransportError> {
+        let [short, large] = self.world.isend_with(to, &mut message, &bulk)?;
+        let length = message.len();
+        self.sends.push(Open { request: short, peer: to, message, length, room: None, bulk: None });
+        let (message, bulk) = (Vec::new(), Some(bulk));
+        self.sends.push(Open { request: large, peer: to, message, length: 0, room: None, bulk });
         Ok(())
     }
 

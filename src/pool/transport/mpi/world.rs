@@ -5,6 +5,7 @@
 use super::super::{Buffers, Received};
 use super::deaths::{self, Deaths};
 use super::yields::Yields;
+use crate::pool::bulk::{Bulk, Room};
 use crate::pool::error::TransportError;
 use ::mpi::ffi;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
@@ -21,6 +22,10 @@ const LARGE: c_int = 2;
 const BLOCKS: c_int = 3;
 /// The yardstick's own.
 pub(super) const BARE: c_int = 4;
+/// Short ones with a vector beside them: they end in its size and the code of its numbers, 8 bytes each.
+const WITH_BULK: c_int = 5;
+/// That vector, for which a receive is made as soon as its message has come.
+const BULK: c_int = 6;
 const BLOCK: usize = 1 << 20;
 /// From this size on, messages travel as blocks.
 const BLOCKS_FROM: usize = 1 << 30;
@@ -267,22 +272,69 @@ impl MpiWorld {
             message.resize(blocks * BLOCK, 0);
             (blocks, self.block, BLOCKS)
         };
-        let mut request = MaybeUninit::uninit();
         // SAFETY: the buffer holds `count` items; the caller keeps it until the request completes.
-        let code = unsafe {
-            ffi::MPI_Isend(
-                message.as_ptr().cast::<c_void>(),
-                count as c_int,
-                datatype,
-                to as c_int,
-                tag,
-                self.comm,
-                request.as_mut_ptr(),
-            )
-        };
+        unsafe { self.start_send(to, tag, message.as_ptr(), (count, datatype)) }
+    }
+
+    /// Starts to send a short message and the vector beside it, which both have to live until their requests complete.
+    pub(super) fn isend_with(
+        &self,
+        to: u32,
+        message: &mut Vec<u8>,
+        bulk: &Bulk,
+    ) -> Result<[ffi::MPI_Request; 2], TransportError> {
+        message.extend_from_slice(&(bulk.size() as u64).to_le_bytes());
+        message.extend_from_slice(&u64::from(bulk.code()).to_le_bytes());
+        debug_assert!(message.len() <= IN_PLACE, "a short message, so that receiving it does not wait");
+        // SAFETY: both hold as many bytes as is said; the caller keeps them until the requests complete.
+        unsafe {
+            Ok([
+                self.start_send(to, WITH_BULK, message.as_ptr(), (message.len(), self.byte))?,
+                self.start_send(to, BULK, bulk.as_ptr(), (bulk.size(), self.byte))?,
+            ])
+        }
+    }
+
+    /// # Safety
+    /// `from` points to so many items, which live until the request completes.
+    unsafe fn start_send(
+        &self,
+        to: u32,
+        tag: c_int,
+        from: *const u8,
+        (count, datatype): (usize, ffi::MPI_Datatype),
+    ) -> Result<ffi::MPI_Request, TransportError> {
+        let mut request = MaybeUninit::uninit();
+        let (from, count, to_rank) = (from.cast::<c_void>(), count as c_int, to as c_int);
+        // SAFETY: by the caller's promise.
+        let code =
+            unsafe { ffi::MPI_Isend(from, count, datatype, to_rank, tag, self.comm, request.as_mut_ptr()) };
         check("MPI_Isend", Some(to), code)?;
         // SAFETY: set by the successful call.
         Ok(unsafe { request.assume_init() })
+    }
+
+    /// Begins to receive the vector that belongs to a message.
+    fn receive_bulk(&self, from: u32, mut message: Vec<u8>) -> Result<Open, TransportError> {
+        let size = message.len().saturating_sub(16);
+        let word = |at: usize| Some(u64::from_le_bytes(message.get(at..at + 8)?.try_into().ok()?));
+        let room =
+            word(size).zip(word(size + 8)).and_then(|(bytes, code)| Room::new(code as u32, bytes as usize));
+        let Some(mut room) = room else {
+            let message = "a message does not say what comes beside it".into();
+            return Err(TransportError { call: "MPI_Irecv", peer: Some(from), message, by_death: false });
+        };
+        message.truncate(size);
+        let mut request = MaybeUninit::uninit();
+        // SAFETY: the room is as large as is said, and kept until the request completes.
+        let code = unsafe {
+            let (target, count) = (room.as_mut_ptr().cast::<c_void>(), room.size() as c_int);
+            ffi::MPI_Irecv(target, count, self.byte, from as c_int, BULK, self.comm, request.as_mut_ptr())
+        };
+        check("MPI_Irecv", Some(from), code)?;
+        // SAFETY: set by the successful call.
+        let request = unsafe { request.assume_init() };
+        Ok(Open { request, peer: from, length: message.len(), message, room: Some(room), bulk: None })
     }
 
     /// Whether a request has completed.
@@ -340,7 +392,7 @@ impl MpiWorld {
         };
         let mut message = buffers.take();
         message.extend_from_slice(&posted.room[..(count.max(0) as usize).min(IN_PLACE)]);
-        Ok(Some(Received { from, message }))
+        Ok(Some(Received { from, message, bulk: None }))
     }
 
     /// Takes a receive back. A message that it has taken in meanwhile is lost.
@@ -414,7 +466,10 @@ impl MpiWorld {
             check("MPI_Recv", Some(from), code)?;
             // SAFETY: the call has filled them.
             unsafe { message.set_len(length) };
-            return Ok(Probed::Whole(Received { from, message }));
+            if tag == WITH_BULK {
+                return self.receive_bulk(from, message).map(Probed::Begun);
+            }
+            return Ok(Probed::Whole(Received { from, message, bulk: None }));
         }
         let mut request = MaybeUninit::uninit();
         let code = unsafe {
@@ -427,7 +482,7 @@ impl MpiWorld {
         check("MPI_Irecv", Some(from), code)?;
         // SAFETY: set by the successful call.
         let request = unsafe { request.assume_init() };
-        Ok(Probed::Begun(Open { request, peer: from, message, length }))
+        Ok(Probed::Begun(Open { request, peer: from, message, length, room: None, bulk: None }))
     }
 }
 
@@ -461,6 +516,11 @@ pub(super) struct Open {
     pub(super) message: Vec<u8>,
     /// What the buffer will hold.
     pub(super) length: usize,
+    /// What is received beside it.
+    pub(super) room: Option<Room>,
+    /// What is sent beside it.
+    #[expect(dead_code, reason = "kept until the request completes")]
+    pub(super) bulk: Option<Box<Bulk>>,
 }
 
 impl Open {
@@ -468,7 +528,9 @@ impl Open {
     pub(super) fn complete(mut self) -> Received {
         // SAFETY: the receive has completed, so the library has filled so many bytes.
         unsafe { self.message.set_len(self.length) };
-        Received { from: self.peer, message: self.message }
+        // SAFETY: as above; where there is room beside the buffer, it is what the request fills.
+        let bulk = self.room.map(|room| Box::new(unsafe { room.filled() }));
+        Received { from: self.peer, message: self.message, bulk }
     }
 }
 
