@@ -83,7 +83,7 @@ pub struct Header {
     pub name: String,
     /// The study file, as the user wrote it.
     pub study_text: String,
-    /// A hash of what matters in the study, made by the study layer.
+    /// The SHA-256 of [`Self::study_text`], in hexadecimal digits.
     pub study_hash: String,
     /// The names of the coordinates of a point.
     pub dimensions: Vec<String>,

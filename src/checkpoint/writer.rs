@@ -257,6 +257,11 @@ impl Checkpoint {
         Ok(())
     }
 
+    /// Has the next [`tick`](Self::tick) begin a snapshot.
+    pub fn snapshot_soon(&mut self) {
+        self.next_snapshot = Some(Instant::now());
+    }
+
     /// Writes a snapshot now and waits for it.
     ///
     /// # Errors

@@ -42,6 +42,7 @@ pub(super) fn open(
     drop(before);
     let places = places(&mut stored_combos, combos);
     let header = Header {
+        study_hash: study::sha256(study.text.as_bytes()),
         study_text: study.text.clone(),
         dimensions: signature.names.clone(),
         learners: stored_combos,

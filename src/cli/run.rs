@@ -217,6 +217,7 @@ fn manage(
     checkpoint.commit().map_err(checkpoint_error)?;
     let status_path = study.checkpoint.folder.join(format!("{}.status.json", study.name));
     let every = if args.quiet { None } else { study.run.progress };
+    let walltime = walltime(args, &study);
     let mut watch = Watch::new(&study.name, status_path, world, every);
     let finished = drive(
         Drive {
@@ -226,9 +227,10 @@ fn manage(
             checkpoint,
             goals,
             signals,
-            walltime: walltime(args, &study),
-            walltime_margin: study.run.walltime_margin,
+            walltime,
+            walltime_margin: margin(walltime, study.run.walltime_margin),
             grace: study.run.grace,
+            impatient_launcher: impatient_launcher(),
             in_flight: if study.run.deterministic { None } else { study.run.in_flight },
             raise_if_retries_exceeded: study.run.raise_if_retries_exceeded,
             stored_learner: places.stored,
@@ -287,6 +289,30 @@ fn policy(study: &Study) -> Policy {
 }
 
 fn walltime(args: &RunArgs, study: &Study) -> Option<Walltime> {
-    let limit: Option<Duration> = args.walltime.or(study.run.walltime);
-    limit.map(Walltime::from_now).or_else(Walltime::from_batch_system)
+    let limit = args.walltime.or(study.run.walltime).map(Walltime::from_now);
+    // The batch system ends the job at its own time, whatever else was said.
+    [limit, Walltime::from_batch_system()].into_iter().flatten().min_by_key(Walltime::left)
+}
+
+/// How long before the end the run stops: a job shorter than the margin would never get anywhere otherwise, however often
+/// it is started.
+fn margin(walltime: Option<Walltime>, wanted: Duration) -> Duration {
+    let Some(left) = walltime.map(|walltime| walltime.left()).filter(|left| *left <= wanted) else {
+        return wanted;
+    };
+    output::note(format!(
+        "warning: the time limit is not longer than `walltime_margin` ({wanted:.0?}): the run uses half of it, {:.1?}",
+        left / 2
+    ));
+    left / 2
+}
+
+/// Open MPI's launcher ends its ranks soon after a signal that it was sent itself; a signal to rank 0, or by the batch
+/// system, leaves them their time.
+fn impatient_launcher() -> Option<&'static str> {
+    let set = |name: &str| std::env::var_os(name).is_some();
+    (set("OMPI_COMM_WORLD_SIZE") && !set("OMPI_MCA_odls_base_sigkill_timeout")).then_some(
+        "(if mpiexec was sent the signal, Open MPI ends the ranks after 2 s: \
+         `export OMPI_MCA_odls_base_sigkill_timeout=30` before it makes that a minute)",
+    )
 }

@@ -9,10 +9,13 @@ use std::time::{Duration, Instant};
 
 /// The longest line that is taken as a reply.
 const LONGEST_LINE: usize = 256 << 20;
-/// From this many deaths in a row without a single answer on, the program itself is taken to be the reason.
+/// From this many deaths in a row without a single answer on, a death before any request is the program's own fault, and
+/// not that of a point.
 const HOPELESS: u32 = 3;
+/// So long a program that has died at its first requests is watched before it gets another one.
+const TRIAL: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The client's side of the protocol of [`program`](super::program): one child process that answers calls, replaced
 /// when it dies, is too late, or talks nonsense.
@@ -62,9 +65,15 @@ impl Coprocess {
             sleep(pause);
             self.running = Some(Running::start(&self.launch, self.announces)?);
         }
-        let Some(running) = self.running.as_mut().filter(|running| !running.ready) else { return Ok(()) };
-        let deadline = Instant::now().checked_add(self.shared.start_timeout);
-        match running.line(&[], deadline) {
+        let on_trial = !self.announces && self.early_deaths + 1 >= HOPELESS;
+        let Some(running) =
+            self.running.as_mut().filter(|running| !running.ready || on_trial && !running.answered)
+        else {
+            return Ok(());
+        };
+        let limit = if on_trial { TRIAL } else { self.shared.start_timeout };
+        match running.line(&[], Instant::now().checked_add(limit)) {
+            Ok(Line::TooLate) if on_trial => Ok(()),
             Ok(Line::Text(line)) => match json::reply(&line) {
                 Ok(Reply { ready: true, .. }) => {
                     running.ready = true;
@@ -85,7 +94,7 @@ impl Coprocess {
                     format!("the {} did not load within {limit:?} (function.start_timeout)", self.what);
                 Err(Failure::new(FailureKind::Setup, message).with_detail(self.give_up()))
             }
-            Ok(Line::End) => Err(self.died("while it was loading")),
+            Ok(Line::End) => Err(self.died(Moment::Loading)),
             Err(error) => Err(self.lost(&error)),
         }
     }
@@ -128,7 +137,7 @@ impl Coprocess {
                 let message = format!("the {} took longer than {limit:?} and was ended", self.what);
                 Err(Failure::new(FailureKind::Timeout, message).with_detail(self.give_up()))
             }
-            Ok(Line::End) => Err(self.died("during the evaluation")),
+            Ok(Line::End) => Err(self.died(Moment::Evaluation)),
             Err(error) => Err(self.lost(&error)),
         }
     }
@@ -140,7 +149,7 @@ impl Coprocess {
         running.child.last_errors()
     }
 
-    fn died(&mut self, when: &str) -> Failure {
+    fn died(&mut self, moment: Moment) -> Failure {
         let Some(mut running) = self.running.take() else {
             return Failure::new(FailureKind::Crash, format!("the {} is not running", self.what));
         };
@@ -152,10 +161,15 @@ impl Coprocess {
             self.early_deaths += 1;
         }
         let how = how_it_ended(running.child.status());
-        let (kind, again) = if self.early_deaths >= HOPELESS {
-            (FailureKind::Setup, format!(", for the {}th time in a row without an answer", self.early_deaths))
-        } else {
-            (FailureKind::Crash, String::new())
+        let (when, kind, again) = match moment {
+            Moment::Evaluation => ("during the evaluation", FailureKind::Crash, String::new()),
+            Moment::Loading if self.early_deaths < HOPELESS => {
+                ("while it was loading", FailureKind::Crash, String::new())
+            }
+            Moment::Loading => {
+                let again = format!(", for the {}th time in a row without an answer", self.early_deaths);
+                ("before it was asked anything", FailureKind::Setup, again)
+            }
         };
         Failure::new(kind, format!("the {} ended with {how} {when}{again}", self.what))
             .with_detail(running.child.last_errors())
@@ -187,6 +201,14 @@ impl Drop for Coprocess {
             running.child.linger();
         }
     }
+}
+
+/// When a process has died.
+#[derive(Clone, Copy)]
+enum Moment {
+    /// Before it had anything to evaluate.
+    Loading,
+    Evaluation,
 }
 
 enum Line {

@@ -385,6 +385,10 @@ impl Learner for BalancingLearner {
             .filter(|most| *most > 0)
     }
 
+    fn work_in_parallel(&mut self) {
+        self.children.iter_mut().for_each(|child| child.work_in_parallel());
+    }
+
     fn rest(&mut self, child: u32, resting: bool) {
         if let Some(now) = self.resting.get_mut(child as usize) {
             *now = resting;

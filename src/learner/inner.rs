@@ -36,6 +36,10 @@ macro_rules! left_to_inner {
             self.inner.hopeless()
         }
 
+        fn work_in_parallel(&mut self) {
+            self.inner.work_in_parallel();
+        }
+
         fn most_in_flight(&self) -> Option<usize> {
             self.inner.most_in_flight()
         }

@@ -200,6 +200,10 @@ pub trait Learner: Send {
         let _ = (child, resting);
     }
 
+    /// Many points will be in flight: from now on the learner chooses what pays then, where upstream's order would waste
+    /// points. By default there is no difference.
+    fn work_in_parallel(&mut self) {}
+
     /// How many points may be in flight before the later ones are likely to be wasted; `None`: a part of what is known,
     /// as the runner thinks right. A wish: workers are kept busy all the same.
     fn most_in_flight(&self) -> Option<usize> {

@@ -1,6 +1,6 @@
 //! Large vectors of plain numbers. They travel beside their message, straight from the memory they lie in to the memory
 //! they are wanted in: encoding and decoding would take several times as long as their transfer.
-#![expect(unsafe_code, reason = "a receive fills memory that holds nothing yet")]
+#![cfg_attr(feature = "mpi", expect(unsafe_code, reason = "a receive fills memory that holds nothing yet"))]
 
 use super::wire::{self, WireError};
 use std::any::Any;
@@ -11,6 +11,7 @@ const FROM: usize = 1 << 14;
 const TO: usize = 1 << 30;
 
 /// Sizes from which the kernel is asked for large pages.
+#[cfg(feature = "mpi")]
 const HUGE: usize = 1 << 22;
 
 macro_rules! bulk {
@@ -67,6 +68,7 @@ macro_rules! bulk {
             }
 
             /// A code for the type of the numbers.
+            #[cfg(feature = "mpi")]
             pub(crate) fn code(&self) -> u32 {
                 match self {
                     $(Self::$name(_) => $code,)*
@@ -74,6 +76,7 @@ macro_rules! bulk {
             }
 
             /// The size in bytes.
+            #[cfg(feature = "mpi")]
             pub(crate) fn size(&self) -> usize {
                 match self {
                     $(Self::$name(vector) => size_of_val(vector.as_slice()),)*
@@ -81,6 +84,7 @@ macro_rules! bulk {
             }
 
             /// Where the numbers lie.
+            #[cfg(feature = "mpi")]
             pub(crate) fn as_ptr(&self) -> *const u8 {
                 match self {
                     $(Self::$name(vector) => vector.as_ptr().cast(),)*
@@ -88,6 +92,7 @@ macro_rules! bulk {
             }
         }
 
+        #[cfg(feature = "mpi")]
         impl Room {
             /// Room for a vector: the code of its numbers, and its size in bytes.
             pub(crate) fn new(code: u32, size: usize) -> Option<Self> {
@@ -120,7 +125,7 @@ macro_rules! bulk {
             }
         }
 
-        #[cfg(test)]
+        #[cfg(all(test, feature = "mpi"))]
         mod tests {
             use super::*;
 
@@ -162,12 +167,14 @@ bulk! {
 pub(crate) type Packed<T> = Result<Bulk, T>;
 
 /// Memory for a vector that is yet to arrive.
+#[cfg(feature = "mpi")]
 #[derive(Debug)]
 pub(crate) struct Room {
     bulk: Bulk,
     size: usize,
 }
 
+#[cfg(feature = "mpi")]
 impl Room {
     /// The size in bytes.
     pub(crate) fn size(&self) -> usize {
@@ -201,6 +208,7 @@ mod sizes {
     }
 
     #[test]
+    #[cfg(feature = "mpi")]
     fn unknown_codes_get_no_room() {
         assert!(Room::new(0, 100).is_none());
     }

@@ -43,6 +43,8 @@ pub struct Drive<'a> {
     pub walltime_margin: Duration,
     /// How long results are waited for when the run stops.
     pub grace: Duration,
+    /// What to say while a run that a signal stops waits for results, if the launcher may not be as patient.
+    pub impatient_launcher: Option<&'static str>,
     /// A fixed number of evaluations in flight, instead of what the pool finds best.
     pub in_flight: Option<usize>,
     /// Stop when a sample failed more often than it may be tried.
@@ -68,14 +70,23 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
         draining: false,
         work: Vec::new(),
         waiting: false,
+        goals_lost: 0,
+        warned_of_failures: false,
         not_saved: None,
         chores_due: Instant::now(),
         moment: Moment { elapsed: Duration::ZERO, now: Timestamp::now() },
     };
-    let ended = run.until_something_ends_it(&mut drive, observer);
-    // How much is in flight at the goal depends on the workers; a deterministic run ends with what the goal took.
-    let keep = !(drive.engine.is_deterministic() && matches!(ended, Ended::Goal(_)));
-    run.drain(&mut drive, keep, observer);
+    let ended = loop {
+        let ended = run.until_something_ends_it(&mut drive, observer);
+        let goal = matches!(ended, Ended::Goal(_));
+        // How much is in flight at the goal depends on the workers; a deterministic run ends with what the goal took.
+        let keep = !(drive.engine.is_deterministic() && goal);
+        run.drain(&mut drive, keep, observer);
+        if !(goal && keep && run.goal_is_lost(&drive)) {
+            break ended;
+        }
+        run.go_on(&mut drive, observer);
+    };
     let ended = match &run.not_saved {
         Some(reason) => Ended::Stopped(reason.clone()),
         None => ended,
@@ -127,6 +138,9 @@ struct Loop {
     work: Vec<Work>,
     /// Values that wait for their turn are not yet committed.
     waiting: bool,
+    /// How often a goal was reached that did not hold any more with what was still in flight.
+    goals_lost: u64,
+    warned_of_failures: bool,
     /// Results can't be saved any more, or not by this run.
     not_saved: Option<StopReason>,
     chores_due: Instant,
@@ -179,6 +193,21 @@ impl Loop {
         if self.goal.is_none() {
             self.goal = drive.goals.reached(self.moment);
         }
+        self.look_after_checkpoint(drive, now, observer);
+        if let Some(cached) = &mut drive.cached {
+            cached.tick(now);
+            if let Some(error) = cached.trouble() {
+                observer.note(&format!("warning: the cache: {error}; the results of this run are safe"));
+            }
+        }
+        self.accounting.book(Phase::Checkpoint, Instant::now());
+        self.warn_of_failures(drive, observer);
+        self.show(drive, observer);
+        self.accounting.book(Phase::Other, Instant::now());
+    }
+
+    /// Holds the lock, and begins and publishes snapshots when it is time.
+    fn look_after_checkpoint(&mut self, drive: &mut Drive<'_>, now: Instant, observer: &mut dyn Observer) {
         let engine = &drive.engine;
         match drive.checkpoint.tick(now, &|| engine.unfinished()) {
             Ok(()) => {}
@@ -188,15 +217,6 @@ impl Loop {
                 self.not_saved.get_or_insert_with(|| not_saved(&error));
             }
         }
-        if let Some(cached) = &mut drive.cached {
-            cached.tick(now);
-            if let Some(error) = cached.trouble() {
-                observer.note(&format!("warning: the cache: {error}; the results of this run are safe"));
-            }
-        }
-        self.accounting.book(Phase::Checkpoint, Instant::now());
-        self.show(drive, observer);
-        self.accounting.book(Phase::Other, Instant::now());
     }
 
     fn show(&self, drive: &Drive<'_>, observer: &mut dyn Observer) {

@@ -96,7 +96,8 @@ impl fmt::Debug for Engine {
 
 impl Engine {
     /// An engine around a learner that already knows all earlier results.
-    pub fn new(learner: Box<dyn Learner>, policy: Policy) -> Self {
+    pub fn new(mut learner: Box<dyn Learner>, policy: Policy) -> Self {
+        learner.work_in_parallel();
         Self {
             learner,
             policy,
@@ -330,6 +331,11 @@ impl Engine {
     /// From now on [`Engine::next`] gives nothing: the run is stopping. Results are still welcome.
     pub fn stop_asking(&mut self) {
         self.asking = false;
+    }
+
+    /// Asks again.
+    pub fn ask_again(&mut self) {
+        self.asking = true;
     }
 
     /// Nothing is in flight and nothing is left to ask.

@@ -129,11 +129,15 @@ fn digest(word: &str, folder: &Path, files: &mut Map<String, Json>) -> Result<()
         let path = folder.join(name);
         if !name.is_empty() && !files.contains_key(name) && path.is_file() {
             let contents = std::fs::read(&path).map_err(|error| (path, error))?;
-            let digest: String = Sha256::digest(&contents).iter().map(|byte| format!("{byte:02x}")).collect();
-            files.insert(name.to_owned(), digest.into());
+            files.insert(name.to_owned(), sha256(&contents).into());
         }
     }
     Ok(())
+}
+
+/// The SHA-256 of some bytes, in hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Integers stay integers: a function may tell 2 from 2.0.

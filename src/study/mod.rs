@@ -45,7 +45,7 @@ mod tree;
 mod values;
 
 pub use build::{Built, Learners, Makers};
-pub use calls::Calls;
+pub use calls::{Calls, sha256};
 pub use combos::{Combos, identity};
 pub use compare::{Difference, Severity, combo_moves, compare};
 pub use config::{Reader, STRATEGIES, Study};

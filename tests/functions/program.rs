@@ -133,6 +133,21 @@ fn a_program_that_dies_at_each_start_is_named_as_the_reason() {
 }
 
 #[test]
+fn a_program_that_dies_at_its_first_points_is_asked_for_others() {
+    let study = Study::new();
+    let script = r#"while read line; do
+        case "$line" in *'"point":-'*|*'"point":[-'*) exit 3;; esac
+        echo '{"value":1}'
+    done"#;
+    let mut started = study.start(sh("program", script));
+    for _ in 0..5 {
+        let failure = started.at(&[-1.0]).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Crash, "{failure}");
+    }
+    assert_eq!(started.y(1.0), 1.0);
+}
+
+#[test]
 fn a_program_may_say_that_it_is_ready_and_leave_out_ids() {
     let study = Study::new();
     let script = "echo '{\"ready\":true}'; while read line; do echo; echo '{\"value\":true}'; done";

@@ -14,6 +14,33 @@ const fn case(how: &'static str, kind: &'static str, message: &'static str) -> M
     Misbehaviour { how, kind, message }
 }
 
+#[test]
+fn a_region_where_the_process_dies_does_not_end_the_run() {
+    let folder = Folder::new(
+        "[function]\npython = 'model.py:h'\n[learner]\ntype = '1d'\nbounds = [-1, 1]\n[goal]\nnpoints = 15\n\
+         [run]\nretries = 1\nworkers = 1\n",
+    );
+    folder.write("model.py", "import os\ndef h(x):\n    if x > 0.3: os._exit(3)\n    return x\n");
+    folder.run(0, &[]).says("points were given up").says("ended with exit status 3 during the evaluation");
+    let rows = folder.rows();
+    assert!(rows.len() >= 15 && rows.iter().all(|row| row.point[0] <= 0.3));
+}
+
+#[test]
+fn a_goal_out_of_reach_because_points_fail_is_told() {
+    let folder = Folder::new(
+        "[function]\npython = 'model.py:h'\n[learner]\ntype = '1d'\nbounds = [-1, 1]\n\
+         [goal]\nloss = 0.01\n[run]\nretries = 0\nworkers = 2\n",
+    );
+    folder
+        .write("model.py", "def h(x):\n    if abs(x) < 0.3: raise ValueError('no root')\n    return x * x\n");
+    let mut run = folder.command(&["run"]).start();
+    assert!(run.until(|run| run.said().contains("let it return NaN")), "{}", run.said());
+    assert!(run.said().contains("were given up") && run.said().contains("no root"), "{}", run.said());
+    run.signal(nix::sys::signal::Signal::SIGTERM);
+    run.end().expect(75);
+}
+
 /// Runs a study of this function on all cases; each point that fails is tried twice.
 fn run(folder: &Folder, function: &str, cases: &[Misbehaviour], arguments: &[&str]) {
     let how: Vec<String> = cases.iter().map(|case| format!("{:?}", case.how)).collect();

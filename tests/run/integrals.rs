@@ -32,6 +32,26 @@ fn integrals_without_a_goal_run_until_they_are_done() {
 }
 
 #[test]
+fn an_integral_that_is_done_stays_so_with_what_was_still_in_flight() {
+    let folder = Folder::new(
+        "[function]\nexpression = '1/(1+25*x^2)'\n[learner]\ntype = 'integrator'\nbounds = [0, 1]\ntol = 1e-6\n\
+         [run]\nworkers = 4\nin_flight = 16\n",
+    );
+    let exact = 5_f64.atan() / 5.0;
+    let mut before = 0;
+    for _ in 0..2 {
+        let summary = folder.command(&["run", "--json"]).end().expect(0).json();
+        assert_eq!(summary["ended"], "goal reached: done");
+        let figures = &summary["figures"][0];
+        let (igral, err) = (figures["igral"].as_f64().unwrap(), figures["err"].as_f64().unwrap());
+        assert!(err <= 1e-6 * exact && (igral - exact).abs() <= err, "{figures}");
+        let after = folder.rows().len();
+        assert!(before == 0 || before == after, "done is done: {before} {after}");
+        before = after;
+    }
+}
+
+#[test]
 fn a_stopped_integral_goes_on_with_the_points_that_it_would_have_asked() {
     let one_by_one = "in_flight = 1\n";
     let whole = Folder::new(&study("0.5", one_by_one));

@@ -119,6 +119,38 @@ fn the_end_of_the_walltime_stops_the_run_before_it() {
 }
 
 #[test]
+fn a_time_limit_shorter_than_its_margin_is_used_all_the_same() {
+    let folder = Folder::new(
+        "goal = 'forever'\n[function]\nbuiltin = 'sleep'\n[learner]\ntype = '1d'\nbounds = [0, 1]\n[run]\nworkers = 2\n",
+    );
+    // SLURM's own end comes later, and so does not count.
+    let ended = folder.command(&["run", "--walltime", "2s"]).env("SLURM_JOB_END_TIME", "99999999999").end();
+    ended
+        .expect(75)
+        .says("the time limit is not longer than `walltime_margin`")
+        .says("the time limit is near");
+    assert!(folder.rows().len() > 10, "{}", folder.rows().len());
+}
+
+#[test]
+fn what_is_in_flight_is_saved_as_soon_as_a_run_waits_for_it() {
+    let folder = gated("1000s");
+    let mut run = folder.command(&["run"]).start();
+    two_started(&folder, &mut run);
+    run.signal(Signal::SIGTERM);
+    // The launcher may be less patient than the study.
+    let kept = if cfg!(feature = "hdf5") { 2 } else { 0 };
+    assert!(
+        run.until(|run| run.said().contains("for 2 evaluations") && folder.read().in_flight.len() == kept)
+    );
+    run.signal(Signal::SIGKILL);
+    run.end();
+    folder.write("go", "");
+    folder.run(0, &["--quiet"]);
+    assert_eq!(folder.rows().len(), 12);
+}
+
+#[test]
 fn a_duration_as_goal_is_a_goal() {
     let folder = Folder::new(
         "[function]\nbuiltin = 'sleep'\n[learner]\ntype = '1d'\nbounds = [0, 1]\n[goal]\nduration = '300ms'\n",

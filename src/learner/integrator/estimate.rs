@@ -42,6 +42,7 @@ impl Tree {
         let c = self.at(id).coefficients(depth, |point| points.node(point).y);
         let before = std::mem::replace(&mut self.at_mut(id).c, c);
         self.at_mut(id).complete = Some(depth);
+        self.rank(id);
         if is_first {
             // There is nothing to compare with, and so no error: the next finer rule follows.
             return Ok(());
@@ -59,10 +60,18 @@ impl Tree {
         let interval = self.at(id);
         // Upstream compares with the integral; where that is zero by symmetry, it would split for ever.
         let rounding = (interval.b - interval.a) * size * f64::EPSILON * CONDITION[depth as usize];
-        if interval.err < rounding {
+        let (has_children, queued) = (interval.children != NONE, interval.queued);
+        if interval.superseded {
+            // Its values come late, with more points in flight: the children are on their own.
+        } else if interval.err < rounding {
             self.remove(id);
-        } else if split && interval.children == NONE {
-            self.to_split.push(id);
+        } else if !has_children && !interval.removed {
+            if split {
+                self.to_split.push(id);
+            }
+            if !queued {
+                self.enter(id);
+            }
         }
         Ok(())
     }
@@ -149,7 +158,8 @@ impl Tree {
             return;
         }
         let mut above = self.at(id).parent;
-        while above != NONE {
+        // An interval that can't be improved was divided before its values were there: its children can only be worse.
+        while above != NONE && !self.at(above).removed {
             if self.children(above).any(|child| self.is_uncovered(child)) {
                 return;
             }
@@ -216,9 +226,15 @@ impl Tree {
 
     fn set_err(&mut self, id: u32, err: f64) {
         self.change(id, |interval| interval.err = err);
+        self.rank(id);
+    }
+
+    /// Gives an interval the place that it has earned.
+    pub(super) fn rank(&mut self, id: u32) {
         let interval = self.at(id);
         if interval.queued {
-            self.ranking.update(id, err, interval.a);
+            let merit = interval.merit();
+            self.ranking.update(id, merit);
         }
     }
 
@@ -258,12 +274,17 @@ impl Tree {
         if self.cover.is_empty() { f64::INFINITY } else { self.totals.err() }
     }
 
+    /// Nothing is left to refine, and no value is waited for.
+    fn is_exhausted(&self) -> bool {
+        self.ranking.len() == 0 && self.points.missing == 0
+    }
+
     /// Whether the integral is known up to a relative error, or as well as possible.
     pub(super) fn is_done(&self, tol: f64) -> bool {
         if self.cover.is_empty() || self.divergent {
             return false;
         }
         let (err, excess, wanted) = (self.err(), self.totals.excess(), self.igral().abs() * tol);
-        err == 0.0 || err < wanted || (err - excess < wanted && wanted < excess) || self.ranking.len() == 0
+        err == 0.0 || err < wanted || (err - excess < wanted && wanted < excess) || self.is_exhausted()
     }
 }

@@ -1,5 +1,6 @@
 //! One interval of the tree, and what is known of the integral over it.
 
+use super::ranking::Merit;
 use super::rule::{Coefficients, NODES, RULE, level, nodes, stride};
 use super::totals::Share;
 
@@ -92,6 +93,11 @@ impl Interval {
         (self.a + self.b) / 2.0 + (self.b - self.a) * RULE.xi[node] / 2.0 + 0.0
     }
 
+    /// The rule that is wanted is known and used.
+    pub(super) fn is_complete(&self) -> bool {
+        self.complete == Some(self.depth)
+    }
+
     /// Whether two nodes at an end are too close to tell more about the function than its rounding.
     pub(super) fn is_too_narrow(&self) -> bool {
         let step = stride(self.depth);
@@ -125,6 +131,10 @@ impl Interval {
     /// The integral of the function with these coefficients.
     pub(super) fn integral(&self) -> f64 {
         (self.b - self.a) * self.c[0] / std::f64::consts::SQRT_2
+    }
+
+    pub(super) fn merit(&self) -> Merit {
+        Merit { complete: self.is_complete(), err: self.err, a: self.a }
     }
 
     pub(super) fn share(&self) -> Share {

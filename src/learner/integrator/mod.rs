@@ -38,7 +38,9 @@ use tree::Tree;
 /// point are O(log N) amortised. Values that are not finite are left out of the interpolation.
 ///
 /// What differs from upstream:
-/// - any number of points may be in flight: an interval that is queued twice for splitting is split once;
+/// - any number of points may be in flight: an interval that is queued twice for splitting is split once, values that
+///   come after an interval was divided do not end the refinement of its halves, and after
+///   [`Learner::work_in_parallel`] an interval that waits for values is left alone while there are others;
 /// - values of points that no interval has are kept, and used as soon as an interval wants the point, so that the
 ///   values alone, in the order of arrival, rebuild the learner;
 /// - [`Learner::remove_unfinished`] goes back to what the values alone lead to, in O(N log N);
@@ -255,7 +257,7 @@ impl Learner for IntegratorLearner {
 
     fn remove_unfinished(&mut self) {
         // Intervals that were made for points without a value are forgotten too: what is left is what a restart sees.
-        let mut tree = Tree::new(self.bounds.0, self.bounds.1);
+        let mut tree = Tree { patient: self.tree.patient, ..Tree::new(self.bounds.0, self.bounds.1) };
         for node in self.tree.points.told() {
             tree.tell(node.x, node.y);
         }
@@ -292,7 +294,9 @@ impl Learner for IntegratorLearner {
     }
 
     fn new_empty(&self) -> Box<dyn Learner> {
-        Box::new(Self::empty(self.bounds, self.tol))
+        let mut empty = Self::empty(self.bounds, self.tol);
+        empty.tree.patient = self.tree.patient;
+        Box::new(empty)
     }
 
     fn boxed_clone(&self) -> Box<dyn Learner> {
@@ -306,6 +310,10 @@ impl Learner for IntegratorLearner {
             ("n_intervals", self.tree.cover.len() as f64),
             ("divergent", f64::from(u8::from(self.is_divergent()))),
         ]
+    }
+
+    fn work_in_parallel(&mut self) {
+        self.tree.patient = true;
     }
 
     /// What one interval asks at most: its values decide whether others are worth refining.

@@ -1,3 +1,38 @@
+/// With any number of points in flight, the first ones answered first, what is done is right.
+#[test]
+fn done_is_right_with_any_number_of_points_in_flight() {
+    let functions: [(fn(f64) -> f64, (f64, f64), f64); 4] = [
+        (|x| (100.0 * x * x).cos(), (0.0, 3.0), 0.064_328_649_444_9),
+        (|x| 1.0 / (1.0 + 25.0 * x * x), (0.0, 1.0), 5_f64.atan() / 5.0),
+        (|x| (7.0 * x).sin().abs(), (0.0, 3.0), (13.0 - 21_f64.cos()) / 7.0),
+        (f64::sin, (-std::f64::consts::PI, std::f64::consts::PI), 0.0),
+    ];
+    for (i, (f, bounds, exact)) in functions.into_iter().enumerate() {
+        for (in_flight, parallel) in
+            [(1, false), (2, false), (8, false), (1, true), (2, true), (8, true), (33, true), (200, true)]
+        {
+            let mut learner = IntegratorLearner::new(bounds, 1e-8).unwrap();
+            if parallel {
+                learner.work_in_parallel();
+            }
+            let mut open = std::collections::VecDeque::new();
+            let mut asked = 0;
+            while learner.done() == Some(false) && asked < 200_000 {
+                let asks = learner.ask(in_flight - open.len());
+                asked += asks.len();
+                open.extend(asks);
+                let Some(next) = open.pop_front() else { break };
+                learner.tell(&next.sample, &f(next.sample.point.x()).into()).unwrap();
+            }
+            let (igral, err) = (learner.igral(), learner.err());
+            let what = format!("{i} with {in_flight}: {asked} points, {igral} ± {err}");
+            assert_eq!(learner.done(), Some(true), "{what}");
+            assert!(err <= 1e-8 * igral.abs() || learner.tree.totals.excess() >= 0.99 * err, "{what}");
+            assert!((igral - exact).abs() <= err.max(1e-8 * exact.abs()).min(1e-8), "{what}");
+        }
+    }
+}
+
 use super::*;
 use crate::learner::{BalancingLearner, Strategy};
 use proptest::prelude::*;

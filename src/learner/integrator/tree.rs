@@ -26,6 +26,8 @@ pub(super) struct Tree {
     pub(super) totals: Totals,
     /// Changes of the totals since they were summed up from nothing.
     pub(super) changes: usize,
+    /// Intervals that wait for values are left alone while there are others to refine.
+    pub(super) patient: bool,
     /// The means grow without end towards some point. Nothing is refined any more.
     pub(super) divergent: bool,
 }
@@ -46,6 +48,7 @@ impl Tree {
             cover: Vec::new(),
             totals: Totals::default(),
             changes: 0,
+            patient: false,
             divergent: false,
         };
         tree.want(0, 0..=2);
@@ -63,10 +66,10 @@ impl Tree {
         &mut self.intervals[id as usize]
     }
 
-    fn enter(&mut self, id: u32) {
-        let Interval { err, a, .. } = *self.at(id);
+    pub(super) fn enter(&mut self, id: u32) {
+        let merit = self.at(id).merit();
         self.at_mut(id).queued = true;
-        self.ranking.insert(id, err, a);
+        self.ranking.insert(id, merit);
     }
 
     /// Takes an interval out of those that may be refined.
@@ -143,7 +146,7 @@ impl Tree {
             self.to_split.pop();
         }
         let forced = self.to_split.last().copied();
-        let id = forced.or_else(|| self.ranking.worst())?;
+        let id = forced.or_else(|| self.worst())?;
         let interval = self.at(id);
         if interval.is_too_narrow() {
             return None;
@@ -159,6 +162,12 @@ impl Tree {
         Some((x, interval.err))
     }
 
+    /// The interval that is refined next if none has to be split. Upstream's order takes the one with the largest error,
+    /// even if values that it waits for may show that it is done; with many points in flight most would be wasted.
+    fn worst(&self) -> Option<u32> {
+        if self.patient { self.ranking.worst_complete() } else { self.ranking.worst() }
+    }
+
     /// What is to be refined next. Intervals that are too narrow are dropped on the way.
     fn candidate(&mut self) -> Option<Candidate> {
         loop {
@@ -170,9 +179,14 @@ impl Tree {
                     continue;
                 }
                 Some(id) => id,
-                None => self.ranking.worst()?,
+                None => self.worst()?,
             };
             if self.at(interval).is_too_narrow() {
+                if !self.at(interval).is_complete() {
+                    // Its error is a guess: what its values say comes first.
+                    self.leave(interval);
+                    continue;
+                }
                 // Upstream forgets that its error can't be improved; CQUAD counts it, and so can end.
                 self.remove(interval);
                 self.sum_up_if_due();
@@ -201,6 +215,7 @@ impl Tree {
         } else {
             let depth = self.at(interval).depth + 1;
             self.at_mut(interval).depth = depth;
+            self.rank(interval);
             self.want(interval, depth..=depth);
             self.process(interval);
         }

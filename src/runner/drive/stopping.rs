@@ -2,7 +2,9 @@
 
 use super::{Drive, LONGEST_WAIT, Loop};
 use crate::checkpoint::CheckpointError;
+use crate::runner::goal::Moment;
 use crate::runner::{Observer, StopReason};
+use jiff::Timestamp;
 use std::time::{Duration, Instant};
 
 /// After so many points that failed for good in this run, without a single value, the function itself is taken to be
@@ -10,6 +12,9 @@ use std::time::{Duration, Instant};
 const HOPELESS: u64 = 20;
 /// Attempts in a row, for each worker, that could not begin: then no worker can be expected to start the function.
 const TIMES_NOT_STARTED: usize = 3;
+/// From so many points given up on, and so many for each value, the user is told what can be done about it.
+const MANY: u64 = 100;
+const MANY_PER_VALUE: u64 = 4;
 /// A run that stops within this time says nothing about it.
 const QUIET_DRAIN: Duration = Duration::from_millis(500);
 
@@ -40,6 +45,39 @@ impl Loop {
         drive.walltime.filter(|end| end.left() <= drive.walltime_margin).map(|_| StopReason::Walltime)
     }
 
+    /// Learners go on asking for points where nothing is known, and points that fail leave it so.
+    pub(super) fn warn_of_failures(&mut self, drive: &Drive<'_>, observer: &mut dyn Observer) {
+        if self.warned_of_failures || self.given_up < MANY.max(MANY_PER_VALUE * self.told) {
+            return;
+        }
+        self.warned_of_failures = true;
+        let why = drive.engine.first_given_up().map(|failed| format!(": {}", failed.failure.message));
+        observer.note(&format!(
+            "warning: {} points of this run were given up, {} got a value{}\nhelp: where the function has no value, \
+             let it return NaN: learners leave such regions alone, while they go on asking where points fail",
+            self.given_up,
+            self.told,
+            why.unwrap_or_default()
+        ));
+    }
+
+    /// Whether the goal does not hold any more with the results that were in flight when it was reached. The error of an
+    /// integral grows for a while when an interval is divided; losses may do so, too.
+    pub(super) fn goal_is_lost(&self, drive: &Drive<'_>) -> bool {
+        let moment = Moment { elapsed: self.accounting.elapsed(), now: Timestamp::now() };
+        self.not_saved.is_none() && drive.goals.reached(moment).is_none()
+    }
+
+    /// Asks again after [`Self::drain`].
+    pub(super) fn go_on(&mut self, drive: &mut Drive<'_>, observer: &mut dyn Observer) {
+        if self.goals_lost == 0 {
+            observer.note("the goal was reached, but not with what was still in flight: going on");
+        }
+        self.goals_lost += 1;
+        self.draining = false;
+        drive.engine.ask_again();
+    }
+
     /// Nothing new is asked; what is running may finish within the grace time. It is told and saved, or, without
     /// `keep`, left to the next run.
     pub(super) fn drain(&mut self, drive: &mut Drive<'_>, keep: bool, observer: &mut dyn Observer) {
@@ -60,9 +98,15 @@ impl Loop {
             if !said && begin.elapsed() > QUIET_DRAIN {
                 said = true;
                 let open = drive.queue.in_flight();
-                observer
-                    .note(&format!("stopping: waiting up to {left:.0?} for {open} evaluations in flight"));
+                let mut note = format!("stopping: waiting up to {left:.0?} for {open} evaluations in flight");
+                if let (Some(_), Some(advice)) = (drive.signals.received(), drive.impatient_launcher) {
+                    note = format!("{note}\n{advice}");
+                }
+                observer.note(&note);
+                // Should this process not live to see them, the next run begins with them.
+                drive.checkpoint.snapshot_soon();
             }
+            self.look_after_checkpoint(drive, Instant::now(), observer);
             self.take_results(drive, left.min(LONGEST_WAIT));
             if keep {
                 self.settle(drive);
