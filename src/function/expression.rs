@@ -5,24 +5,32 @@
 //!
 //! | | |
 //! |---|---|
-//! | operators | `+ - * / %` (remainder, never negative), `^` or `**` (power, from the right), `< <= > >= == !=` (1 or 0) |
+//! | operators | tightest first: `n!` (factorial); `^` or `**` (power, from the right); `-a`, `!a` (not); `* / %` (remainder, never negative); `+ -`; `< <= > >=`; `== !=`; `&&`; `\|\|` |
+//! | choice | `c ? a : b`, or `if(c, a, b)` |
 //! | constants | `pi`, `e`, `tau`, `inf`, `nan` |
-//! | choice | `if(condition, then, else)` |
 //! | one argument | `abs sign floor ceil round sqrt cbrt exp expm1 log ln log1p log2 log10 sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh sinc heaviside` |
 //! | two arguments | `atan2 hypot max min mod pow` |
 //!
-//! `log` is the natural logarithm, and `-x^2` is `-(x^2)`.
+//! `log` is the natural logarithm, and `-x^2` is `-(x^2)`. What is true is 1, what is false is 0, and all but 0 counts
+//! as true. Choices, `&&` and `||` compute only what they need. Divisions by zero give `inf` or `nan`, as in IEEE
+//! arithmetic; a formula that has to compare `nan`, or to decide by it, is `nan`. Names are of ASCII letters, digits and
+//! `_`.
 
-use super::formula::Formula;
+use super::formula::{self, DEEPEST, Formula, Real};
 use super::{Call, Context, Function, FunctionSpec, Shared};
 use crate::model::settings::{self, Setting, SettingError, SettingValue, Table};
 use crate::model::{Failure, FailureKind, Parameter, Value};
+use nanoexpr::ErrorKind;
+use smallvec::SmallVec;
 use std::sync::Arc;
+
+const LOOKS_LIKE: &str = "a formula looks like x + a^2 / (a^2 + (x - offset)^2)";
 
 #[derive(Clone, Debug)]
 struct Expression {
     texts: Vec<String>,
     formulas: Vec<Formula>,
+    names: Arc<[String]>,
     /// Where the value of each name comes from.
     sources: Arc<[Source]>,
 }
@@ -52,7 +60,7 @@ pub(super) fn from_settings(
         .iter()
         .map(|t| t.text("function.expression").map(str::to_owned))
         .collect::<settings::Result<_>>()?;
-    Ok(Arc::new(Expression { texts, formulas, sources: sources.into() }))
+    Ok(Arc::new(Expression { texts, formulas, names: names.into(), sources: sources.into() }))
 }
 
 fn variables(context: &Context) -> (Vec<String>, Vec<Source>) {
@@ -68,27 +76,58 @@ fn variables(context: &Context) -> (Vec<String>, Vec<Source>) {
 
 fn compile(setting: &Setting, names: &[String]) -> settings::Result<Formula> {
     let text = setting.text("function.expression")?;
-    Formula::parse(text, names).map_err(|error| {
-        let mut span = setting.span.clone();
-        // In a plain quoted text the offset is known to the byte.
-        if span.len() == text.len() + 2 {
-            let at = span.start + 1 + error.at;
-            span = at..at + error.unknown.as_ref().map_or(1, String::len);
+    Formula::parse(text, names).map_err(|error| explain(error, setting, text, names))
+}
+
+fn explain(error: nanoexpr::Error, setting: &Setting, text: &str, names: &[String]) -> SettingError {
+    let mut span = setting.span.clone();
+    // In a plain quoted text the offset is known to the byte.
+    if span.len() == text.len() + 2 {
+        let at = span.start + 1;
+        span = at + error.span.start..at + error.span.end.max(error.span.start + 1);
+    }
+    if text.trim().is_empty() {
+        return SettingError::new(&span, "the formula is empty").help(LOOKS_LIKE);
+    }
+    let part = text.get(error.span.start..error.span.end).unwrap_or_default();
+    let near = |known: &[&str]| {
+        let near = settings::nearest(part, known.iter().copied());
+        near.map_or_else(String::new, |near| format!("did you mean `{near}`? "))
+    };
+    let (problem, help) = match error.kind {
+        ErrorKind::UnknownVariable => {
+            let known: Vec<_> = names.iter().map(String::as_str).chain(formula::constants()).collect();
+            let list = if names.is_empty() { "none".into() } else { names.join(", ") };
+            (format!("no variable `{part}`"), format!("{}variables here: {list}", near(&known)))
         }
-        let place = match text.trim() {
-            "" => "the formula is empty".to_owned(),
-            _ => format!("in the formula `{text}`: {}", error.message),
-        };
-        let Some(unknown) = &error.unknown else {
-            return SettingError::new(&span, place)
-                .help("a formula looks like x + a^2 / (a^2 + (x - offset)^2)");
-        };
-        let known = names.iter().map(String::as_str).chain(Formula::known_names());
-        let near = settings::nearest(unknown, known);
-        let list = if names.is_empty() { "none".into() } else { names.join(", ") };
-        let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
-        SettingError::new(&span, place).help(format!("{near}variables here: {list}"))
-    })
+        ErrorKind::UnknownFunction => {
+            let known: Vec<_> = formula::functions().collect();
+            (format!("no function `{part}`"), format!("{}functions: {}", near(&known), known.join(", ")))
+        }
+        ErrorKind::ArgumentCount => {
+            let name = part.split('(').next().unwrap_or(part).trim();
+            let wanted = formula::arguments(name).unwrap_or(0);
+            (format!("wrong number of arguments: `{part}`"), format!("`{name}` takes {wanted}"))
+        }
+        ErrorKind::UnexpectedEnd => ("it ends too early".into(), LOOKS_LIKE.into()),
+        // What can begin an operand stands where an operator should.
+        ErrorKind::UnexpectedToken
+            if part.starts_with(|c: char| c.is_alphanumeric() || "_.(".contains(c)) =>
+        {
+            (format!("no operator before `{part}`"), "a product is written with `*`, as in 2 * x".into())
+        }
+        ErrorKind::UnexpectedCharacter if part.contains(char::is_alphabetic) => (
+            format!("unexpected letter `{part}`"),
+            "names in a formula are of the letters a to z and A to Z, digits and `_`: rename what has others"
+                .into(),
+        ),
+        ErrorKind::TooDeep => {
+            let problem = format!("more than {DEEPEST} levels of parentheses and operators");
+            (problem, "write a longer function in Python, Rust or C".into())
+        }
+        kind => (format!("{kind} `{part}`"), LOOKS_LIKE.into()),
+    };
+    SettingError::new(&span, format!("in the formula `{text}`: {problem}")).help(help)
 }
 
 impl FunctionSpec for Expression {
@@ -107,15 +146,16 @@ impl FunctionSpec for Expression {
 
 impl Function for Expression {
     fn evaluate(&mut self, call: &Call<'_>) -> Result<Value, Failure> {
-        let mut values: smallvec::SmallVec<[f64; 8]> = smallvec::SmallVec::new();
-        for source in self.sources.iter() {
-            values.push(match source {
+        let mut variables: SmallVec<[(&str, Real); 8]> = SmallVec::new();
+        for (name, source) in self.names.iter().zip(self.sources.iter()) {
+            let value = match source {
                 Source::Coordinate(i) => call.point.get(*i).copied().unwrap_or(f64::NAN),
                 Source::Seed => call.replica as f64,
                 Source::Parameter(name) => parameter_as_number(call, name)?,
-            });
+            };
+            variables.push((name, Real(value)));
         }
-        let components = self.formulas.iter().map(|formula| formula.evaluate(|i| values[i])).collect();
+        let components = self.formulas.iter().map(|formula| formula.evaluate(&variables)).collect();
         Ok(Value { components, detail: None })
     }
 }
@@ -154,6 +194,37 @@ mod tests {
         assert_eq!(error.message, "in the formula `x + offest`: no variable `offest`");
         assert_eq!(error.help, "did you mean `offset`? variables here: x, offset, a");
         assert_eq!(error.span, 105..111);
+    }
+
+    #[test]
+    fn errors_say_what_to_do() {
+        for (text, message, help) in [
+            ("x + sqr(x)", "no function `sqr`", "did you mean `sqrt`? functions: abs, acos, "),
+            (
+                "1 ? x : (0 && ofset)",
+                "no variable `ofset`",
+                "did you mean `offset`? variables here: x, offset, a",
+            ),
+            ("max(x)", "wrong number of arguments: `max(x)`", "`max` takes 2"),
+            ("2x", "no operator before `x`", "a product is written with `*`, as in 2 * x"),
+            ("2(x + 1)", "no operator before `(`", "a product is written with `*`, as in 2 * x"),
+            ("x * \u{3b1}", "unexpected letter `\u{3b1}`", "names in a formula are of the letters a to z"),
+            ("x \u{2212} 1", "unexpected character `\u{2212}`", LOOKS_LIKE),
+            ("(x", "unclosed parenthesis `(`", LOOKS_LIKE),
+            ("x +", "it ends too early", LOOKS_LIKE),
+        ] {
+            let table = Table::new("function").with("expression", SettingValue::Text(text.into()));
+            let error = from_settings(&table, &context(), &Shared::default()).unwrap_err();
+            assert_eq!(error.message, format!("in the formula `{text}`: {message}"));
+            assert!(error.help.starts_with(help), "{}", error.help);
+        }
+        let table = Table::new("function").with("expression", SettingValue::Text("-".repeat(1000)));
+        let error = from_settings(&table, &context(), &Shared::default()).unwrap_err();
+        assert!(
+            error.message.ends_with("more than 200 levels of parentheses and operators"),
+            "{}",
+            error.message
+        );
     }
 
     #[test]

@@ -44,6 +44,7 @@ python = "model.py:h"
         name: "expression",
         about: "a formula, right here",
         text: r#"# A formula of the coordinates and parameters; a list of formulas gives several values.
+# Powers are x^2, choices c ? a : b, conditions a < b && !(c == d).
 expression = "x + a^2 / (a^2 + (x - offset)^2)"
 "#,
     },
