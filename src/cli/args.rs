@@ -170,11 +170,14 @@ pub(crate) struct ExportArgs {
     /// Where to write it [default: standard output]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// Export what is left although some stored results can't be read any more
+    #[arg(long)]
+    pub(crate) accept_losses: bool,
     #[command(flatten)]
     pub(crate) interpolation: InterpolationArgs,
 }
 
-/// What to show of the interpolants of the learners, instead of the points themselves.
+/// Which learners to show, and what of their interpolants instead of the points themselves.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct InterpolationArgs {
     /// The piecewise linear interpolant on an even grid: points along each coordinate that varies, as 200 or 200x100

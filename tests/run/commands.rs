@@ -100,6 +100,52 @@ fn results_are_exported_as_tables() {
     assert!(folder.text("table.json").contains("\"columns\""));
     folder.command(&["export", "--format", "xls"]).end().expect(2).says("csv");
     folder.command(&["export", "-o", "missing/table.csv"]).end().expect(6).says("missing/table.csv");
+    // Only some learners, as with a grid.
+    let of_last = |line: &&str| line.starts_with("2,0.5,") || line.starts_with("learner,");
+    let last: Vec<&str> = csv.lines().filter(of_last).collect();
+    for chosen in [["--learner", "2"], ["--where", "offset=0.5"]] {
+        let out = folder.command(&[&["export"][..], &chosen].concat()).end().expect(0).out;
+        assert_eq!(out.lines().collect::<Vec<_>>(), last);
+    }
+    for (chosen, message) in [
+        (["--learner", "3"], "there is no learner 3"),
+        (["--where", "ofset=0.5"], "did you mean `offset`?"),
+        (["--where", "offset=0.7"], "no learner has"),
+    ] {
+        let ended = folder.command(&[&["export"][..], &chosen].concat()).end().expect(2).says(message);
+        assert!(ended.out.is_empty() && ended.err.contains("help: "), "{}", ended.err);
+    }
+}
+
+#[test]
+fn tables_replace_files_and_nothing_else() {
+    use std::os::unix::fs::{FileTypeExt, symlink};
+    let folder = Folder::new(PEAK);
+    folder.run(0, &["--quiet"]);
+    let csv = folder.command(&["export"]).end().expect(0).out;
+    let export = |to: &str| folder.command(&["export", "-o", to]).end();
+    for (link, target) in [("full", "/dev/full"), ("stdout", "/dev/stdout"), ("later", "later.csv")] {
+        symlink(target, folder.file(link)).unwrap();
+    }
+    export("full").expect(6).says("full").says("No space left");
+    assert_eq!(export("stdout").expect(0).out, csv);
+    for _ in 0..2 {
+        export("later").expect(0);
+        assert_eq!(folder.text("later.csv"), csv);
+    }
+    for link in ["full", "stdout", "later"] {
+        assert!(folder.file(link).is_symlink(), "{link}");
+    }
+    // What a shell appends to stays.
+    let appended =
+        folder.command(&["export", "-o", "/proc/self/fd/1"]).after("echo before > all.csv; exec >> all.csv");
+    appended.end().expect(0);
+    assert_eq!(folder.text("all.csv"), format!("before\n{csv}"));
+    folder.program("mkfifo".as_ref(), &["pipe"]).end().expect(0);
+    let reader = folder.program("cat".as_ref(), &["pipe"]).start();
+    export("pipe").expect(0);
+    assert!(folder.file("pipe").metadata().unwrap().file_type().is_fifo());
+    assert_eq!(reader.end().out, csv);
 }
 
 #[test]
