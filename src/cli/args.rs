@@ -69,7 +69,7 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) study: StudyArg,
     /// Worker threads when there is no launcher [default: the cores of this machine]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_workers)]
     pub(crate) workers: Option<usize>,
     /// At most so many workers. Under `mpiexec -n 1`, or without a launcher, they are started by MPI_Comm_spawn
     #[arg(long, value_name = "N", env = "ADAPTIVE_MPI_MAX_WORKERS", conflicts_with = "workers")]
@@ -234,6 +234,11 @@ pub(crate) enum BenchKind {
     Pool,
     /// The whole main job with an empty function: study, learner, journal, pool, HDF5 file
     Run,
+}
+
+fn parse_workers(text: &str) -> Result<usize, String> {
+    let workers = text.parse().ok().filter(|workers| (1..=1_000_000).contains(workers));
+    workers.ok_or_else(|| "write a whole number from 1 to 1000000".to_owned())
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {

@@ -2,7 +2,7 @@
 
 use crate::study_run::{Folder, check_rows};
 use crate::{PEAK, peak};
-use adaptive_mpi::study::template::FUNCTION_PARTS;
+use adaptive_mpi::study::template::{FUNCTION_PARTS, LEARNER_PARTS};
 
 #[test]
 fn a_run_reaches_its_goal_and_a_second_one_has_nothing_to_do() {
@@ -169,7 +169,7 @@ fn a_new_study_can_be_checked_and_run_as_it_is() {
             }
             // What these describe is the user's to bring.
             "rust" => drop(check.expect(2).says("this program has no Rust function")),
-            _ => drop(check.expect(2).says(match part.name {
+            _ => drop(check.expect(2).says(&format!("{file}:")).says("help: ").says(match part.name {
                 "python" => "model.py is missing",
                 "command" => "simulate is missing",
                 "program" => "simulator is missing",
@@ -181,6 +181,13 @@ fn a_new_study_can_be_checked_and_run_as_it_is() {
     folder.command(&["check", "rust.toml"]).end().expect(0);
     folder.command(&["new", "--learner", "sequence", "s.toml"]).end().expect(0);
     folder.command(&["check", "s.toml"]).end().expect(0);
+    for function in ["expression", "builtin"] {
+        for learner in LEARNER_PARTS {
+            let new = ["new", "--force", "n.toml", "--function", function, "--learner", learner.name];
+            folder.command(&new).end().expect(0);
+            folder.command(&["check", "--evaluate", "3", "n.toml"]).end().expect(0);
+        }
+    }
     folder.command(&["new", "--function", "pyton", "p.toml"]).end().expect(2).says("did you mean `python`?");
     assert!(!folder.file("p.toml").exists());
 }
@@ -245,9 +252,37 @@ fn wrong_usage_is_exit_2_with_help() {
     folder.command(&["rum"]).end().expect(2).says("run");
     folder.command(&["run", "--wrokers", "3"]).end().expect(2).says("--workers");
     folder.command(&["run", "--walltime", "tomorrow"]).end().expect(2).says("90s, 10min");
+    folder.command(&["run", "--workers", "0"]).end().expect(2).says("from 1 to");
+    folder
+        .command(&["run", "--workers", "900000"])
+        .end()
+        .expect(3)
+        .says("can't be started")
+        .says("help: lower");
     folder.command(&[]).end().expect(2).says("Usage:");
     assert!(folder.command(&["--help"]).end().expect(0).out.contains("Exit codes: 0 goal reached"));
     assert!(folder.command(&["--version"]).end().expect(0).out.starts_with("adaptive-mpi "));
+}
+
+#[test]
+fn output_that_can_not_be_written_is_no_success() {
+    let folder = Folder::new(PEAK);
+    for command in [&["check", "--json"][..], &["run", "--json"], &["status"], &["functions"]] {
+        folder.command(command).after("exec > /dev/full").end().expect(6).says("the output can't be written");
+    }
+    folder.command(&["status"]).after("exec > >(true); sleep 0.2").end().expect(0);
+}
+
+#[test]
+fn a_goal_whose_time_has_passed_is_warned_of() {
+    let goal = |more: &str| PEAK.replace("npoints = 30", &format!("end_time = 2020-01-01T08:00:00Z{more}"));
+    let folder = Folder::new(&goal(""));
+    for command in ["check", "run"] {
+        folder.command(&[command]).end().expect(0).says("warning: ").says("has passed");
+    }
+    // Where more than that is wanted, it is no end.
+    folder.write("adaptive.toml", goal("\nnpoints = 30\nall = true"));
+    assert!(!folder.command(&["check"]).end().expect(0).err.contains("warning"));
 }
 
 #[test]

@@ -147,7 +147,7 @@ fn a_journal_with_a_torn_tail_is_cut_with_a_notice() {
     let study = FOREVER.replace("goal = 'forever'\n", "");
     folder.write("adaptive.toml", format!("{study}[goal]\nnpoints = 60\n"));
     let left = folder.rows();
-    folder.run(0, &[]).says("of an unfinished record");
+    folder.run(0, &[]).says("of an unfinished record").says("going on from data/adaptive.journal: ");
     check_rows(&left, &folder.rows(), |row| row.point[0]);
 }
 
