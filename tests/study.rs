@@ -129,7 +129,7 @@ fn a_template_can_go_on_with_results_of_itself_under_another_goal() {
         let other = text.replace("# duration = \"2h\"", "duration = \"3h\"").replace("# timeout", "timeout");
         assert_ne!(text, other);
         assert_eq!(compare(&text, &other, Path::new("a")).unwrap(), []);
-        let other = text.replace("offset = {", "offset2 = {");
+        let other = text.replace("\n[learner]", "b = 1\n[learner]");
         let found = compare(&text, &other, Path::new("a")).unwrap();
         assert_eq!(found.iter().map(|d| d.severity).max(), Some(Severity::Refuse));
     }

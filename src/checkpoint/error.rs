@@ -25,10 +25,7 @@ pub enum CheckpointError {
         reason: String,
     },
     /// Something on disk can't be read, and what it holds is nowhere else (exit 5).
-    #[error(
-        "can't read {path}: {reason}; nothing was changed. Bring the file back from a copy, or go on \
-         without what is lost by accepting losses"
-    )]
+    #[error("can't read {path}: {reason}; nothing was changed")]
     Unreadable {
         /// The file.
         path: PathBuf,

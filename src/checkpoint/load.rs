@@ -40,7 +40,7 @@ pub fn read(folder: impl AsRef<Path>, name: &str) -> Result<Loaded, CheckpointEr
     for (part, reason) in &found.unreadable {
         found.notices.push(format!("{} can't be read: {reason}", files.path(*part).display()));
     }
-    Ok(Loaded { holder, ..found.loaded() })
+    Ok(Loaded { holder, ..found.loaded(&files) })
 }
 
 /// What was found on disk, with what a writer needs to go on.
@@ -90,7 +90,8 @@ impl Found {
     }
 
     /// For the caller of [`read`] or [`Checkpoint::open`](super::Checkpoint::open).
-    pub(super) fn loaded(&self) -> Loaded {
+    pub(super) fn loaded(&self, files: &Files) -> Loaded {
+        let loss = |(part, what): &(Part, String)| format!("{}: {what}", files.path(*part).display());
         Loaded {
             header: self.header.clone(),
             columns: self.columns.clone(),
@@ -99,7 +100,7 @@ impl Found {
             in_flight: self.in_flight.clone(),
             early: self.early.clone(),
             notices: self.notices.clone(),
-            losses: self.losses.iter().map(|(_, sentence)| sentence.clone()).collect(),
+            losses: self.losses.iter().map(loss).collect(),
             generation: self.generation,
             written: self.written,
             ended: self.ended.clone(),

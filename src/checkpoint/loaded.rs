@@ -18,7 +18,7 @@ pub struct Loaded {
     pub early: Vec<Told>,
     /// What a user should know about the state of the files: one sentence each.
     pub notices: Vec<String>,
-    /// What is known to be lost: one sentence each. Empty if every fact is there.
+    /// What is known to be lost: one sentence each, with its file. Empty if every fact is there.
     pub losses: Vec<String>,
     /// How many snapshots had been written; 0 if there was none.
     pub generation: u64,

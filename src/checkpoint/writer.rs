@@ -103,7 +103,7 @@ impl Checkpoint {
         let syncer = Syncer::start(&files).map_err(changed)?;
         syncer.file(journal.file());
         syncer.folder();
-        let mut loaded = found.loaded();
+        let mut loaded = found.loaded(&files);
         loaded.columns = found.columns.share();
         let checkpoint = Self {
             options: options.clone(),

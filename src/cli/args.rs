@@ -69,7 +69,7 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) study: StudyArg,
     /// Worker threads when there is no launcher [default: the cores of this machine]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_workers)]
     pub(crate) workers: Option<usize>,
     /// At most so many workers. Under `mpiexec -n 1`, or without a launcher, they are started by MPI_Comm_spawn
     #[arg(long, value_name = "N", env = "ADAPTIVE_MPI_MAX_WORKERS", conflicts_with = "workers")]
@@ -170,11 +170,14 @@ pub(crate) struct ExportArgs {
     /// Where to write it [default: standard output]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// Export what is left although some stored results can't be read any more
+    #[arg(long)]
+    pub(crate) accept_losses: bool,
     #[command(flatten)]
     pub(crate) interpolation: InterpolationArgs,
 }
 
-/// What to show of the interpolants of the learners, instead of the points themselves.
+/// Which learners to show, and what of their interpolants instead of the points themselves.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct InterpolationArgs {
     /// The piecewise linear interpolant on an even grid: points along each coordinate that varies, as 200 or 200x100
@@ -231,6 +234,11 @@ pub(crate) enum BenchKind {
     Pool,
     /// The whole main job with an empty function: study, learner, journal, pool, HDF5 file
     Run,
+}
+
+fn parse_workers(text: &str) -> Result<usize, String> {
+    let workers = text.parse().ok().filter(|workers| (1..=1_000_000).contains(workers));
+    workers.ok_or_else(|| "write a whole number from 1 to 1000000".to_owned())
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {

@@ -1,17 +1,21 @@
 use super::args::CheckArgs;
 use super::exit::{CommandError, Exit};
 use super::output;
-use super::prepare::{Isolation, Prepared, prepare};
+use super::prepare::{Isolation, Prepared, past_end, prepare};
 use crate::function::Natives;
 use crate::learner::point_form;
 use crate::model::json::from_number;
+use crate::model::settings::SettingError;
 use crate::model::{Sample, Value};
 use crate::report::count;
 use crate::runner::replay;
+use crate::study::{Study, StudyError};
 use serde_json::{Value as Json, json};
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
+
+const DATA_FILE: &str = "the data file";
 
 /// How many of the first points are shown.
 const FIRST_POINTS: usize = 4;
@@ -26,7 +30,7 @@ pub(super) fn check(args: &CheckArgs, natives: &Natives) -> Result<Exit, Command
     let needs = evaluators.function.needs();
     let missing = needs.data.iter().filter(|file| !file.is_file());
     let mut problems: Vec<String> =
-        missing.map(|file| format!("the data file {} is missing", file.display())).collect();
+        missing.map(|file| format!("{DATA_FILE} {} is missing", file.display())).collect();
     problems.extend(evaluators.function.check());
     let first: Vec<Sample> = learner.suggest(FIRST_POINTS).into_iter().map(|next| next.sample).collect();
     let mut evaluated = Vec::new();
@@ -50,6 +54,8 @@ pub(super) fn check(args: &CheckArgs, natives: &Natives) -> Result<Exit, Command
         Some(combo) if !combo.0.is_empty() => format!("{} with {combo}", own.to_json(sample)),
         _ => own.to_json(sample).to_string(),
     };
+    let warning = past_end(&study.goal);
+    warning.iter().for_each(output::note);
     if args.report.json {
         output::print(json!({
             "study": study.name,
@@ -61,6 +67,7 @@ pub(super) fn check(args: &CheckArgs, natives: &Natives) -> Result<Exit, Command
             "goal": study.goal.to_string(),
             "first_points": first.iter().map(|sample| form.to_json(sample)).collect::<Vec<_>>(),
             "problems": problems,
+            "warnings": warning.iter().collect::<Vec<_>>(),
             "evaluated": evaluated.iter().map(|(outcome, sample)| match outcome {
                 Ok(value) => json!({"point": form.to_json(sample), "value": numbers(value)}),
                 Err(failure) => json!({"point": form.to_json(sample), "error": failure.to_string()}),
@@ -94,12 +101,32 @@ pub(super) fn check(args: &CheckArgs, natives: &Natives) -> Result<Exit, Command
     if problems.is_empty() && !failed {
         return Ok(Exit::Done);
     }
-    let what = if problems.is_empty() {
-        "the function failed at its first points".into()
-    } else {
-        problems.join("\nerror: ")
+    if failed {
+        let help = "the failures stand above; correct the function, or the study";
+        return Err(
+            CommandError::new(Exit::Evaluations, "the function failed at its first points").help(help)
+        );
+    }
+    let kind = evaluators.function.kind();
+    let found = problems.into_iter().map(|problem| placed(&study, kind, problem));
+    Err(StudyError::invalid(&study.path, &study.text, found).into())
+}
+
+/// A problem of the function with its place in the study, and advice.
+fn placed(study: &Study, kind: &str, problem: String) -> SettingError {
+    let table = &study.function;
+    let key = if problem.starts_with(DATA_FILE) { "data" } else { kind };
+    let help = match kind {
+        _ if problem.ends_with("is missing") => {
+            "make it, or correct its path, which starts at the folder of the study file"
+        }
+        "python" => "correct it; PYTHON, or `python_executable` in [function], names the Python to use",
+        "library" => "build it, or correct its path, which starts at the folder of the study file",
+        _ => {
+            "install it, or correct its path; one with a slash, as ./simulate, starts at the folder of the study file"
+        }
     };
-    Err(CommandError::new(if failed { Exit::Evaluations } else { Exit::Usage }, what))
+    SettingError::new(&table.error(key, "").span, problem).help(help)
 }
 
 /// Values as JSON has them: NaN and infinity are texts.

@@ -1,22 +1,33 @@
 mod interpolated;
+mod place;
 mod points;
 mod select;
 
 use super::args::ExportArgs;
 use super::exit::{CommandError, Exit};
-use super::open::checkpoint_error;
+use super::open::{checkpoint_error, lost};
+use super::output;
 use crate::checkpoint::{self, Loaded};
 use crate::model::settings::nearest;
 use crate::report::export::{EXPORTERS, Exporter, Rows, Table, exporter};
 use crate::study::{Reader, Study};
+use place::{Place, replace};
 use std::io::{BufWriter, ErrorKind, Write};
-use std::path::Path;
 
 /// `adaptive-mpi export`: the results as a table, or what the learners make of them.
 pub(super) fn export(args: &ExportArgs) -> Result<Exit, CommandError> {
     let study = Study::load_for(Reader::Learners, &args.study.study)?;
     let format = choose(args)?;
     let loaded = checkpoint::read(&study.checkpoint.folder, &study.name).map_err(checkpoint_error)?;
+    loaded.notices.iter().for_each(output::note);
+    if let Some(lost) = lost(&loaded) {
+        if loaded.header.is_none() || !args.accept_losses {
+            return Err(
+                lost.help("bring the files back from a copy, or export what is left by `--accept-losses`")
+            );
+        }
+        output::note(format!("warning: {}", lost.message));
+    }
     if loaded.header.is_none() {
         let files = study.checkpoint.folder.join(&study.name);
         return Err(CommandError::new(
@@ -28,12 +39,19 @@ pub(super) fn export(args: &ExportArgs) -> Result<Exit, CommandError> {
     if interpolated::wanted(&args.interpolation) {
         return interpolated::export(args, &study, &loaded, format);
     }
-    table(args, &loaded, format)
+    table(args, &study, &loaded, format)
 }
 
-fn table(args: &ExportArgs, loaded: &Loaded, format: Format) -> Result<Exit, CommandError> {
+fn table(args: &ExportArgs, study: &Study, loaded: &Loaded, format: Format) -> Result<Exit, CommandError> {
     match format {
-        Format::Rows(exporter) => write(args, exporter, &Table::new(loaded)),
+        Format::Rows(exporter) => {
+            let all = Table::new(loaded);
+            let table = match select::stored(&args.interpolation, study, loaded)? {
+                Some(chosen) => all.of_learners(&chosen),
+                None => all,
+            };
+            write(args, exporter, &table)
+        }
         Format::Hdf5 => {
             Err(CommandError::new(Exit::Usage, "the points themselves are exported as csv or json").help(
                 "the results file of the study has them as HDF5; labelled arrays are made by --grid and --at",
@@ -52,16 +70,17 @@ enum Format {
 
 /// Writes a table to the file or to standard output.
 fn write(args: &ExportArgs, exporter: &Exporter, rows: &dyn Rows) -> Result<Exit, CommandError> {
+    let put = |output: &mut dyn Write| {
+        let mut output = BufWriter::new(output);
+        (exporter.write)(rows, &mut output)?;
+        output.flush()
+    };
     let written = match &args.output {
-        Some(path) => save(path, |file| {
-            let mut output = BufWriter::new(file);
-            (exporter.write)(rows, &mut output)?;
-            output.flush()
+        Some(path) => Place::find(path).and_then(|place| match place {
+            Place::File(path) => replace(&path, |file| put(file)),
+            Place::Stream(mut stream) => put(&mut stream),
         }),
-        None => {
-            let mut output = BufWriter::new(std::io::stdout().lock());
-            (exporter.write)(rows, &mut output).and_then(|()| output.flush())
-        }
+        None => put(&mut std::io::stdout().lock()),
     };
     match written {
         // `adaptive-mpi export | head`
@@ -75,21 +94,6 @@ fn ended(args: &ExportArgs, written: std::io::Result<()>) -> Result<Exit, Comman
         let place = args.output.as_ref().map(|path| format!(" to {}", path.display())).unwrap_or_default();
         CommandError::new(Exit::NotSaved, format!("the table can't be written{place}: {error}"))
     })
-}
-
-/// Whole or not at all: an earlier table is replaced only by a complete one.
-fn save(
-    path: &Path,
-    write: impl FnOnce(&mut tempfile::NamedTempFile) -> std::io::Result<()>,
-) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    write(&mut file)?;
-    let file = file.persist(path)?;
-    // A temporary file is for its owner's eyes only; a table is not.
-    #[cfg(unix)]
-    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
-    Ok(())
 }
 
 fn choose(args: &ExportArgs) -> Result<Format, CommandError> {

@@ -83,7 +83,7 @@ impl App {
             output::be_silent();
         }
         output::show_log();
-        self.dispatch(cli.command)
+        output::told(self.dispatch(cli.command))
     }
 
     fn dispatch(self, command: Command) -> Exit {

@@ -101,6 +101,10 @@ fn refuse_changes(args: &CheckpointArgs, study: &Study, header: &Header) -> Resu
     .help("change it back, give the study another `name`, or go on with the old results by --accept-changes"))
 }
 
+/// What to do about files that can't be read.
+pub(super) const MEND: &str =
+    "bring the files back from a copy, or go on without what is lost by `adaptive-mpi run --accept-losses`";
+
 /// How the program ends when a checkpoint can't be used.
 pub(super) fn checkpoint_error(error: CheckpointError) -> CommandError {
     let exit = match &error {
@@ -108,7 +112,18 @@ pub(super) fn checkpoint_error(error: CheckpointError) -> CommandError {
         CheckpointError::Unreadable { .. } | CheckpointError::Newer { .. } => Exit::Unreadable,
         _ => Exit::NotSaved,
     };
-    CommandError::new(exit, error)
+    let help = match &error {
+        CheckpointError::Unreadable { .. } => MEND,
+        _ => "",
+    };
+    CommandError::new(exit, error).help(help)
+}
+
+/// That results are known to be lost, if some are.
+pub(super) fn lost(loaded: &Loaded) -> Option<CommandError> {
+    let (first, more) = loaded.losses.split_first()?;
+    let more = if more.is_empty() { String::new() } else { format!("; and {} losses more", more.len()) };
+    Some(CommandError::new(Exit::Unreadable, format!("stored results can't be read any more: {first}{more}")))
 }
 
 /// What the files of a study make of its learners, for those who only look.

@@ -1,11 +1,13 @@
 //! The one place that prints. Only rank 0 speaks: many ranks may run the same command.
 
-use super::exit::CommandError;
-use std::io::{IsTerminal, Write};
+use super::exit::{CommandError, Exit};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use tracing_subscriber::EnvFilter;
 
 static SILENT: AtomicBool = AtomicBool::new(false);
+/// Some output could not be written.
+static LOST: AtomicBool = AtomicBool::new(false);
 
 /// From now on nothing is printed: another rank speaks for all.
 pub(super) fn be_silent() {
@@ -31,9 +33,20 @@ fn speaks() -> bool {
 pub(super) fn print(text: impl std::fmt::Display) {
     if speaks() {
         let text = format!("{text}\n");
-        // A closed pipe (`| head`) is no fault of ours.
-        let _ = std::io::stdout().write_all(text.as_bytes());
+        match std::io::stdout().write_all(text.as_bytes()) {
+            // A closed pipe (`| head`) is no fault of ours.
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                note(format!("error: the output can't be written: {error}"));
+                LOST.store(true, Ordering::Relaxed);
+            }
+            _ => {}
+        }
     }
+}
+
+/// How a command ends whose output may be lost.
+pub(super) fn told(exit: Exit) -> Exit {
+    if exit == Exit::Done && LOST.load(Ordering::Relaxed) { Exit::NotSaved } else { exit }
 }
 
 /// A message to people, beside the output.

@@ -3,7 +3,9 @@ use super::together::devices_of;
 use crate::function::{DATA, Evaluator, FunctionSpec, Natives};
 use crate::learner::Learner;
 use crate::model::{Failure, FailureKind, Parameters, Signature};
+use crate::runner::goal::{Condition, Goal};
 use crate::study::{AllKinds, Study, StudyError};
+use jiff::Timestamp;
 use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
@@ -58,6 +60,14 @@ pub(super) fn prepare(path: &Path, natives: &Natives, isolation: Isolation) -> R
     let evaluators =
         Evaluators { function: built.function, signature: built.signature, combos: built.combos.into() };
     Ok(Prepared { study, learner: built.learner, evaluators, priorities: built.priorities })
+}
+
+/// A warning about a goal that ends every run at once.
+pub(super) fn past_end(goal: &Goal) -> Option<String> {
+    let Goal::When { conditions, all: false } = goal else { return None };
+    let past =
+        conditions.iter().find(|goal| matches!(goal, Condition::EndTime(end) if *end <= Timestamp::now()))?;
+    Some(format!("warning: the time of the goal {past} has passed: a run ends at once, without new points"))
 }
 
 fn isolated(program: &Path, study: &Path) -> Vec<OsString> {

@@ -2,7 +2,7 @@ use super::args::RunArgs;
 use super::exit::{CommandError, Exit};
 use super::open::{checkpoint_error, logged, open};
 use super::output;
-use super::prepare::{Evaluators, Isolation, Prepared, prepare};
+use super::prepare::{Evaluators, Isolation, Prepared, past_end, prepare};
 use super::summary::{exit, outlook, summary};
 use super::together;
 use super::watch::Watch;
@@ -47,6 +47,10 @@ pub(super) fn run(args: &RunArgs, natives: &Natives) -> Exit {
     let alone = || Launch::of_process().launcher.is_none() && needs.ranks > 1;
     let workers = workers.or_else(|| alone().then(|| together::cores().max(needs.ranks as usize)));
     let workers = args.max_workers.map(|most| most as usize).or(workers);
+    if let Some(error) = workers.filter(|_| args.max_workers.is_none()).and_then(together::too_many_workers) {
+        output::error(&error);
+        return error.exit;
+    }
     let mut options = PoolOptions { workers, spawn: args.max_workers, ..PoolOptions::default() };
     if let Ok(prepared) = &prepared {
         options.unresponsive_after = prepared.study.run.unresponsive_after;
@@ -182,6 +186,9 @@ fn manage(
             .help("`adaptive-mpi check` says more"));
         }
     }
+    if let Some(warning) = past_end(&study.goal) {
+        output::note(warning);
+    }
     let needs = evaluators.function.needs();
     let workers = groups(pool, needs.ranks)?;
     let here = pool.world().hosts.first().map_or(0, |(_, ranks)| ranks.len().saturating_sub(1));
@@ -202,9 +209,10 @@ fn manage(
                 CommandError::new(Exit::Unreadable, format!("a stored value does not fit: {error}"))
             })?;
     if !args.quiet && restored != Restored::default() {
+        let ending = if loaded.generation == 0 { "journal" } else { "h5" };
         output::note(format!(
             "going on from {}: {} points, {} to be finished first, {} given up earlier",
-            study.checkpoint.folder.join(format!("{}.h5", study.name)).display(),
+            study.checkpoint.folder.join(format!("{}.{ending}", study.name)).display(),
             count(restored.told),
             count(restored.resumed),
             count(restored.given_up),

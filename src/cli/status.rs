@@ -1,6 +1,6 @@
 use super::args::StatusArgs;
 use super::exit::{CommandError, Exit};
-use super::open::{Rebuilt, checkpoint_error, rebuild};
+use super::open::{MEND, Rebuilt, checkpoint_error, lost, rebuild};
 use super::{figures, output};
 use crate::checkpoint::{self, EndingKind, Loaded};
 use crate::learner::{Learner, Loss};
@@ -39,6 +39,7 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
             "ending": loaded.ended.as_ref().map(|ended| ended.ending.reason.clone()),
             "holder": loaded.holder.as_ref().map(ToString::to_string),
             "notices": loaded.notices,
+            "losses": loaded.losses,
             "figures": figures::json(learner),
             "live": live,
         });
@@ -58,7 +59,7 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
                 .collect();
         }
         output::print(all);
-        return Ok(Exit::Done);
+        return whole(&loaded);
     }
     for notice in &loaded.notices {
         output::note(notice);
@@ -94,7 +95,12 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
         }
         output::print(format!("\n{table}"));
     }
-    Ok(Exit::Done)
+    whole(&loaded)
+}
+
+/// What is shown is no whole picture where results are lost: no script should take it for one.
+fn whole(loaded: &Loaded) -> Result<Exit, CommandError> {
+    lost(loaded).map_or(Ok(Exit::Done), |lost| Err(lost.help(MEND)))
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -103,6 +109,8 @@ enum State {
     Running,
     /// It ended without saying so.
     Killed,
+    /// Some of what it left can't be read.
+    Damaged,
     Ended(EndingKind),
 }
 
@@ -110,6 +118,7 @@ impl State {
     fn of(loaded: &Loaded, told: u64) -> Self {
         match (&loaded.holder, &loaded.ended) {
             (Some(_), _) => Self::Running,
+            (None, _) if !loaded.losses.is_empty() => Self::Damaged,
             (None, Some(ended)) => Self::Ended(ended.ending.kind),
             (None, None) if loaded.header.is_none() && told == 0 => Self::NotStarted,
             (None, None) => Self::Killed,
@@ -121,6 +130,7 @@ impl State {
             Self::NotStarted => "not started",
             Self::Running => "running",
             Self::Killed => "killed",
+            Self::Damaged => "damaged",
             Self::Ended(EndingKind::Goal) => "goal reached",
             Self::Ended(EndingKind::Stopped) => "stopped",
             Self::Ended(EndingKind::Failed) => "failed",

@@ -106,10 +106,13 @@ pub(super) fn summary(args: &RunArgs, study: &Study, finished: &Finished, worker
         show_figures(study, engine.learner());
     }
     match ended {
-        Ended::Stopped(StopReason::CannotStart(_)) => output::note(
-            "help: `adaptive-mpi check` says what is missing; PYTHON, or `python_executable` in [function], names \
-             the Python to use",
-        ),
+        Ended::Stopped(StopReason::CannotStart(_)) => {
+            let python = match study.function.get("python") {
+                Some(_) => "; PYTHON, or `python_executable` in [function], names the Python to use",
+                None => "",
+            };
+            output::note(format!("help: `adaptive-mpi check` says what is missing{python}"));
+        }
         _ if args.quiet && exit(finished) != Exit::Done => output::note(ended),
         _ => {}
     }

@@ -136,6 +136,7 @@ pub(super) fn words(setting: &Setting, path: &str) -> settings::Result<Vec<Strin
     let words: Vec<String> = match &setting.value {
         SettingValue::Text(text) => shlex::split(text).ok_or_else(|| {
             SettingError::new(&setting.span, format!("`{path}` has a quote that never ends"))
+                .help("close the quote; or write a list, in which each argument is a text of its own")
         })?,
         SettingValue::List(items) => {
             items.iter().map(|item| item.text(path).map(str::to_owned)).collect::<settings::Result<_>>()?
@@ -179,11 +180,13 @@ fn templates(table: &Table, context: &Context) -> settings::Result<Vec<(String, 
     let Some(files) = table.table("template")? else { return Ok(Vec::new()) };
     let read = |(target, span, source): &(String, settings::Span, Setting)| {
         if Path::new(target).is_absolute() || target.split('/').any(|part| part == "..") {
-            return Err(SettingError::new(span, format!("`{target}` lies outside of the scratch folder")));
+            return Err(SettingError::new(span, format!("`{target}` lies outside of the scratch folder"))
+                .help("name a file of the scratch folder, as in template = { \"in.txt\" = \"in.txt.in\" }"));
         }
         let path = context.folder.join(source.text("function.template")?);
         let text = std::fs::read_to_string(&path).map_err(|error| {
             SettingError::new(&source.span, format!("can't read the template {}: {error}", path.display()))
+                .help("make the file, or correct its path, which starts at the folder of the study file")
         })?;
         let template = Template::parse(&text, Braces::Own, context).map_err(|mut error| {
             error.message = format!("in {}: {}", path.display(), error.message);

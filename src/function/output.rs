@@ -49,7 +49,9 @@ impl Output {
             options.get("column").map(|s| several(s, whole, "function.output.column")).transpose()?;
         let part = match options.get("pattern") {
             Some(_) if row.is_some() || columns.is_some() => {
-                return Err(options.error("pattern", "`pattern` goes with neither `row` nor `column`"));
+                return Err(options.error("pattern", "`pattern` goes with neither `row` nor `column`").help(
+                    "keep `pattern` for the number after a text, or `row` and `column` for cells of a table",
+                ));
             }
             Some(setting) => Part::Patterns(patterns(setting)?),
             None if row.is_none() && columns.is_none() => Part::Last,
@@ -88,7 +90,8 @@ fn whole(setting: &Setting, path: &str) -> settings::Result<i64> {
         _ => Err(SettingError::new(
             &setting.span,
             format!("`{path}` is a whole number, negative from the end"),
-        )),
+        )
+        .help("0 is the first, -1 the last")),
     }
 }
 
@@ -106,7 +109,8 @@ fn several<T>(
 fn patterns(setting: &Setting) -> settings::Result<Vec<(Option<String>, String)>> {
     let path = "function.output.pattern";
     let text = |setting: &Setting, path: &str| match setting.text(path)? {
-        "" => Err(SettingError::new(&setting.span, format!("`{path}` is empty"))),
+        "" => Err(SettingError::new(&setting.span, format!("`{path}` is empty"))
+            .help("write the text that stands before the number, as in { pattern = \"result =\" }")),
         text => Ok(text.to_owned()),
     };
     if let SettingValue::Table(named) = &setting.value {

@@ -19,6 +19,8 @@ pub struct FunctionKind {
     pub compiled: bool,
     /// Whether several ranks can evaluate one call together.
     pub together: bool,
+    /// Whether it takes parameters that are text, not only numbers.
+    pub takes_text: bool,
     /// Reads its own key and those that only it has. Does not call [`Table::finish`]: the caller does.
     pub from_settings: fn(&Table, &Context, &Shared) -> settings::Result<Arc<dyn FunctionSpec>>,
 }
@@ -31,6 +33,7 @@ pub const FUNCTIONS: &[FunctionKind] = &[
         inside: true,
         compiled: false,
         together: false,
+        takes_text: false,
         from_settings: builtin::from_settings,
     },
     FunctionKind {
@@ -39,6 +42,7 @@ pub const FUNCTIONS: &[FunctionKind] = &[
         inside: true,
         compiled: false,
         together: false,
+        takes_text: false,
         from_settings: expression::from_settings,
     },
     FunctionKind {
@@ -47,6 +51,7 @@ pub const FUNCTIONS: &[FunctionKind] = &[
         inside: false,
         compiled: true,
         together: true,
+        takes_text: true,
         from_settings: command::from_settings,
     },
     FunctionKind {
@@ -55,6 +60,7 @@ pub const FUNCTIONS: &[FunctionKind] = &[
         inside: false,
         compiled: true,
         together: false,
+        takes_text: true,
         from_settings: program::from_settings,
     },
     FunctionKind {
@@ -63,6 +69,7 @@ pub const FUNCTIONS: &[FunctionKind] = &[
         inside: false,
         compiled: true,
         together: true,
+        takes_text: true,
         from_settings: python::from_settings,
     },
     FunctionKind {
@@ -71,6 +78,7 @@ pub const FUNCTIONS: &[FunctionKind] = &[
         inside: true,
         compiled: true,
         together: true,
+        takes_text: false,
         from_settings: library::from_settings,
     },
     FunctionKind {
@@ -79,6 +87,7 @@ pub const FUNCTIONS: &[FunctionKind] = &[
         inside: true,
         compiled: true,
         together: true,
+        takes_text: true,
         from_settings: native::from_settings,
     },
 ];
@@ -272,7 +281,8 @@ impl Shared {
         if let Some(variables) = table.table("env")? {
             for (name, span, setting) in variables.entries() {
                 if name.is_empty() || name.contains(['=', '\0']) {
-                    return Err(SettingError::new(span, format!("`{name}` can't name a variable")));
+                    return Err(SettingError::new(span, format!("`{name}` can't name a variable"))
+                        .help("write env = { NAME = \"value\" }"));
                 }
                 let text = match &setting.value {
                     SettingValue::Integer(i) => i.to_string(),

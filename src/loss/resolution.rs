@@ -19,7 +19,9 @@ pub(super) const KIND: IntervalLossKind = IntervalLossKind {
         let min_length = weight(table, "min_length", 0.0)?;
         let max_length = weight(table, "max_length", 1.0)?;
         if min_length >= max_length {
-            return Err(table.error("min_length", "`min_length` should be less than `max_length`"));
+            return Err(table
+                .error("min_length", "`min_length` should be less than `max_length`")
+                .help("they are fractions of the domain, by default 0 and 1"));
         }
         Ok(Arc::new(Resolution { min_length, max_length }))
     },

@@ -29,7 +29,7 @@ pub struct StatusLine {
     pub finished: usize,
     /// All learners; nothing is said about them if there is one only.
     pub learners: usize,
-    /// Attempts that failed and are tried again.
+    /// Attempts that followed failed ones.
     pub retries: u64,
     /// Points that were given up.
     pub failed: u64,

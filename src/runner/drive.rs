@@ -156,7 +156,7 @@ impl Loop {
             }
         }
         // A goal may hold before anything is asked: an old study started again.
-        self.goal = drive.goals.reached(self.moment);
+        self.look_at_goal(drive);
         for index in 0..drive.engine.learner().children().map_or(1, <[_]>::len) {
             self.note_hopeless(drive, index);
         }
@@ -168,7 +168,9 @@ impl Loop {
                 return Ended::Stopped(reason);
             }
             let exhausted = drive.engine.is_exhausted();
-            if let Some(why) = self.no_hope(drive, exhausted) {
+            if drive.engine.owed() == 0
+                && let Some(why) = self.no_hope(drive, exhausted)
+            {
                 return Ended::Hopeless(why);
             }
             if exhausted {
@@ -191,7 +193,7 @@ impl Loop {
         self.chores_due = now + CHORES_EVERY;
         self.moment = Moment { elapsed: self.accounting.elapsed(), now: Timestamp::now() };
         if self.goal.is_none() {
-            self.goal = drive.goals.reached(self.moment);
+            self.look_at_goal(drive);
         }
         self.look_after_checkpoint(drive, now, observer);
         if let Some(cached) = &mut drive.cached {

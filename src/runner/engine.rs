@@ -55,6 +55,8 @@ struct Attempt {
     number: u32,
     /// The place of the sample in the order of asks.
     turn: u64,
+    /// Whether the run is not over before it has a value or is given up again.
+    owed: bool,
 }
 
 type Arrived = (Attempt, Outcome, Meta);
@@ -81,6 +83,10 @@ pub struct Engine {
     exhausted: bool,
     given_up: u64,
     failed_attempts: u64,
+    /// Further attempts after failed ones.
+    retried: u64,
+    /// Samples of attempts that are owed.
+    owed: usize,
     /// Attempts in a row that could not begin, over all workers, and why the last one could not.
     not_started: (usize, Option<Failure>),
     first_given_up: Option<Failed>,
@@ -113,6 +119,8 @@ impl Engine {
             exhausted: false,
             given_up: 0,
             failed_attempts: 0,
+            retried: 0,
+            owed: 0,
             not_started: (0, None),
             first_given_up: None,
             outputs: Outputs::default(),
@@ -129,15 +137,24 @@ impl Engine {
     /// have failed before.
     pub fn resume(&mut self, sample: Sample, attempts: u32) {
         self.learner.tell_pending(&sample);
-        let attempt = Attempt { sample, number: attempts, turn: self.take_turn() };
+        let attempt = Attempt { sample, number: attempts, turn: self.take_turn(), owed: false };
         self.first.push_back(attempt);
+    }
+
+    /// A sample that earlier runs gave up, which starts anew: see [`Engine::owed`].
+    pub fn retry(&mut self, sample: Sample) {
+        self.resume(sample, 0);
+        if let Some(attempt) = self.first.back_mut() {
+            attempt.owed = true;
+            self.owed += 1;
+        }
     }
 
     /// A sample of an earlier run whose value arrived there and was not told: its turn had not come.
     pub fn resume_arrived(&mut self, told: Told) {
         self.learner.tell_pending(&told.sample);
         let Told { sample, value, meta } = told;
-        let attempt = Attempt { sample, number: meta.attempt, turn: self.take_turn() };
+        let attempt = Attempt { sample, number: meta.attempt, turn: self.take_turn(), owed: false };
         if self.is_deterministic() {
             self.early.insert(attempt.turn, (attempt, Ok(value), meta));
         } else {
@@ -166,7 +183,7 @@ impl Engine {
         self.exhausted = suggestions.len() < n;
         for suggestion in suggestions.drain(..) {
             let turn = self.take_turn();
-            self.first.push_back(Attempt { sample: suggestion.sample, number: 0, turn });
+            self.first.push_back(Attempt { sample: suggestion.sample, number: 0, turn, owed: false });
         }
         self.suggestions = suggestions;
     }
@@ -292,6 +309,7 @@ impl Engine {
             Ok(mut value) => match self.tell(&attempt.sample, &mut value) {
                 Ok(()) => {
                     self.exhausted = false;
+                    self.owed -= usize::from(attempt.owed);
                     return Fact::Told(Told { sample: attempt.sample, value, meta });
                 }
                 Err(refused) => refused,
@@ -303,8 +321,10 @@ impl Engine {
         let failed = Failed { sample: attempt.sample.clone(), failure, meta, given_up };
         if given_up {
             self.given_up += 1;
+            self.owed -= usize::from(attempt.owed);
             self.first_given_up.get_or_insert_with(|| failed.clone());
         } else {
+            self.retried += 1;
             self.first.push_back(Attempt { number: attempt.number + 1, ..attempt });
         }
         Fact::Failed(failed)
@@ -381,6 +401,17 @@ impl Engine {
     /// Attempts that failed in this run.
     pub fn failed_attempts(&self) -> u64 {
         self.failed_attempts
+    }
+
+    /// Attempts of this run that followed failed ones.
+    pub fn retried(&self) -> u64 {
+        self.retried
+    }
+
+    /// Samples that are to be evaluated before any goal ends the run: who asked for them again wants to see them tried,
+    /// also where the goal holds without.
+    pub fn owed(&self) -> usize {
+        self.owed
     }
 
     /// The first sample that this run gave up (upstream: `raise_if_retries_exceeded` raises it).

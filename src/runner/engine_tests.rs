@@ -115,6 +115,11 @@ fn a_failed_sample_is_tried_again_before_new_ones_and_then_given_up() {
         assert_eq!((failed.meta.attempt, failed.given_up), (attempt, attempt == 2));
     }
     assert_eq!(engine.given_up(), 1);
+    assert_eq!(
+        (engine.failed_attempts(), engine.retried()),
+        (3, 2),
+        "the last failure is followed by no attempt"
+    );
     assert!(engine.first_given_up().is_some());
     assert_eq!(xs(&next(&mut engine, 1)), [1.0], "a sample given up is not asked again");
     assert!(!calls.lock().unwrap().iter().any(|call| call.starts_with("tell")));
@@ -133,6 +138,23 @@ fn retries_count_over_restarts_and_samples_given_up_stay_out() {
     assert!(matches!(&facts[..], [Fact::Failed(failed)] if failed.given_up && failed.meta.attempt == 2));
     assert_eq!(calls.lock().unwrap()[..2], ["pending 7", "pending 8"]);
     assert_eq!(engine.given_up(), 2);
+}
+
+#[test]
+fn a_sample_that_is_retried_is_owed_until_it_has_a_value_or_is_given_up_again() {
+    let mut engine = Engine::new(counting(10).0, Policy { retries: 1, ..POLICY });
+    engine.retry(Sample::at(Point::scalar(7.0)));
+    engine.retry(Sample::at(Point::scalar(8.0)));
+    let work = next(&mut engine, 2);
+    assert_eq!((xs(&work), engine.owed()), (vec![7.0, 8.0], 2));
+    engine.completed(work[0].key, Ok(1.0.into()), Meta::default());
+    engine.completed(work[1].key, Err(failure()), Meta::default());
+    settle_all(&mut engine);
+    assert_eq!(engine.owed(), 1);
+    let again = next(&mut engine, 1);
+    engine.completed(again[0].key, Err(failure()), Meta::default());
+    settle_all(&mut engine);
+    assert_eq!((xs(&again), engine.owed(), engine.given_up()), (vec![8.0], 0, 1));
 }
 
 #[test]

@@ -62,7 +62,10 @@ pub fn restore(
             engine.leave_out(&sample);
             restored.given_up += 1;
         } else {
-            engine.resume(sample, if given_up { 0 } else { attempts });
+            match given_up {
+                true => engine.retry(sample),
+                false => engine.resume(sample, attempts),
+            }
             restored.resumed += 1;
         }
     }

@@ -6,7 +6,7 @@
 use super::{Study, StudyError, per_combo};
 use crate::learner::Learner;
 use crate::model::settings::{self, SettingError, Table};
-use crate::model::{Parameters, Signature};
+use crate::model::{Parameter, Parameters, Signature};
 
 /// How the parts of a study are made.
 pub trait Makers {
@@ -31,6 +31,11 @@ pub trait Makers {
         signature: &Signature,
         parameters: &[String],
     ) -> settings::Result<Self::Function>;
+
+    /// Whether a function of this table takes parameters that are text.
+    fn takes_text(&self, _: &Table) -> bool {
+        true
+    }
 }
 
 /// The parts of a study.
@@ -117,6 +122,8 @@ impl Study {
         let first = self.first_learner(makers, &combos);
         // Without a learner a usual signature still finds most problems of the function, but not those of names.
         let signature = first.as_ref().map_or_else(|_| Signature::line(), |learner| learner.signature());
+        // Before the function misses the name among its own.
+        self.check_names(&names, &signature).map_err(|problem| invalid(vec![problem]))?;
         let function = makers.function(&self.function, &signature, &names);
         let (first, function) = match (first, function) {
             (Ok(first), Ok(function)) => (first, function),
@@ -126,7 +133,23 @@ impl Study {
         };
         let Learners { learner, signature, combos, priorities } =
             self.join(makers, first, combos).map_err(|problem| invalid(vec![problem]))?;
+        if !makers.takes_text(&self.function) {
+            self.refuse_text(&combos).map_err(|problem| invalid(vec![problem]))?;
+        }
         Ok(Built { learner, function, signature, combos, priorities })
+    }
+
+    /// For functions of numbers only.
+    fn refuse_text(&self, combos: &[Parameters]) -> settings::Result<()> {
+        let mut all = combos.iter().flat_map(|combo| &combo.0);
+        let Some((name, text)) = all.find(|(_, value)| matches!(value, Parameter::Text(_))) else {
+            return Ok(());
+        };
+        let place = self.combos.place_of(name).unwrap_or(0..0);
+        let message =
+            format!("the parameter `{name}` is text (\"{text}\"), but this function takes only numbers");
+        let help = "write numbers without quotes; text goes to functions of the kinds command, program, python and rust";
+        Err(SettingError::new(&place, message).help(help))
     }
 
     /// A parameter and a coordinate of one name could not be told apart, by functions and in tables.
@@ -142,7 +165,7 @@ impl Study {
                     &place,
                     format!("the parameter `{name}` has the name of {what} of the learner"),
                 )
-                .help("rename the parameter"))
+                .help(format!("`{name}` comes with each point: rename the parameter, or leave it out")))
             }
         }
     }

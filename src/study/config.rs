@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use std::path::{Path, PathBuf};
 
 /// What one study file describes. All of it is checked but for `[function]` and `[learner]`, which their own
-/// layers read when the parts are built, and `[scheduler]`, which only `adaptive-mpi jobs` reads.
+/// layers read when the parts are built, and `[scheduler]`, of which only the keys are known here.
 #[derive(Clone, Debug)]
 pub struct Study {
     /// Name of the study and of its files; a safe file name.
@@ -145,6 +145,7 @@ impl Study {
         let strategy = note(strategy(root), problems);
         let mut section = |key| note(optional(root, key), problems).flatten();
         let (run, checkpoint, scheduler) = (section("run"), section("checkpoint"), section("scheduler"));
+        note(scheduler.map_or(Ok(()), check_scheduler), problems);
         let run = run.map_or_else(RunOptions::default, |table| RunOptions::read(table, problems));
         let checkpoint = checkpoint
             .map_or_else(CheckpointOptions::default, |table| CheckpointOptions::read(table, problems));
@@ -247,6 +248,21 @@ fn strategy(root: &Table) -> settings::Result<&'static str> {
     })?;
     table.finish()?;
     Ok(strategy)
+}
+
+/// What a batch system is to be asked for.
+fn check_scheduler(table: &Table) -> settings::Result<()> {
+    const SYSTEMS: [&str; 1] = ["slurm"];
+    if let Some(system) = table.text("system")?
+        && !SYSTEMS.contains(&system)
+    {
+        let span = table.error("system", "").span;
+        let message = format!("unknown batch system `{system}`").replace("``", "without a name");
+        return Err(unknown(&span, &message, system, SYSTEMS.into_iter()));
+    }
+    table.count("ntasks")?;
+    table.text("partition")?;
+    table.finish()
 }
 
 const SECTIONS: [&str; 10] = [

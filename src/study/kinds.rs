@@ -1,7 +1,7 @@
 //! The real makers of learners and functions: the one place that knows every kind.
 
 use super::Makers;
-use crate::function::{Context, FunctionSpec, Natives};
+use crate::function::{Context, FUNCTIONS, FunctionSpec, Natives};
 use crate::learner::{BalancingLearner, Learner};
 use crate::model::Signature;
 use crate::model::settings::{self, Table};
@@ -53,5 +53,9 @@ impl Makers for AllKinds {
             ..Context::default()
         };
         crate::function::from_settings(table, &context)
+    }
+
+    fn takes_text(&self, table: &Table) -> bool {
+        FUNCTIONS.iter().filter(|kind| table.get(kind.name).is_some()).all(|kind| kind.takes_text)
     }
 }

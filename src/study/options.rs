@@ -174,7 +174,9 @@ fn retries(table: &Table) -> settings::Result<Option<u32>> {
 const NAN_POLICIES: [(&str, NanPolicy); 2] = [("accept", NanPolicy::Accept), ("fail", NanPolicy::Fail)];
 
 fn nan(table: &Table) -> settings::Result<Option<NanPolicy>> {
-    let Some(name) = table.text("nan")? else { return Ok(None) };
+    let values =
+        "write nan = \"accept\" if NaN and infinite values are values, \"fail\" if they are failures";
+    let Some(name) = table.text("nan").map_err(|error| error.help(values))? else { return Ok(None) };
     match NAN_POLICIES.iter().find(|(n, _)| *n == name) {
         Some((_, policy)) => Ok(Some(*policy)),
         None => {
@@ -279,6 +281,8 @@ mod tests {
             run("retries = -1\nnan = 'acept'\nlog = 3\nworkers = 0\nin_flight = 'many'\nprogress = 0");
         assert_eq!(problems.len(), 6);
         assert_eq!(problems[1].help, "did you mean `accept`?");
+        let (_, problems) = run("nan = true");
+        assert!(problems[0].help.contains("\"accept\"") && problems[0].help.contains("\"fail\""));
     }
 
     #[test]

@@ -317,22 +317,51 @@ const TAIL: &str = r#"
 # compress = false
 # How often results are forced to the disk, against a loss of power.
 # sync_interval = "10s"
-
-# For `adaptive-mpi jobs`: the batch system and what to ask of it.
-# [scheduler]
-# system = "slurm"
-# ntasks = 16
 "#;
+
+/// What is written otherwise where points are no single x, or values no single number: for a kind of function and types
+/// of learners, a text and what stands in its place.
+const FITTED: &[(&str, &[&str], &str, &str)] = &[
+    ("python", PLANE, "h(x, offset, a):", "h(xy, offset, a): x, y = xy;"),
+    ("python", &["average"], "h(x, offset, a): return x + a**2 / (a**2 + (x - offset)**2)", SEEDED_PYTHON),
+    ("python", &["average1d"], "h(x, offset, a):", "h(seed_x, offset, a): seed, x = seed_x;"),
+    ("expression", PLANE, "(x - offset)^2", "(x - offset)^2 + y^2"),
+    ("expression", &["average"], "x + a^2 / (a^2 + (x - offset)^2)", SEEDED_FORMULA),
+    ("expression", &["average1d"], "(x - offset)^2)", NOISY_FORMULA),
+    ("expression", &["data_saver"], "arg_picker = \"y\"", "arg_picker = 0"),
+    ("builtin", &["average1d"], "\"peak\"", "\"noisy_peak\""),
+    ("builtin", &["average"], "\"peak\"", "\"noise\""),
+    ("builtin", &["average"], "\noffset = ", "\nmean = "),
+    ("builtin", &["average"], "\na = ", "\ndeviation = "),
+    ("builtin", PLANE, "\"peak\"", "\"ring_2d\""),
+    ("builtin", PLANE, "\noffset = { start = -0.5, stop = 0.5,", "\nradius = { start = 0.5, stop = 0.9,"),
+    ("builtin", &["data_saver"], "arg_picker = \"y\"", "arg_picker = 0"),
+    ("command", PLANE, "\"--x={x}\"", "\"--x={x}\", \"--y={y}\""),
+    ("command", &["average"], "\"--x={x}\"", "\"--seed={seed}\""),
+    ("command", &["average"], "{x}", "{seed}"),
+    ("command", &["average1d"], "\"--x={x}\"", "\"--x={x}\", \"--seed={seed}\""),
+    ("program", PLANE, "\"point\": 0.25", "\"point\": [0.25, 0.5]"),
+    ("program", &["average"], "\"point\": 0.25", "\"point\": [], \"seed\": 3"),
+    ("program", &["average1d"], "\"point\": 0.25", "\"point\": 0.25, \"seed\": 3"),
+];
+
+const PLANE: &[&str] = &["2d", "nd"];
+const SEEDED_PYTHON: &str = "h(seed, offset, a): return random.Random(seed).gauss(offset, a)";
+/// Digits of a sine far behind the point look random.
+const SEEDED_FORMULA: &str = "offset + a * ((sin(12.9898 * seed) * 43758.5453) % 1)";
+const NOISY_FORMULA: &str = "(x - offset)^2) + 0.1 * ((sin(12.9898 * seed + 78.233 * x) * 43758.5453) % 1)";
 
 /// The study file for this kind of function and type of learner.
 pub fn template(function: &str, learner: &str) -> Result<String, UnknownPart> {
     let function = find(FUNCTION_PARTS, "function", function)?;
     let learner = find(LEARNER_PARTS, "learner", learner)?;
     let goal = if ENDING_LEARNERS.contains(&learner.name) { ENDING_GOAL } else { GOAL };
-    Ok(format!(
+    let usual = format!(
         "{HEAD}\n[function]\n{}{FUNCTION_TAIL}\n[parameters]\n{PARAMETERS}\n[learner]\n{}\n[goal]\n{goal}{TAIL}",
         function.text, learner.text
-    ))
+    );
+    let fitted = FITTED.iter().filter(|(kind, of, ..)| *kind == function.name && of.contains(&learner.name));
+    Ok(fitted.fold(usual, |text, (.., from, to)| text.replace(from, to)))
 }
 
 fn find(parts: &'static [Part], what: &'static str, name: &str) -> Result<&'static Part, UnknownPart> {
@@ -349,7 +378,8 @@ fn find(parts: &'static [Part], what: &'static str, name: &str) -> Result<&'stat
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::study::{CheckpointOptions, RunOptions, Study};
+    use crate::function::Natives;
+    use crate::study::{AllKinds, CheckpointOptions, RunOptions, Study};
 
     fn all() -> impl Iterator<Item = String> {
         let pairs = FUNCTION_PARTS.iter().flat_map(|f| LEARNER_PARTS.iter().map(move |l| (f.name, l.name)));
@@ -361,6 +391,22 @@ mod tests {
         for text in all() {
             let study = Study::parse(&text, "adaptive.toml").unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(study.combos.len(), 6);
+            let mut natives = Natives::default();
+            natives.insert("h", |_| Ok(0.0.into()));
+            let built = study.build(&AllKinds { natives, ..AllKinds::default() });
+            assert!(built.is_ok(), "{}\n{text}", built.err().unwrap());
+        }
+    }
+
+    #[test]
+    fn what_is_fitted_stands_in_the_templates() {
+        for (function, learners, from, _) in FITTED {
+            for learner in *learners {
+                let text = |parts, name| find(parts, "", name).unwrap().text;
+                let all =
+                    [text(FUNCTION_PARTS, function), text(LEARNER_PARTS, learner), PARAMETERS].join("\n");
+                assert!(format!("\n{all}").contains(from), "{function} {learner}: {from}");
+            }
         }
     }
 
@@ -374,7 +420,7 @@ mod tests {
         let keys: Vec<&str> = text.lines().filter(|line| is_key(line)).collect();
         assert!(keys.len() > 25, "{keys:?}");
         for key in &keys {
-            let with = text.replacen(key, &key[2..], 1).replace("# [scheduler]", "[scheduler]");
+            let with = text.replacen(key, &key[2..], 1);
             let study = Study::parse(&with, "adaptive.toml").unwrap_or_else(|error| panic!("{key}: {error}"));
             let no_default = key.starts_with("# walltime =");
             assert!(no_default || study.run == RunOptions::default(), "{key}");

@@ -3,6 +3,7 @@
 use crate::{Case, case};
 
 const FOLDER: &str = "folder = \"data\"";
+const SYSTEM: &str = "system = \"slurm\"";
 
 pub(crate) const CASES: &[Case] = &[
     case(FOLDER, "folder = 3", 26, "`checkpoint.folder` should be text in quotes, but is a whole number"),
@@ -29,5 +30,9 @@ pub(crate) const CASES: &[Case] = &[
         "`checkpoint.folder` should be text in quotes, but is a table",
     ),
     case("[checkpoint]", "[[checkpoint]]", 25, "`checkpoint` should be a table, but is a list"),
+    case(SYSTEM, "system = \"lsf\"", 29, "unknown batch system `lsf`"),
+    case(SYSTEM, "system = 3", 29, "`scheduler.system` should be text in quotes"),
+    case(SYSTEM, "ntasks = \"many\"", 29, "`scheduler.ntasks` should be a whole number"),
+    case(SYSTEM, "foo = 3", 29, "unknown key `foo` in [scheduler]"),
     case("[scheduler]", "[[scheduler]]", 28, "`scheduler` should be a table, but is a list"),
 ];

@@ -16,6 +16,12 @@ macro_rules! integrator {
 }
 
 pub(super) const CASES: &[Case] = &[
+    case(
+        "bounds = [-1, 1]",
+        "bounds = [-1, 1]\nloss = { name = \"resolution\", min_length = 0.5, max_length = 0.1 }",
+        13,
+        "`min_length` should be less than `max_length`",
+    ),
     case(TYPE, "type = \"1D\"", 11, "1D"),
     case(TYPE, "type = \"one\"", 11, "one"),
     case(TYPE, "type = 1", 11, "learner.type"),

@@ -2,7 +2,7 @@
 
 use crate::study_run::{Folder, check_rows};
 use crate::{PEAK, peak};
-use adaptive_mpi::study::template::FUNCTION_PARTS;
+use adaptive_mpi::study::template::{FUNCTION_PARTS, LEARNER_PARTS};
 
 #[test]
 fn a_run_reaches_its_goal_and_a_second_one_has_nothing_to_do() {
@@ -100,6 +100,52 @@ fn results_are_exported_as_tables() {
     assert!(folder.text("table.json").contains("\"columns\""));
     folder.command(&["export", "--format", "xls"]).end().expect(2).says("csv");
     folder.command(&["export", "-o", "missing/table.csv"]).end().expect(6).says("missing/table.csv");
+    // Only some learners, as with a grid.
+    let of_last = |line: &&str| line.starts_with("2,0.5,") || line.starts_with("learner,");
+    let last: Vec<&str> = csv.lines().filter(of_last).collect();
+    for chosen in [["--learner", "2"], ["--where", "offset=0.5"]] {
+        let out = folder.command(&[&["export"][..], &chosen].concat()).end().expect(0).out;
+        assert_eq!(out.lines().collect::<Vec<_>>(), last);
+    }
+    for (chosen, message) in [
+        (["--learner", "3"], "there is no learner 3"),
+        (["--where", "ofset=0.5"], "did you mean `offset`?"),
+        (["--where", "offset=0.7"], "no learner has"),
+    ] {
+        let ended = folder.command(&[&["export"][..], &chosen].concat()).end().expect(2).says(message);
+        assert!(ended.out.is_empty() && ended.err.contains("help: "), "{}", ended.err);
+    }
+}
+
+#[test]
+fn tables_replace_files_and_nothing_else() {
+    use std::os::unix::fs::{FileTypeExt, symlink};
+    let folder = Folder::new(PEAK);
+    folder.run(0, &["--quiet"]);
+    let csv = folder.command(&["export"]).end().expect(0).out;
+    let export = |to: &str| folder.command(&["export", "-o", to]).end();
+    for (link, target) in [("full", "/dev/full"), ("stdout", "/dev/stdout"), ("later", "later.csv")] {
+        symlink(target, folder.file(link)).unwrap();
+    }
+    export("full").expect(6).says("full").says("No space left");
+    assert_eq!(export("stdout").expect(0).out, csv);
+    for _ in 0..2 {
+        export("later").expect(0);
+        assert_eq!(folder.text("later.csv"), csv);
+    }
+    for link in ["full", "stdout", "later"] {
+        assert!(folder.file(link).is_symlink(), "{link}");
+    }
+    // What a shell appends to stays.
+    let appended =
+        folder.command(&["export", "-o", "/proc/self/fd/1"]).after("echo before > all.csv; exec >> all.csv");
+    appended.end().expect(0);
+    assert_eq!(folder.text("all.csv"), format!("before\n{csv}"));
+    folder.program("mkfifo".as_ref(), &["pipe"]).end().expect(0);
+    let reader = folder.program("cat".as_ref(), &["pipe"]).start();
+    export("pipe").expect(0);
+    assert!(folder.file("pipe").metadata().unwrap().file_type().is_fifo());
+    assert_eq!(reader.end().out, csv);
 }
 
 #[test]
@@ -123,7 +169,7 @@ fn a_new_study_can_be_checked_and_run_as_it_is() {
             }
             // What these describe is the user's to bring.
             "rust" => drop(check.expect(2).says("this program has no Rust function")),
-            _ => drop(check.expect(2).says(match part.name {
+            _ => drop(check.expect(2).says(&format!("{file}:")).says("help: ").says(match part.name {
                 "python" => "model.py is missing",
                 "command" => "simulate is missing",
                 "program" => "simulator is missing",
@@ -135,6 +181,13 @@ fn a_new_study_can_be_checked_and_run_as_it_is() {
     folder.command(&["check", "rust.toml"]).end().expect(0);
     folder.command(&["new", "--learner", "sequence", "s.toml"]).end().expect(0);
     folder.command(&["check", "s.toml"]).end().expect(0);
+    for function in ["expression", "builtin"] {
+        for learner in LEARNER_PARTS {
+            let new = ["new", "--force", "n.toml", "--function", function, "--learner", learner.name];
+            folder.command(&new).end().expect(0);
+            folder.command(&["check", "--evaluate", "3", "n.toml"]).end().expect(0);
+        }
+    }
     folder.command(&["new", "--function", "pyton", "p.toml"]).end().expect(2).says("did you mean `python`?");
     assert!(!folder.file("p.toml").exists());
 }
@@ -199,9 +252,37 @@ fn wrong_usage_is_exit_2_with_help() {
     folder.command(&["rum"]).end().expect(2).says("run");
     folder.command(&["run", "--wrokers", "3"]).end().expect(2).says("--workers");
     folder.command(&["run", "--walltime", "tomorrow"]).end().expect(2).says("90s, 10min");
+    folder.command(&["run", "--workers", "0"]).end().expect(2).says("from 1 to");
+    folder
+        .command(&["run", "--workers", "900000"])
+        .end()
+        .expect(3)
+        .says("can't be started")
+        .says("help: lower");
     folder.command(&[]).end().expect(2).says("Usage:");
     assert!(folder.command(&["--help"]).end().expect(0).out.contains("Exit codes: 0 goal reached"));
     assert!(folder.command(&["--version"]).end().expect(0).out.starts_with("adaptive-mpi "));
+}
+
+#[test]
+fn output_that_can_not_be_written_is_no_success() {
+    let folder = Folder::new(PEAK);
+    for command in [&["check", "--json"][..], &["run", "--json"], &["status"], &["functions"]] {
+        folder.command(command).after("exec > /dev/full").end().expect(6).says("the output can't be written");
+    }
+    folder.command(&["status"]).after("exec > >(true); sleep 0.2").end().expect(0);
+}
+
+#[test]
+fn a_goal_whose_time_has_passed_is_warned_of() {
+    let goal = |more: &str| PEAK.replace("npoints = 30", &format!("end_time = 2020-01-01T08:00:00Z{more}"));
+    let folder = Folder::new(&goal(""));
+    for command in ["check", "run"] {
+        folder.command(&[command]).end().expect(0).says("warning: ").says("has passed");
+    }
+    // Where more than that is wanted, it is no end.
+    folder.write("adaptive.toml", goal("\nnpoints = 30\nall = true"));
+    assert!(!folder.command(&["check"]).end().expect(0).err.contains("warning"));
 }
 
 #[test]

@@ -120,7 +120,7 @@ const PYTHON_CASES: [Misbehaviour; 11] = [
     case("no number", "not finite", "NaN"),
     case("two", "wrong shape", "2"),
     case("complex", "bad output", "complex"),
-    case("empty", "bad output", ""),
+    case("empty", "bad output", "returned an empty list"),
 ];
 
 #[test]
@@ -128,6 +128,26 @@ fn a_python_function_may_fail_in_every_way() {
     let folder = Folder::new("");
     folder.write("model.py", MODEL);
     run(&folder, "python = 'model.py:h'\ntimeout = '1500ms'", &PYTHON_CASES, &RUN);
+}
+
+#[test]
+fn values_without_numbers_are_named_and_cost_no_process() {
+    let folder = Folder::new(
+        "[function]\npython = 'model.py:h'\n[learner]\ntype = 'sequence'\nsequence = [0, 1, 2, 3, 4]\n\
+         [run]\nretries = 1\nworkers = 1\n",
+    );
+    let model =
+        "open('starts', 'a').write('.')\ndef h(x): return [[], {}, {'a': 'text'}, [[]], 1.0][int(x)]\n";
+    folder.write("model.py", model);
+    folder.run(4, &["--quiet"]);
+    let messages: Vec<String> =
+        folder.read().failures.iter().map(|failed| failed.failure.message.clone()).collect();
+    for said in
+        ["an empty list", "an empty dict", "{'a': 'text'}, which has no number", "[[]], which has no number"]
+    {
+        assert_eq!(messages.iter().filter(|message| message.contains(said)).count(), 2, "{messages:?}");
+    }
+    assert_eq!(folder.text("starts"), ".");
 }
 
 const SCRIPT: &str = r#"#!/bin/sh
@@ -357,11 +377,8 @@ fn a_function_that_never_works_ends_the_run_instead_of_running_for_ever() {
              bounds = [0, 1]\n[run]\nretries = 1\nworkers = 2\n"
         ));
         folder.write("broken.py", "raise ImportError('no module to import')\n");
-        folder.run(code, &[]).says(why).says(if attempts {
-            "status --failures"
-        } else {
-            "adaptive-mpi check"
-        });
+        let help = if attempts { "status --failures" } else { "names the Python to use" };
+        folder.run(code, &[]).says(why).says(help);
         assert_eq!(folder.status()["state"], "failed");
         assert_eq!(folder.read().failures.len() > 20, attempts);
     }
@@ -414,5 +431,25 @@ fn attempts_are_counted_over_all_runs_of_a_study() {
         assert_eq!(folder.text("attempts").len(), attempts, "{signal}");
         folder.run(4, &["--quiet", "--retry-failed"]);
         assert_eq!(folder.text("attempts").len(), attempts + 6, "{signal}");
+    }
+}
+
+#[test]
+fn points_given_up_are_retried_also_where_the_goal_holds() {
+    for goal in ["npoints = 9", "loss = 10.0", "total_npoints = 9", "npoints = 9\nloss = 1e-9\nall = false"] {
+        let folder = Folder::new(&format!(
+            "[function]\npython = 'model.py:h'\n[learner]\ntype = '1d'\nbounds = [0, 1]\n[goal]\n{goal}\n\
+             [run]\nretries = 0\nworkers = 2\n"
+        ));
+        folder.write("model.py", "def h(x):\n    assert x != 1, 'broken'\n    return x\n");
+        folder.run(0, &["--quiet"]).says("1 points were given up");
+        let told = folder.rows().len();
+        let still = folder.run(0, &["--retry-failed"]).says("goal reached").says("1 points were given up");
+        assert!(!still.err.contains("panicked") && folder.read().failures.len() == 2, "{}", still.err);
+        assert_eq!(folder.rows().len(), told, "nothing but that point is evaluated");
+        folder.write("model.py", "def h(x): return x\n");
+        let mended = folder.run(0, &["--retry-failed"]).says("goal reached");
+        assert!(!mended.err.contains("given up\nhelp"), "{}", mended.err);
+        assert!(folder.rows().iter().any(|row| row.point == [1.0]) && folder.rows().len() == told + 1);
     }
 }

@@ -147,8 +147,51 @@ fn a_journal_with_a_torn_tail_is_cut_with_a_notice() {
     let study = FOREVER.replace("goal = 'forever'\n", "");
     folder.write("adaptive.toml", format!("{study}[goal]\nnpoints = 60\n"));
     let left = folder.rows();
-    folder.run(0, &[]).says("of an unfinished record");
+    folder.run(0, &[]).says("of an unfinished record").says("going on from data/adaptive.journal: ");
     check_rows(&left, &folder.rows(), |row| row.point[0]);
+}
+
+/// That nobody takes what is left of a damaged checkpoint for all of it, or for none.
+fn is_damaged(folder: &Folder, what: &str) {
+    let status = folder.command(&["status", "--json"]).end().expect(5).says(what).says("run --accept-losses");
+    let status = status.json();
+    assert_eq!(status["state"], "damaged");
+    assert!(status["losses"][0].as_str().unwrap().contains(what), "{status}");
+    let text = folder.command(&["status"]).end().expect(5).says(what).out;
+    assert!(text.contains("adaptive: damaged") && !text.contains("the same command goes on"), "{text}");
+    let export = folder.command(&["export"]).end().expect(5).says(what).says("--accept-losses");
+    assert_eq!(export.out, "");
+    // The lock of a run that was killed goes; the results stay.
+    let results =
+        || folder.contents().into_iter().filter(|(path, _)| path.extension() != Some("lock".as_ref()));
+    let before: Vec<_> = results().collect();
+    folder.run(5, &[]).says("can't read").says("nothing was changed").says("--accept-losses");
+    assert!(results().eq(before));
+}
+
+#[test]
+fn facts_that_are_lost_are_missed_by_every_command() {
+    let folder = Folder::new(FOREVER);
+    let mut run = folder.command(&["run", "--quiet"]).start();
+    assert!(run.until(|_| folder.file("data/adaptive.journal").exists() && folder.read().len() > 20));
+    run.kill_all();
+    drop(run);
+    let rows = folder.rows();
+    let good = fs::read(folder.file("data/adaptive.journal")).unwrap();
+    let mut bytes = good.clone();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 4;
+    folder.write("data/adaptive.journal", &bytes);
+    is_damaged(&folder, "is missing");
+    let left = folder.command(&["export", "--accept-losses"]).end().expect(0).says("warning: ").out;
+    assert_eq!(left.lines().count(), rows.len(), "a head, and all rows but one");
+
+    let mut random = crate::study_run::Random(88_172_645_463_325_252);
+    let mut junk = || (0..5000).map(|_| random.below(256) as u8).collect::<Vec<u8>>();
+    folder.write("data/adaptive.journal", junk());
+    folder.write("data/adaptive.h5", junk());
+    is_damaged(&folder, "can be read");
+    folder.command(&["export", "--accept-losses"]).end().expect(5).says("help: ");
 }
 
 #[test]
@@ -168,7 +211,7 @@ fn a_checkpoint_that_cannot_be_read_is_exit_5_and_never_overwritten() {
     }
     let before = folder.contents();
     folder.write("adaptive.toml", PEAK.replace("30", "40"));
-    folder.run(5, &[]).says("adaptive.h5").says("nothing was changed");
+    folder.run(5, &[]).says("adaptive.h5").says("nothing was changed").says("--accept-losses");
     folder.write("adaptive.toml", PEAK);
     assert_eq!(folder.contents(), before, "nothing was touched");
     // Brought back from a copy, it goes on.

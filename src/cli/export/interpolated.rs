@@ -176,12 +176,21 @@ fn no_level_sets(error: LevelSetError, parts: &[Part<'_>]) -> CommandError {
 
 #[cfg(feature = "hdf5")]
 fn labelled(args: &ExportArgs, sheet: &Sheet) -> Result<Exit, CommandError> {
+    use super::place::{Place, replace};
     use crate::report::labelled::save;
     let Some(path) = &args.output else {
         return Err(usage("HDF5 can't be written to standard output", "name a file, as in -o grid.h5"));
     };
     let write = |file: &mut tempfile::NamedTempFile| save(file.path(), sheet).map_err(std::io::Error::other);
-    super::ended(args, super::save(path, write))
+    let written = match Place::find(path) {
+        Ok(Place::File(path)) => replace(&path, write),
+        Ok(Place::Stream(_)) => {
+            let message = format!("HDF5 can only be written to a file, which {} is not", path.display());
+            return Err(usage(message, "name a file, as in -o grid.h5"));
+        }
+        Err(error) => Err(error),
+    };
+    super::ended(args, written)
 }
 
 #[cfg(not(feature = "hdf5"))]

@@ -3,7 +3,10 @@
 use super::super::args::InterpolationArgs;
 use super::super::exit::CommandError;
 use super::points::{pair, unknown, usage};
+use crate::checkpoint::Loaded;
 use crate::model::{Parameter, Parameters};
+use crate::study::{Study, identity};
+use std::collections::HashSet;
 
 /// The places of the learners that `--learner` and `--where` leave, in the order of the study.
 pub(super) fn selected(wish: &InterpolationArgs, combos: &[Parameters]) -> Result<Vec<usize>, CommandError> {
@@ -40,6 +43,23 @@ pub(super) fn selected(wish: &InterpolationArgs, combos: &[Parameters]) -> Resul
         ));
     }
     Ok(chosen)
+}
+
+/// The same by their indices in the checkpoint; `None` if all are wanted, also those that left the study file.
+pub(super) fn stored(
+    wish: &InterpolationArgs,
+    study: &Study,
+    loaded: &Loaded,
+) -> Result<Option<Vec<u32>>, CommandError> {
+    if wish.learner.is_empty() && wish.with.is_empty() {
+        return Ok(None);
+    }
+    let combos: Vec<Parameters> = study.combos.iter().collect();
+    let chosen: HashSet<String> =
+        selected(wish, &combos)?.into_iter().map(|place| identity(&combos[place])).collect();
+    let stored = loaded.header.iter().flat_map(|header| &header.learners).enumerate();
+    let chosen = stored.filter(|(_, combo)| chosen.contains(&identity(combo)));
+    Ok(Some(chosen.map(|(index, _)| index as u32).collect()))
 }
 
 /// Numbers are compared as numbers, so that 1 and 1.0 are the same.

@@ -110,6 +110,22 @@ def reply_to(value):
     return reply
 
 
+def has_numbers(value):
+    if isinstance(value, list):
+        return any(has_numbers(item) for item in value)
+    return isinstance(value, float)
+
+
+def checked(reply, value):
+    """The reply, if there is a number in it."""
+    numbers = reply["value"]
+    if has_numbers(list(numbers.values()) if isinstance(numbers, dict) else numbers):
+        return reply
+    empty = hasattr(value, "__len__") and len(value) == 0
+    what = f"an empty {type(value).__name__}" if empty else f"{value!r:.80}, which has no number"
+    raise ValueError(f"the function returned {what}: at least one number is needed")
+
+
 def output(item):
     """Numbers of a named output; anything else as it is, to be kept with the point."""
     if isinstance(item, (dict, str)) or item is None:
@@ -145,6 +161,6 @@ def answer(function, line, **more):
     except BaseException as error:  # sys.exit() and KeyboardInterrupt are failures of one point, too
         return failed(error, 1, **ours)
     try:
-        return json.dumps({**ours, **reply_to(value)}, default=plain)
+        return json.dumps({**ours, **checked(reply_to(value), value)}, default=plain)
     except BaseException as error:
         return failed(error, 99, kind="bad output", **ours)

@@ -20,7 +20,9 @@ pub(super) const KIND: TriangleLossKind = TriangleLossKind {
         let min_distance = weight(table, "min_distance", 0.0)?;
         let max_distance = weight(table, "max_distance", 1.0)?;
         if min_distance >= max_distance {
-            return Err(table.error("min_distance", "`min_distance` should be less than `max_distance`"));
+            return Err(table
+                .error("min_distance", "`min_distance` should be less than `max_distance`")
+                .help("they are fractions of the domain, by default 0 and 1"));
         }
         Ok(Arc::new(Resolution { min_distance, max_distance }))
     },

@@ -28,9 +28,9 @@ pub(super) const KIND: TriangleLossKind = TriangleLossKind {
         let lower_threshold = threshold("lower_threshold", f64::NEG_INFINITY)?;
         let upper_threshold = threshold("upper_threshold", f64::INFINITY)?;
         if lower_threshold > upper_threshold {
-            return Err(
-                table.error("lower_threshold", "`lower_threshold` should not be above `upper_threshold`")
-            );
+            return Err(table
+                .error("lower_threshold", "`lower_threshold` should not be above `upper_threshold`")
+                .help("values between the two are what matters: swap them"));
         }
         let priority_factor = weight(table, "priority_factor", 0.1)?;
         Ok(Arc::new(Thresholded { lower_threshold, upper_threshold, priority_factor }))

@@ -12,6 +12,8 @@ pub struct Table<'a> {
     x: Vec<String>,
     y: Vec<String>,
     extra: bool,
+    /// By index in the checkpoint: whether the points of a learner are rows. Empty: of all learners.
+    chosen: Vec<bool>,
 }
 
 /// One cell.
@@ -77,7 +79,19 @@ impl<'a> Table<'a> {
             taken.push(name.clone());
         }
         let extra = loaded.columns.iter().any(|row| row.extra.is_some());
-        Self { loaded, parameters, x, y, extra }
+        Self { loaded, parameters, x, y, extra, chosen: Vec::new() }
+    }
+
+    /// Only the points of these learners, by their indices in the checkpoint.
+    #[must_use]
+    pub fn of_learners(mut self, learners: &[u32]) -> Self {
+        let known = self.loaded.header.as_ref().map_or(0, |header| header.learners.len());
+        self.chosen = (0..known.max(1)).map(|index| learners.contains(&(index as u32))).collect();
+        self
+    }
+
+    fn has(&self, learner: u32) -> bool {
+        self.chosen.is_empty() || self.chosen.get(learner as usize) == Some(&true)
     }
 
     /// The cells of a row, in the order of the columns.
@@ -117,7 +131,8 @@ impl Rows for Table<'_> {
     }
 
     fn for_each(&self, write: &mut dyn FnMut(&[Cell<'_>]) -> io::Result<()>) -> io::Result<()> {
-        self.loaded.columns.iter().try_for_each(|row| write(&self.cells(&row).collect::<Vec<_>>()))
+        let mut rows = self.loaded.columns.iter().filter(|row| self.has(row.learner));
+        rows.try_for_each(|row| write(&self.cells(&row).collect::<Vec<_>>()))
     }
 }
 

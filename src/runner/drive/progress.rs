@@ -2,7 +2,7 @@
 
 use super::{Drive, Loop};
 use crate::learner::{Learner, Loss};
-use crate::runner::goal::{Condition, GoalTracker, Progress};
+use crate::runner::goal::{Condition, GoalTracker, Progress, Reached};
 
 /// One learner of possibly many, as a goal sees it.
 struct OneLearner<'a>(&'a dyn Learner, usize);
@@ -38,6 +38,16 @@ pub fn look_at_all(goals: &mut GoalTracker, learner: &dyn Learner) {
 }
 
 impl Loop {
+    /// Whether the goal is reached now, and may end the run: points that are owed keep it from that, but not from its limit
+    /// of time.
+    pub(super) fn look_at_goal(&mut self, drive: &Drive<'_>) {
+        let ends = |reached: &Reached| {
+            let of_time = |goal: &Condition| matches!(goal, Condition::Duration(_) | Condition::EndTime(_));
+            drive.engine.owed() == 0 || reached.conditions.iter().any(of_time)
+        };
+        self.goal = drive.goals.reached(self.moment).filter(ends);
+    }
+
     pub(super) fn note_hopeless(&mut self, drive: &Drive<'_>, index: usize) {
         let learner = drive.engine.learner();
         if let Some(why) = OneLearner(learner, index).learner().hopeless() {

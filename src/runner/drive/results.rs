@@ -98,6 +98,10 @@ impl Loop {
         drive.checkpoint.append(&fact);
         if matches!(&fact, Fact::Failed(failed) if failed.given_up) {
             self.given_up += 1;
+            // It may have been the last that was owed.
+            if !self.draining {
+                self.look_at_goal(drive);
+            }
         }
         if matches!(fact, Fact::Told(_)) {
             self.told += 1;
@@ -110,7 +114,7 @@ impl Loop {
                 drive.engine.rest(index, after);
             }
             if !self.draining {
-                self.goal = drive.goals.reached(self.moment);
+                self.look_at_goal(drive);
             }
         }
         self.submit_again(drive, waited);

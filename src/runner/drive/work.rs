@@ -19,6 +19,12 @@ impl Loop {
             None => drive.queue.wanted(),
         };
         let useful = drive.goals.points_left().map_or(usize::MAX, |left| left as usize);
+        let useful = match drive.engine.owed() {
+            0 => useful,
+            // Nothing else is of use any more.
+            owed if drive.goals.reached(self.moment).is_some() => owed,
+            owed => useful.max(owed),
+        };
         let most = if drive.in_flight.is_some() { useful } else { useful.min(self.most_in_flight(drive)) };
         let room = room.min(most.saturating_sub(drive.engine.in_flight()));
         if room > 0 {
