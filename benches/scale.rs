@@ -116,6 +116,7 @@ fn simulate(workers: u32, seconds: f64, spread: Spread) -> Figures {
                     walltime: None,
                     walltime_margin: Duration::ZERO,
                     grace: Duration::from_secs(3600),
+                    impatient_launcher: None,
                     in_flight: None,
                     raise_if_retries_exceeded: false,
                     stored_learner: None,

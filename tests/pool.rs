@@ -402,7 +402,7 @@ fn large_vectors_come_back_whole() {
     };
     let (by_threads, reversed) = program();
     run(by_threads, 3, |pool| turn_vectors_round(pool, reversed));
-    let (mut simulated, reversed) = program();
+    let (simulated, reversed) = program();
     let sim = Sim::new(3, Duration::from_micros(1));
     simulated.simulate(sim, |pool| turn_vectors_round(pool, reversed)).unwrap();
 }

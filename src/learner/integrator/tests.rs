@@ -1,7 +1,8 @@
 /// With any number of points in flight, the first ones answered first, what is done is right.
 #[test]
 fn done_is_right_with_any_number_of_points_in_flight() {
-    let functions: [(fn(f64) -> f64, (f64, f64), f64); 4] = [
+    type Case = (fn(f64) -> f64, (f64, f64), f64);
+    let functions: [Case; 4] = [
         (|x| (100.0 * x * x).cos(), (0.0, 3.0), 0.064_328_649_444_9),
         (|x| 1.0 / (1.0 + 25.0 * x * x), (0.0, 1.0), 5_f64.atan() / 5.0),
         (|x| (7.0 * x).sin().abs(), (0.0, 3.0), (13.0 - 21_f64.cos()) / 7.0),
