@@ -96,7 +96,7 @@ pub enum AverageError {
 
 pub(super) const KIND: LearnerKind = LearnerKind {
     name: "average1d",
-    about: "a noisy function of one number: bounds, loss, delta, alpha, neighbor_sampling, min_samples, max_samples, min_error, points_first",
+    about: "a noisy function of one number: bounds, loss, delta, alpha, neighbor_sampling, min_samples, max_samples, min_error, scaled_distances, points_first",
     from_settings: |table| {
         points_first::from_settings(table, Box::new(AverageLearner1D::from_settings(table)?))
     },

@@ -20,6 +20,8 @@
 //!   time when tasks are long, more when they are short.
 //! - An error, a panic or a malformed payload is the answer of one task and touches no other. A panic anywhere
 //!   else ends the job at once, on all ranks.
+//! - A large vector of numbers (`Vec<f64>`, `Vec<u8>` … of 16 KiB to 1 GiB) that is the argument or the result of a task
+//!   travels beside its message, from the memory it lies in, at the speed of plain MPI. Inside of other types it is encoded.
 //! - A lost worker's tasks are given to others, where the launcher lets the others live ([`World::survival`]);
 //!   late answers are told apart by attempt number and dropped. Rank 0 sees a worker's end at once, on its own host by
 //!   `/proc`, elsewhere by a connection beside MPI (a *pulse*); a stopped worker, or one whose host is gone, after
