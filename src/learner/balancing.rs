@@ -385,6 +385,10 @@ impl Learner for BalancingLearner {
             .filter(|most| *most > 0)
     }
 
+    fn needs(&self, sample: &Sample) -> bool {
+        self.children.get(sample.learner as usize).is_some_and(|child| child.needs(sample))
+    }
+
     fn work_in_parallel(&mut self) {
         self.children.iter_mut().for_each(|child| child.work_in_parallel());
     }

@@ -36,6 +36,14 @@ macro_rules! left_to_inner {
             self.inner.hopeless()
         }
 
+        fn needs(&self, sample: &$crate::model::Sample) -> bool {
+            self.inner.needs(sample)
+        }
+
+        fn is_open(&self) -> bool {
+            self.inner.is_open()
+        }
+
         fn work_in_parallel(&mut self) {
             self.inner.work_in_parallel();
         }

@@ -200,6 +200,18 @@ pub trait Learner: Send {
         let _ = (child, resting);
     }
 
+    /// Whether the learner has no loss, or never ends, as long as this point has no value (NaN is one): if it fails for good,
+    /// a goal that asks for either can't be reached.
+    fn needs(&self, sample: &Sample) -> bool {
+        let _ = sample;
+        false
+    }
+
+    /// Whether points that it needs have no value yet: a loss says nothing of what lies beyond those that have one.
+    fn is_open(&self) -> bool {
+        false
+    }
+
     /// Many points will be in flight: from now on the learner chooses what pays then, where upstream's order would waste
     /// points. By default there is no difference.
     fn work_in_parallel(&mut self) {}

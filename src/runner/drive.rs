@@ -70,6 +70,7 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
         draining: false,
         work: Vec::new(),
         waiting: false,
+        noted_in_vain: 0,
         goals_lost: 0,
         warned_of_failures: false,
         not_saved: None,
@@ -138,6 +139,8 @@ struct Loop {
     work: Vec<Work>,
     /// Values that wait for their turn are not yet committed.
     waiting: bool,
+    /// So many of the points that learners need in vain have been looked at.
+    noted_in_vain: usize,
     /// How often a goal was reached that did not hold any more with what was still in flight.
     goals_lost: u64,
     warned_of_failures: bool,
@@ -160,6 +163,7 @@ impl Loop {
         for index in 0..drive.engine.learner().children().map_or(1, <[_]>::len) {
             self.note_hopeless(drive, index);
         }
+        self.note_needed_in_vain(drive);
         loop {
             if let Some(reached) = self.goal.take() {
                 return Ended::Goal(reached);

@@ -82,6 +82,7 @@ pub struct Engine {
     asking: bool,
     exhausted: bool,
     given_up: u64,
+    needed_in_vain: Vec<Sample>,
     failed_attempts: u64,
     /// Further attempts after failed ones.
     retried: u64,
@@ -118,6 +119,7 @@ impl Engine {
             asking: true,
             exhausted: false,
             given_up: 0,
+            needed_in_vain: Vec::new(),
             failed_attempts: 0,
             retried: 0,
             owed: 0,
@@ -165,7 +167,7 @@ impl Engine {
     /// A sample that earlier runs gave up: it stays pending in the learner, so that it is not asked again.
     pub fn leave_out(&mut self, sample: &Sample) {
         self.learner.tell_pending(sample);
-        self.given_up += 1;
+        self.note_given_up(sample);
     }
 
     fn take_turn(&mut self) -> u64 {
@@ -320,7 +322,7 @@ impl Engine {
         let given_up = attempt.number >= self.policy.retries;
         let failed = Failed { sample: attempt.sample.clone(), failure, meta, given_up };
         if given_up {
-            self.given_up += 1;
+            self.note_given_up(&failed.sample);
             self.owed -= usize::from(attempt.owed);
             self.first_given_up.get_or_insert_with(|| failed.clone());
         } else {
@@ -328,6 +330,18 @@ impl Engine {
             self.first.push_back(Attempt { number: attempt.number + 1, ..attempt });
         }
         Fact::Failed(failed)
+    }
+
+    fn note_given_up(&mut self, sample: &Sample) {
+        self.given_up += 1;
+        if self.learner.needs(sample) {
+            self.needed_in_vain.push(sample.clone());
+        }
+    }
+
+    /// Samples that were given up although their learner [needs](Learner::needs) them.
+    pub fn needed_in_vain(&self) -> &[Sample] {
+        &self.needed_in_vain
     }
 
     /// An attempt that never reached a worker: its sample goes back to the head of the line.

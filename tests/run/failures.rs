@@ -17,13 +17,13 @@ const fn case(how: &'static str, kind: &'static str, message: &'static str) -> M
 #[test]
 fn a_region_where_the_process_dies_does_not_end_the_run() {
     let folder = Folder::new(
-        "[function]\npython = 'model.py:h'\n[learner]\ntype = '1d'\nbounds = [-1, 1]\n[goal]\nnpoints = 15\n\
-         [run]\nretries = 1\nworkers = 1\n",
+        "[function]\npython = 'model.py:h'\n[learner]\ntype = '1d'\nbounds = [-1, 1]\n[goal]\nnpoints = 6\n\
+         [run]\nretries = 0\nworkers = 1\n",
     );
     folder.write("model.py", "import os\ndef h(x):\n    if x > 0.3: os._exit(3)\n    return x\n");
     folder.run(0, &[]).says("points were given up").says("ended with exit status 3 during the evaluation");
     let rows = folder.rows();
-    assert!(rows.len() >= 15 && rows.iter().all(|row| row.point[0] <= 0.3));
+    assert!(rows.len() >= 6 && rows.iter().all(|row| row.point[0] <= 0.3));
 }
 
 #[test]
@@ -452,4 +452,45 @@ fn points_given_up_are_retried_also_where_the_goal_holds() {
         assert!(!mended.err.contains("given up\nhelp"), "{}", mended.err);
         assert!(folder.rows().iter().any(|row| row.point == [1.0]) && folder.rows().len() == told + 1);
     }
+}
+
+#[test]
+fn a_goal_that_needs_a_point_that_fails_ends_the_run_and_one_that_does_not_goes_on() {
+    let model = "def line(x):\n    return 1 / x if x else 1 / 0\n\
+                 def plane(p):\n    if sum(p) == 0: raise ValueError('no value')\n    return p[0] * p[1]\n";
+    for learner in [
+        "type = '1d'\nbounds = [0, 1]",
+        "type = 'integrator'\nbounds = [0, 1]\ntol = 1e-6",
+        "type = '2d'\nbounds = [[0, 1], [0, 1]]",
+        "type = 'nd'\nbounds = [[0, 1], [0, 1], [0, 1]]",
+    ] {
+        let function = if learner.contains("[[") { "plane" } else { "line" };
+        let goal = if learner.contains("integrator") { "done = true" } else { "loss = 0.01" };
+        let study = |goal: &str| {
+            format!(
+                "[function]\npython = 'model.py:{function}'\n[learner]\n{learner}\n[goal]\n{goal}\n\
+                 [run]\nretries = 0\nworkers = 2\n"
+            )
+        };
+        let folder = Folder::new(&study(goal));
+        folder.write("model.py", model);
+        for _ in 0..2 {
+            let ended =
+                folder.command(&["run"]).end().expect(4).says("the goal can't be reached: the point [0.0");
+            assert!(ended.err.contains("let it return NaN"), "{}", ended.err);
+        }
+        folder.write("adaptive.toml", study("npoints = 40"));
+        folder.run(0, &[]).says("goal reached: npoints");
+    }
+}
+
+#[test]
+fn no_loss_goal_is_met_before_all_corners_are_known() {
+    let folder = Folder::new(
+        "[function]\nexpression = 'exp(-10*((x0-0.1)^2+(x1-0.2)^2+(x2-0.3)^2+(x3-0.4)^2))'\n\
+         [learner]\ntype = 'nd'\nbounds = [[-1, 1], [-1, 1], [-1, 1], [-1, 1]]\nloss = 'default'\n\
+         [goal]\nloss = 0.01\n[run]\nworkers = 1\nin_flight = 1\n",
+    );
+    folder.run(0, &[]);
+    assert!(folder.rows().len() >= 16, "{} points", folder.rows().len());
 }

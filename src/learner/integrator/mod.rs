@@ -312,6 +312,11 @@ impl Learner for IntegratorLearner {
         ]
     }
 
+    /// An interval with a point that has no value never has an estimate.
+    fn needs(&self, _: &Sample) -> bool {
+        true
+    }
+
     fn work_in_parallel(&mut self) {
         self.tree.patient = true;
     }

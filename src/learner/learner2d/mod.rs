@@ -278,6 +278,11 @@ impl Learner2D {
 }
 
 impl Learner for Learner2D {
+    fn needs(&self, sample: &Sample) -> bool {
+        let is_end = |(x, (lo, hi)): (&f64, &(f64, f64))| x == lo || x == hi;
+        sample.point.len() == 2 && sample.point.iter().zip(&self.domain.bounds).all(is_end)
+    }
+
     fn kind(&self) -> &'static str {
         KIND.name
     }

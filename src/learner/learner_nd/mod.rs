@@ -331,6 +331,14 @@ fn suggestion<const D: usize>(point: &[f64; D], loss_improvement: f64) -> Sugges
 }
 
 impl<const D: usize> Learner for LearnerNd<D> {
+    fn needs(&self, sample: &Sample) -> bool {
+        self.domain.corners.iter().any(|corner| corner[..] == *sample.point)
+    }
+
+    fn is_open(&self) -> bool {
+        !self.domain.corners.iter().all(|corner| self.known.is_told(corner))
+    }
+
     fn kind(&self) -> &'static str {
         KIND.name
     }
@@ -413,8 +421,7 @@ impl<const D: usize> Learner for LearnerNd<D> {
     fn loss(&self, which: Loss) -> f64 {
         let loss = self.mesh.as_ref().map_or(f64::INFINITY, |mesh| mesh.largest(which));
         // Between whole numbers there may be no loss, but beyond the told points there are others.
-        let is_closed = || self.domain.corners.iter().all(|corner| self.known.is_told(corner));
-        if loss > 0.0 || self.domain.lattice.is_none() || is_closed() { loss } else { f64::INFINITY }
+        if loss > 0.0 || self.domain.lattice.is_none() || !self.is_open() { loss } else { f64::INFINITY }
     }
 
     fn npoints(&self) -> usize {

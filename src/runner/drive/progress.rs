@@ -2,7 +2,7 @@
 
 use super::{Drive, Loop};
 use crate::learner::{Learner, Loss};
-use crate::runner::goal::{Condition, GoalTracker, Progress, Reached};
+use crate::runner::goal::{Condition, Goal, GoalTracker, Progress, Reached};
 
 /// One learner of possibly many, as a goal sees it.
 struct OneLearner<'a>(&'a dyn Learner, usize);
@@ -18,7 +18,8 @@ impl Progress for OneLearner<'_> {
         self.learner().npoints() as u64
     }
     fn loss(&mut self) -> f64 {
-        self.learner().loss(Loss::Real)
+        let learner = self.learner();
+        if learner.is_open() { f64::INFINITY } else { learner.loss(Loss::Real) }
     }
     fn done(&mut self) -> bool {
         self.learner().done() == Some(true)
@@ -55,6 +56,25 @@ impl Loop {
             let why = if of_many { format!("learner {index}: {why}") } else { why };
             self.hopeless.entry(index).or_insert(why);
         }
+    }
+
+    /// A point that has failed for good may be one without which there is no loss, and no end.
+    pub(super) fn note_needed_in_vain(&mut self, drive: &Drive<'_>) {
+        let Goal::When { conditions, all } = drive.goals.goal() else { return };
+        let in_vain = |condition: &Condition| matches!(condition, Condition::Loss(_) | Condition::Done);
+        if !(if *all { conditions.iter().any(in_vain) } else { conditions.iter().all(in_vain) }) {
+            return;
+        }
+        for sample in &drive.engine.needed_in_vain()[self.noted_in_vain..] {
+            let index = sample.learner as usize;
+            let why = format!(
+                "the point {:?} was given up, and without it there is no estimate of what is left to do; where the \
+                 function has no value, let it return NaN",
+                &*sample.point
+            );
+            self.hopeless.entry(index).or_insert(why);
+        }
+        self.noted_in_vain = drive.engine.needed_in_vain().len();
     }
 
     /// Why there is no sense in going on: where the other learners are finished, or nothing is left to ask.

@@ -98,6 +98,7 @@ impl Loop {
         drive.checkpoint.append(&fact);
         if matches!(&fact, Fact::Failed(failed) if failed.given_up) {
             self.given_up += 1;
+            self.note_needed_in_vain(drive);
             // It may have been the last that was owed.
             if !self.draining {
                 self.look_at_goal(drive);

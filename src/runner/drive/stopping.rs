@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 const HOPELESS: u64 = 20;
 /// Attempts in a row, for each worker, that could not begin: then no worker can be expected to start the function.
 const TIMES_NOT_STARTED: usize = 3;
-/// From so many points given up on, and so many for each value, the user is told what can be done about it.
+/// From so many points given up on, if that is one for so few values, the user is told what can be done about it.
 const MANY: u64 = 100;
-const MANY_PER_VALUE: u64 = 4;
+const FEW_VALUES: u64 = 10;
 /// A run that stops within this time says nothing about it.
 const QUIET_DRAIN: Duration = Duration::from_millis(500);
 
@@ -47,7 +47,7 @@ impl Loop {
 
     /// Learners go on asking for points where nothing is known, and points that fail leave it so.
     pub(super) fn warn_of_failures(&mut self, drive: &Drive<'_>, observer: &mut dyn Observer) {
-        if self.warned_of_failures || self.given_up < MANY.max(MANY_PER_VALUE * self.told) {
+        if self.warned_of_failures || self.given_up < MANY.max(self.told / FEW_VALUES) {
             return;
         }
         self.warned_of_failures = true;
