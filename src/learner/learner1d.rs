@@ -280,10 +280,6 @@ fn suggestion(x: f64, loss_improvement: f64) -> Suggestion {
 }
 
 impl Learner for Learner1D {
-    fn needs(&self, sample: &Sample) -> bool {
-        matches!(*sample.point, [x] if x == self.bounds.0 || x == self.bounds.1)
-    }
-
     fn kind(&self) -> &'static str {
         KIND.name
     }

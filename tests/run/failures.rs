@@ -459,7 +459,6 @@ fn a_goal_that_needs_a_point_that_fails_ends_the_run_and_one_that_does_not_goes_
     let model = "def line(x):\n    return 1 / x if x else 1 / 0\n\
                  def plane(p):\n    if sum(p) == 0: raise ValueError('no value')\n    return p[0] * p[1]\n";
     for learner in [
-        "type = '1d'\nbounds = [0, 1]",
         "type = 'integrator'\nbounds = [0, 1]\ntol = 1e-6",
         "type = '2d'\nbounds = [[0, 1], [0, 1]]",
         "type = 'nd'\nbounds = [[0, 1], [0, 1], [0, 1]]",

@@ -135,8 +135,17 @@ fn a_time_limit_shorter_than_its_margin_is_used_all_the_same() {
 #[test]
 fn what_is_in_flight_is_saved_as_soon_as_a_run_waits_for_it() {
     let folder = gated("1000s");
+    folder.write("model.py", GATED.replace("while ", "while 0 < x < 1 and "));
     let mut run = folder.command(&["run"]).start();
-    two_started(&folder, &mut run);
+    let started = || {
+        folder
+            .path()
+            .read_dir()
+            .unwrap()
+            .flatten()
+            .filter(|e| e.file_name().to_string_lossy().starts_with("started-"))
+    };
+    assert!(run.until(|_| started().count() == 4 && folder.read().len() == 2), "{}", run.said());
     run.signal(Signal::SIGTERM);
     // The launcher may be less patient than the study.
     let kept = if cfg!(feature = "hdf5") { 2 } else { 0 };

@@ -196,7 +196,14 @@ impl Transport for MpiTransport {
     }
 
     fn send_with(&mut self, to: u32, mut message: Vec<u8>, bulk: Box<Bulk>) -> Result<(), TransportError> {
-        let [short, large] = self.world.isend_with(to, &mut message, &bulk)?;
+        let [short, large] = match self.world.isend_with(to, &mut message, &bulk) {
+            Ok(requests) => requests,
+            Err(error) => {
+                // The first of the two may be on its way.
+                std::mem::forget(message);
+                return Err(error);
+            }
+        };
         let length = message.len();
         self.sends.push(Open { request: short, peer: to, message, length, room: None, bulk: None });
         let (message, bulk) = (Vec::new(), Some(bulk));
