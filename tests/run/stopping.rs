@@ -105,10 +105,10 @@ fn a_reached_goal_does_not_wait_for_endless_points() {
 fn the_end_of_the_walltime_stops_the_run_before_it() {
     let study = "goal = 'forever'\n[function]\nbuiltin = 'sleep'\n[learner]\ntype = '1d'\nbounds = [0, 1]\n\
                  [run]\nworkers = 2\nwalltime_margin = '100s'\n";
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    let end = (now + 101).to_string();
     let folder = Folder::new(study);
-    let by_option = folder.command(&["run", "--walltime", "100.5s"]).end();
+    let by_option = folder.command(&["run", "--walltime", "101s"]).end();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let end = (now + 103).to_string();
     let by_slurm = folder.command(&["run"]).env("SLURM_JOB_END_TIME", &end).end();
     for ended in [by_option, by_slurm] {
         ended.expect(75).says("stopped: the time limit is near").says("start the same command again");
