@@ -40,8 +40,8 @@ macro_rules! left_to_inner {
             self.inner.needs(sample)
         }
 
-        fn is_open(&self) -> bool {
-            self.inner.is_open()
+        fn lacks_needed(&self) -> bool {
+            self.inner.lacks_needed()
         }
 
         fn work_in_parallel(&mut self) {

@@ -208,7 +208,7 @@ pub trait Learner: Send {
     }
 
     /// Whether points that it needs have no value yet: a loss says nothing of what lies beyond those that have one.
-    fn is_open(&self) -> bool {
+    fn lacks_needed(&self) -> bool {
         false
     }
 

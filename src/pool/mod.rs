@@ -66,6 +66,7 @@ mod promise;
 mod pulse;
 mod queue;
 mod run;
+mod runners;
 mod scheduler;
 mod spread;
 mod stats;

@@ -12,11 +12,12 @@ use super::presence;
 use super::program::Program;
 #[cfg(feature = "mpi")]
 use super::pulse::{self, Pulses};
+use super::runners::Runners;
 use super::transport::Transport;
 use super::transport::sim::{Sim, SimTransport};
 use super::transport::threads;
 use super::watch::Eyes;
-use super::worker::{Runners, serve};
+use super::worker::serve;
 use super::world::{WorkerInfo, World};
 use std::sync::Arc;
 

@@ -71,7 +71,7 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
         work: Vec::new(),
         waiting: false,
         noted_in_vain: 0,
-        goals_lost: 0,
+        told_of_lost_goal: false,
         warned_of_failures: false,
         not_saved: None,
         chores_due: Instant::now(),
@@ -141,8 +141,8 @@ struct Loop {
     waiting: bool,
     /// So many of the points that learners need in vain have been looked at.
     noted_in_vain: usize,
-    /// How often a goal was reached that did not hold any more with what was still in flight.
-    goals_lost: u64,
+    /// It was said that a goal did not hold any more with what was still in flight.
+    told_of_lost_goal: bool,
     warned_of_failures: bool,
     /// Results can't be saved any more, or not by this run.
     not_saved: Option<StopReason>,

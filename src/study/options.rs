@@ -134,7 +134,7 @@ impl RunOptions {
                         "walltime",
                         format!("`run.walltime` is not longer than its margin of {:?}", run.walltime_margin),
                     )
-                    .help("the run would stop at once: set a smaller `walltime_margin`"),
+                    .help("there would be no time left to sample: set a longer time, or a smaller `walltime_margin`"),
             );
         }
         run

@@ -129,13 +129,19 @@ fn a_disk_that_fills_up_loses_nothing_and_the_run_goes_on_when_there_is_room() {
     assert!(end.len() >= 40_000);
 }
 
-#[test]
-fn a_journal_with_a_torn_tail_is_cut_with_a_notice() {
+/// A study whose run was killed when it had some results.
+fn killed() -> Folder {
     let folder = Folder::new(FOREVER);
     let mut run = folder.command(&["run", "--quiet"]).start();
     assert!(run.until(|_| folder.file("data/adaptive.journal").exists() && folder.read().len() > 20));
     run.kill_all();
     drop(run);
+    folder
+}
+
+#[test]
+fn a_journal_with_a_torn_tail_is_cut_with_a_notice() {
+    let folder = killed();
     let rows = folder.rows();
     let journal = folder.file("data/adaptive.journal");
     let bytes = fs::read(&journal).unwrap();
@@ -171,11 +177,7 @@ fn is_damaged(folder: &Folder, what: &str) {
 
 #[test]
 fn facts_that_are_lost_are_missed_by_every_command() {
-    let folder = Folder::new(FOREVER);
-    let mut run = folder.command(&["run", "--quiet"]).start();
-    assert!(run.until(|_| folder.file("data/adaptive.journal").exists() && folder.read().len() > 20));
-    run.kill_all();
-    drop(run);
+    let folder = killed();
     let rows = folder.rows();
     let good = fs::read(folder.file("data/adaptive.journal")).unwrap();
     let mut bytes = good.clone();

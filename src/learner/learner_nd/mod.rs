@@ -335,7 +335,7 @@ impl<const D: usize> Learner for LearnerNd<D> {
         self.domain.corners.iter().any(|corner| corner[..] == *sample.point)
     }
 
-    fn is_open(&self) -> bool {
+    fn lacks_needed(&self) -> bool {
         !self.domain.corners.iter().all(|corner| self.known.is_told(corner))
     }
 
@@ -421,7 +421,7 @@ impl<const D: usize> Learner for LearnerNd<D> {
     fn loss(&self, which: Loss) -> f64 {
         let loss = self.mesh.as_ref().map_or(f64::INFINITY, |mesh| mesh.largest(which));
         // Between whole numbers there may be no loss, but beyond the told points there are others.
-        if loss > 0.0 || self.domain.lattice.is_none() || !self.is_open() { loss } else { f64::INFINITY }
+        if loss > 0.0 || self.domain.lattice.is_none() || !self.lacks_needed() { loss } else { f64::INFINITY }
     }
 
     fn npoints(&self) -> usize {

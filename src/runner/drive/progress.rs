@@ -19,7 +19,7 @@ impl Progress for OneLearner<'_> {
     }
     fn loss(&mut self) -> f64 {
         let learner = self.learner();
-        if learner.is_open() { f64::INFINITY } else { learner.loss(Loss::Real) }
+        if learner.lacks_needed() { f64::INFINITY } else { learner.loss(Loss::Real) }
     }
     fn done(&mut self) -> bool {
         self.learner().done() == Some(true)

@@ -70,10 +70,9 @@ impl Loop {
 
     /// Asks again after [`Self::drain`].
     pub(super) fn go_on(&mut self, drive: &mut Drive<'_>, observer: &mut dyn Observer) {
-        if self.goals_lost == 0 {
+        if !std::mem::replace(&mut self.told_of_lost_goal, true) {
             observer.note("the goal was reached, but not with what was still in flight: going on");
         }
-        self.goals_lost += 1;
         self.draining = false;
         drive.engine.ask_again();
     }

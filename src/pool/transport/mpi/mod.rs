@@ -6,6 +6,7 @@
 //!   a message. Larger ones are found by a probe and received by a request, because their sender may be busy or
 //!   stopped in the middle, and the rest must go on.
 //! - While looks are in vain, the core is given away by our [`Ladder`], not by the library at every look.
+//! - Large vectors of numbers are messages of their own, sent and received where they lie; see `beside`.
 //! - Messages beyond 1 GiB travel as blocks of 1 MiB, since MPI counts are 32 bits wide. The last block is
 //!   padded; readers go by the lengths inside.
 //! - The members of a group have a communicator of their own, made by `MPI_Comm_create_group`: ranks outside of it take no
@@ -14,6 +15,7 @@
 //! - All calls come from one thread (`MPI_THREAD_FUNNELED`).
 
 mod bare;
+mod beside;
 mod deaths;
 mod end;
 mod group;

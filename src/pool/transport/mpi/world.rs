@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "the MPI library is a C library")]
 
 use super::super::{Buffers, Received};
+use super::beside::WITH_BULK;
 use super::deaths::{self, Deaths};
 use super::yields::Yields;
 use crate::pool::bulk::{Bulk, Room};
@@ -22,15 +23,11 @@ const LARGE: c_int = 2;
 const BLOCKS: c_int = 3;
 /// The yardstick's own.
 pub(super) const BARE: c_int = 4;
-/// Short ones with a vector beside them: they end in its size and the code of its numbers, 8 bytes each.
-const WITH_BULK: c_int = 5;
-/// That vector, for which a receive is made as soon as its message has come.
-const BULK: c_int = 6;
 const BLOCK: usize = 1 << 20;
 /// From this size on, messages travel as blocks.
 const BLOCKS_FROM: usize = 1 << 30;
 /// Up to this size a message is sent eagerly by every library, so that receiving it never waits.
-const IN_PLACE: usize = 2048;
+pub(super) const IN_PLACE: usize = 2048;
 
 /// Whether messages are received by matched probes; off where `ADAPTIVE_MPI_MATCHED_PROBE=0`, for libraries
 /// and networks on which these are broken.
@@ -276,28 +273,9 @@ impl MpiWorld {
         unsafe { self.start_send(to, tag, message.as_ptr(), (count, datatype)) }
     }
 
-    /// Starts to send a short message and the vector beside it, which both have to live until their requests complete.
-    pub(super) fn isend_with(
-        &self,
-        to: u32,
-        message: &mut Vec<u8>,
-        bulk: &Bulk,
-    ) -> Result<[ffi::MPI_Request; 2], TransportError> {
-        message.extend_from_slice(&(bulk.size() as u64).to_le_bytes());
-        message.extend_from_slice(&u64::from(bulk.code()).to_le_bytes());
-        debug_assert!(message.len() <= IN_PLACE, "a short message, so that receiving it does not wait");
-        // SAFETY: both hold as many bytes as is said; the caller keeps them until the requests complete.
-        unsafe {
-            Ok([
-                self.start_send(to, WITH_BULK, message.as_ptr(), (message.len(), self.byte))?,
-                self.start_send(to, BULK, bulk.as_ptr(), (bulk.size(), self.byte))?,
-            ])
-        }
-    }
-
     /// # Safety
     /// `from` points to so many items, which live until the request completes.
-    unsafe fn start_send(
+    pub(super) unsafe fn start_send(
         &self,
         to: u32,
         tag: c_int,
@@ -312,29 +290,6 @@ impl MpiWorld {
         check("MPI_Isend", Some(to), code)?;
         // SAFETY: set by the successful call.
         Ok(unsafe { request.assume_init() })
-    }
-
-    /// Begins to receive the vector that belongs to a message.
-    fn receive_bulk(&self, from: u32, mut message: Vec<u8>) -> Result<Open, TransportError> {
-        let size = message.len().saturating_sub(16);
-        let word = |at: usize| Some(u64::from_le_bytes(message.get(at..at + 8)?.try_into().ok()?));
-        let room =
-            word(size).zip(word(size + 8)).and_then(|(bytes, code)| Room::new(code as u32, bytes as usize));
-        let Some(mut room) = room else {
-            let message = "a message does not say what comes beside it".into();
-            return Err(TransportError { call: "MPI_Irecv", peer: Some(from), message, by_death: false });
-        };
-        message.truncate(size);
-        let mut request = MaybeUninit::uninit();
-        // SAFETY: the room is as large as is said, and kept until the request completes.
-        let code = unsafe {
-            let (target, count) = (room.as_mut_ptr().cast::<c_void>(), room.size() as c_int);
-            ffi::MPI_Irecv(target, count, self.byte, from as c_int, BULK, self.comm, request.as_mut_ptr())
-        };
-        check("MPI_Irecv", Some(from), code)?;
-        // SAFETY: set by the successful call.
-        let request = unsafe { request.assume_init() };
-        Ok(Open { request, peer: from, length: message.len(), message, room: Some(room), bulk: None })
     }
 
     /// Whether a request has completed.
