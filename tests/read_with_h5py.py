@@ -13,7 +13,7 @@ def main(path):
     with h5py.File(path, "r") as f:
         assert dict(f.attrs)["study"] == 'name = "a"\n# ünïcode\n', f.attrs["study"]
         assert f.attrs["name"] == "study"
-        assert f.attrs["format_major"] == 1 and f.attrs["format_minor"] == 1
+        assert f.attrs["format_major"] == 1 and f.attrs["format_minor"] == 2
         assert f.attrs["program"].startswith("adaptive-mpi ")
         assert f.attrs["sequence"] == 1003 and f.attrs["npoints"] == 1000
         assert f.attrs["generation"] == 1

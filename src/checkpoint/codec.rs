@@ -18,9 +18,9 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-fn put_texts(out: &mut Vec<u8>, texts: &[String]) {
+fn put_texts<'a>(out: &mut Vec<u8>, texts: impl ExactSizeIterator<Item = &'a String>) {
     out.extend_from_slice(&(texts.len() as u32).to_le_bytes());
-    texts.iter().for_each(|text| put_text(out, text));
+    texts.for_each(|text| put_text(out, text));
 }
 
 fn put_numbers(out: &mut Vec<u8>, numbers: &[f64]) {
@@ -98,8 +98,8 @@ pub(super) fn put_header(out: &mut Vec<u8>, header: &Header) {
     put_text(out, &header.name);
     put_text(out, &header.study_text);
     put_text(out, &header.study_hash);
-    put_texts(out, &header.dimensions);
-    put_texts(out, &header.outputs);
+    put_texts(out, header.dimensions.iter());
+    put_texts(out, header.outputs.iter());
     out.extend_from_slice(&header.created.to_le_bytes());
     put_text(out, &header.program);
     out.extend_from_slice(&(header.learners.len() as u32).to_le_bytes());
@@ -124,6 +124,8 @@ pub(super) fn put_header(out: &mut Vec<u8>, header: &Header) {
             }
         }
     }
+    put_texts(out, header.function_files.keys());
+    put_texts(out, header.function_files.values());
 }
 
 /// What a record holds.
@@ -270,7 +272,21 @@ impl Bytes<'_> {
         let (dimensions, outputs) = (self.texts()?, self.texts()?);
         let (created, program) = (self.f64()?, self.text()?);
         let learners = (0..self.u32()?).map(|_| self.parameters()).collect::<Option<_>>()?;
-        Some(Header { name, study_text, study_hash, dimensions, outputs, learners, created, program })
+        // Since 1.2.
+        let files = if self.0.is_empty() { Vec::new() } else { self.texts()? };
+        let digests = if self.0.is_empty() { Vec::new() } else { self.texts()? };
+        let function_files = files.into_iter().zip(digests).collect();
+        Some(Header {
+            name,
+            study_text,
+            study_hash,
+            function_files,
+            dimensions,
+            outputs,
+            learners,
+            created,
+            program,
+        })
     }
 
     fn parameters(&mut self) -> Option<Parameters> {

@@ -274,3 +274,33 @@ fn a_record_after_a_torn_write_is_whole() {
     assert!(loaded.facts().eq(facts(0..3)) && loaded.losses.is_empty() && loaded.notices.is_empty());
     drop(checkpoint);
 }
+
+#[test]
+fn a_run_that_can_save_no_more_still_says_why_it_ended() {
+    let folder = folder();
+    let options = options(folder.path());
+    let full = Arc::new(AtomicUsize::new(0));
+    let refusals = full.clone();
+    let before: BeforeStep = Arc::new(move |_| {
+        let left = refusals.load(Ordering::SeqCst);
+        refusals.store(left.saturating_sub(1), Ordering::SeqCst);
+        if left > 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    });
+    let files = Files::new(folder.path(), "run").before_each_step(before);
+    let (mut checkpoint, _) = Checkpoint::open_files(&options, files).unwrap();
+    (0..7).for_each(|i| checkpoint.append(&fact(i)));
+    checkpoint.commit().unwrap();
+    (7..30).for_each(|i| checkpoint.append(&fact(i)));
+    // There is no room for the facts, and then, after the cut, just enough for the last word.
+    full.store(2, Ordering::SeqCst);
+    assert_eq!(checkpoint.unsaved(), 23);
+    let ending = Ending::new(EndingKind::Failed, "no space");
+    assert!(matches!(checkpoint.close(vec![], ending.clone()), Err(CheckpointError::NotSaved { .. })));
+    let (mut checkpoint, loaded) = Checkpoint::open(&options).unwrap();
+    assert_eq!(loaded.ended.as_ref().map(|ended| &ended.ending), Some(&ending));
+    assert_eq!(loaded.facts().collect::<Vec<_>>(), facts(0..7));
+    checkpoint.append(&fact(7));
+    drop(checkpoint);
+    let again = read(folder.path(), "run").unwrap();
+    assert_eq!((again.facts().collect::<Vec<_>>(), again.losses), (facts(0..8), vec![]));
+}

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum CheckpointError {
     /// Results could not be written to the journal: from here on, they are in memory only (exit 6).
-    #[error("could not {action} {path}: {source}; free space there or choose another `checkpoint.folder`")]
+    #[error("could not {action} {path}: {source}; {} or choose another `checkpoint.folder`", mend(source))]
     NotSaved {
         /// What was tried.
         action: &'static str,
@@ -61,6 +61,19 @@ pub enum CheckpointError {
         /// The lock file.
         path: PathBuf,
     },
+}
+
+/// What makes writing possible again.
+fn mend(error: &io::Error) -> &'static str {
+    use io::ErrorKind::{
+        FileTooLarge, NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+    };
+    match error.kind() {
+        StorageFull | QuotaExceeded | FileTooLarge => "free space there, raise its limit,",
+        PermissionDenied | ReadOnlyFilesystem => "make it writable",
+        NotADirectory => "move away what stands there",
+        _ => "mend that",
+    }
 }
 
 impl CheckpointError {

@@ -1,4 +1,5 @@
 use crate::model::{Failure, Parameter, Parameters, Sample, Value};
+use std::collections::BTreeMap;
 
 /// One evaluated sample with its provenance.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -85,6 +86,8 @@ pub struct Header {
     pub study_text: String,
     /// The SHA-256 of [`Self::study_text`], in hexadecimal digits.
     pub study_hash: String,
+    /// The files that the function consists of, and the SHA-256 of each, in hexadecimal digits.
+    pub function_files: BTreeMap<String, String>,
     /// The names of the coordinates of a point.
     pub dimensions: Vec<String>,
     /// The names of the components of a value; empty until they are known. If it is empty, the first value
@@ -125,6 +128,7 @@ impl Header {
             clean(text);
         }
         self.dimensions.iter_mut().chain(&mut self.outputs).for_each(clean);
+        self.function_files.retain(|name, _| !name.contains('\0'));
         let mut order: Vec<String> = Vec::new();
         for Parameters(parameters) in &mut self.learners {
             for (name, value) in &mut *parameters {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub(super) const MAGIC: [u8; 8] = *b"\x93AMJ\r\n\x1a\n";
 /// Format of journals and snapshots that this program writes: (major, minor). A reader refuses a newer
 /// major; a writer refuses a newer minor too.
-pub(super) const FORMAT: (u16, u16) = (1, 1);
+pub(super) const FORMAT: (u16, u16) = (1, 2);
 /// Magic, major, minor, length and checksum of the head.
 const HEAD: usize = 20;
 /// Length and checksum.
@@ -31,6 +31,8 @@ pub(super) struct Journal {
     written: u64,
     /// Records that it has not.
     buffer: Vec<u8>,
+    /// How many of them are facts.
+    buffered_facts: u64,
     /// A record of more than 4 GiB was asked for.
     too_large: bool,
 }
@@ -42,7 +44,14 @@ impl Journal {
         let head = head(start, header);
         files.write_at(&file, &head, 0)?;
         let written = head.len() as u64;
-        Ok(Self { file: Arc::new(file), start, written, buffer: Vec::new(), too_large: false })
+        Ok(Self {
+            file: Arc::new(file),
+            start,
+            written,
+            buffer: Vec::new(),
+            buffered_facts: 0,
+            too_large: false,
+        })
     }
 
     /// Goes on with `NAME.journal`, cut after `end` bytes.
@@ -51,10 +60,18 @@ impl Journal {
         if file.metadata()?.len() > end {
             files.cut(&file, end)?;
         }
-        Ok(Self { file: Arc::new(file), start, written: end, buffer: Vec::new(), too_large: false })
+        Ok(Self {
+            file: Arc::new(file),
+            start,
+            written: end,
+            buffer: Vec::new(),
+            buffered_facts: 0,
+            too_large: false,
+        })
     }
 
     pub(super) fn told(&mut self, sequence: u64, row: &Row<'_>) {
+        self.buffered_facts += 1;
         self.record(|out| codec::put_told(out, sequence, row));
     }
 
@@ -64,6 +81,7 @@ impl Journal {
     }
 
     pub(super) fn failed(&mut self, sequence: u64, failed: &Failed) {
+        self.buffered_facts += 1;
         self.record(|out| codec::put_failed(out, sequence, failed));
     }
 
@@ -73,6 +91,18 @@ impl Journal {
 
     pub(super) fn ended(&mut self, sequence: u64, ended: &Ended) {
         self.record(|out| codec::put_ended(out, sequence, ended));
+    }
+
+    /// The last record of a journal that can't take what is buffered any more: often there is still room for it. `next` is the
+    /// number that the next fact would have.
+    pub(super) fn ended_without_buffered(&mut self, files: &Files, next: u64, ended: &Ended) {
+        let sequence = next - self.buffered_facts;
+        self.buffer.clear();
+        self.too_large = false;
+        self.ended(sequence, ended);
+        // Why nothing can be written has been told already.
+        let _ = self.commit(files);
+        self.buffer.clear();
     }
 
     fn record(&mut self, put: impl FnOnce(&mut Vec<u8>)) {
@@ -94,6 +124,11 @@ impl Journal {
         !self.buffer.is_empty() || self.too_large
     }
 
+    /// Facts that the system does not have.
+    pub(super) fn buffered_facts(&self) -> u64 {
+        self.buffered_facts
+    }
+
     /// Hands the buffered records to the system. After an error they are still buffered, and what was
     /// written of them is overwritten by the next try.
     pub(super) fn commit(&mut self, files: &Files) -> io::Result<()> {
@@ -107,6 +142,7 @@ impl Journal {
         }
         self.written += self.buffer.len() as u64;
         self.buffer.clear();
+        self.buffered_facts = 0;
         self.buffer.shrink_to(1 << 20);
         Ok(())
     }

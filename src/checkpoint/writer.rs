@@ -289,12 +289,22 @@ impl Checkpoint {
     /// As [`tick`](Self::tick); the lock is released in any case.
     pub fn close(mut self, in_flight: Vec<Sample>, ending: Ending) -> Result<(), CheckpointError> {
         let ended = Ended { ending, at: unix_now() };
+        self.hold_lock(Instant::now())?;
         let sequence = self.len() as u64;
+        if let Err(error) = self.commit_at(Instant::now()) {
+            self.journal.ended_without_buffered(&self.files, sequence, &ended);
+            return Err(error);
+        }
         self.journal.ended(sequence, &ended);
         self.commit_at(Instant::now())?;
         let synced = self.files.sync(&self.journal.file());
         synced.map_err(CheckpointError::not_saved("put on disk", &self.files.path(Part::Journal)))?;
         self.snapshot_with(in_flight, Some(ended))
+    }
+
+    /// Facts that are in memory only.
+    pub fn unsaved(&self) -> u64 {
+        self.journal.buffered_facts()
     }
 
     /// Number of facts, of all runs together.

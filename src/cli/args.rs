@@ -91,7 +91,7 @@ pub(crate) struct RunArgs {
 /// How to go on from what earlier runs left.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CheckpointArgs {
-    /// Go on although the function, bounds or loss in the study file changed since the last run
+    /// Go on although the function (its files, too) or the bounds changed since the last run
     #[arg(long)]
     pub(crate) accept_changes: bool,
     /// Go on although some stored results can't be read any more
@@ -100,7 +100,7 @@ pub(crate) struct CheckpointArgs {
     /// Take over a checkpoint whose lock was left by a run on another machine
     #[arg(long)]
     pub(crate) break_lock: bool,
-    /// Evaluate points again that earlier runs gave up
+    /// Evaluate points again that earlier runs gave up, with what may have been mended in the function's files
     #[arg(long)]
     pub(crate) retry_failed: bool,
 }

@@ -8,7 +8,7 @@ use crate::learner::Learner;
 use crate::model::{Parameters, Signature};
 use crate::runner::{Engine, Log, NanPolicy, Order, Policy, Restored, restore};
 use crate::study::{self, AllKinds, Learners, Severity, Study};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Where the learners of this run stand in the checkpoint, and the other way round.
 pub(super) struct Places {
@@ -33,17 +33,19 @@ pub(super) fn open(
     combos: &[Parameters],
 ) -> Result<(Checkpoint, Loaded, Places), CommandError> {
     let before = checkpoint::read(&study.checkpoint.folder, &study.name).map_err(checkpoint_error)?;
+    let function_files = study.function_files();
     let mut stored_combos = before.header.as_ref().map(|header| header.learners.clone()).unwrap_or_default();
     if let Some(header) = &before.header
         && !header.study_text.is_empty()
     {
-        refuse_changes(args, study, header)?;
+        refuse_changes(args, study, &function_files, header, !before.columns.is_empty())?;
     }
     drop(before);
     let places = places(&mut stored_combos, combos);
     let header = Header {
         study_hash: study::sha256(study.text.as_bytes()),
         study_text: study.text.clone(),
+        function_files,
         dimensions: signature.names.clone(),
         learners: stored_combos,
         ..Header::new(study.name.clone())
@@ -79,12 +81,23 @@ fn places(stored: &mut Vec<Parameters>, combos: &[Parameters]) -> Places {
     Places { now, stored: (!same).then_some(stored_index) }
 }
 
-fn refuse_changes(args: &CheckpointArgs, study: &Study, header: &Header) -> Result<(), CommandError> {
+fn refuse_changes(
+    args: &CheckpointArgs,
+    study: &Study,
+    files: &BTreeMap<String, String>,
+    header: &Header,
+    has_values: bool,
+) -> Result<(), CommandError> {
     // A stored text that this version can't read any more says nothing about changes.
-    let Ok(differences) = study::compare(&header.study_text, &study.text, &study.path) else { return Ok(()) };
+    let settings = study::compare(&header.study_text, &study.text, &study.path).unwrap_or_default();
+    let files = study::compare_files(&header.function_files, files, &study.function);
+    // Where nothing has a value yet there is nothing to mix, and a failure is mended by changing the model.
+    let mended = args.retry_failed || !has_values;
+    let settings = settings.into_iter().map(|difference| (difference, args.accept_changes));
+    let files = files.into_iter().map(|difference| (difference, args.accept_changes || mended));
     let mut refused = String::new();
-    for difference in differences {
-        if difference.severity == Severity::Refuse && !args.accept_changes {
+    for (difference, accepted) in settings.chain(files) {
+        if difference.severity == Severity::Refuse && !accepted {
             refused.push_str(&format!("\n  {difference}"));
         } else {
             output::note(format!("changed since the last run: {difference}"));

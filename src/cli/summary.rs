@@ -57,7 +57,9 @@ fn show_figures(study: &Study, learner: &dyn Learner) {
 }
 
 pub(super) fn summary(args: &RunArgs, study: &Study, finished: &Finished, workers: usize) {
-    let Finished { ended, accounting, told, from_cache, engine, left_behind, snapshot_error, .. } = finished;
+    let Finished {
+        ended, accounting, told, unsaved, from_cache, engine, left_behind, snapshot_error, ..
+    } = finished;
     let outlook = outlook(finished, workers);
     let phases: Vec<(&str, f64)> =
         Phase::ALL.iter().map(|(phase, name)| (*name, accounting.share(*phase))).collect();
@@ -70,6 +72,7 @@ pub(super) fn summary(args: &RunArgs, study: &Study, finished: &Finished, worker
             "exit": exit(finished) as u8,
             "npoints": engine.learner().npoints(),
             "told": told,
+            "unsaved": unsaved,
             "from_cache": from_cache,
             "loss": crate::model::json::from_number(outlook.loss()),
             "elapsed_s": accounting.elapsed().as_secs_f64(),
@@ -123,6 +126,12 @@ pub(super) fn summary(args: &RunArgs, study: &Study, finished: &Finished, worker
         output::note(format!(
             "{} points were given up{first}\nhelp: `adaptive-mpi status --failures` lists them, `run --retry-failed` tries them again",
             count(engine.given_up()),
+        ));
+    }
+    if *unsaved > 0 {
+        output::note(format!(
+            "{} results of these could not be saved; the next run computes them again",
+            count(*unsaved)
         ));
     }
     if let Some(error) = snapshot_error {

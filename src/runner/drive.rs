@@ -102,11 +102,14 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
         }
         Ended::Exhausted | Ended::Hopeless(_) | Ended::Stopped(_) => EndingKind::Failed,
     };
+    let unsaved = checkpoint.unsaved();
     let closed = checkpoint.close(unfinished, Ending::new(kind, ended.to_string()));
-    let (ended, snapshot_error) = match closed {
-        Ok(()) => (ended, None),
-        Err(warning) if warning.results_are_safe() => (ended, Some(warning)),
-        Err(error) => (Ended::Stopped(run.not_saved.take().unwrap_or_else(|| not_saved(&error))), None),
+    let (ended, snapshot_error, unsaved) = match closed {
+        Ok(()) => (ended, None, 0),
+        Err(warning) if warning.results_are_safe() => (ended, Some(warning), 0),
+        Err(error) => {
+            (Ended::Stopped(run.not_saved.take().unwrap_or_else(|| not_saved(&error))), None, unsaved)
+        }
     };
     let from_cache = cached.as_ref().map_or(0, Cached::found);
     let cache_error = cached.and_then(|cached| cached.close().err());
@@ -116,6 +119,7 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
         ended,
         accounting: run.accounting,
         told: run.told,
+        unsaved,
         from_cache,
         engine,
         goals,

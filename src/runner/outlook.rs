@@ -86,6 +86,8 @@ pub struct Finished {
     pub told: u64,
     /// Those of them whose values came from a cache.
     pub from_cache: u64,
+    /// Results of this run that could not be saved: they are lost.
+    pub unsaved: u64,
     /// The engine with its learner, for a summary.
     pub engine: Engine,
     /// How far each learner came.

@@ -1,15 +1,13 @@
 //! What a value is a value of, as text: the keys of a cache.
 
-use super::{Study, StudyError};
+use super::{Study, StudyError, files};
 use crate::model::settings::{self, SettingValue, Table};
 use crate::model::{Parameter, Parameters, Signature, json};
 use serde_json::{Map, Value as Json};
-use sha2::{Digest, Sha256};
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// Keys of `[function]` that say how a value is computed, not which value.
-const FREE_KEYS: [&str; 10] = [
+pub(super) const FREE_KEYS: [&str; 10] = [
     "cache",
     "priority",
     "timeout",
@@ -69,10 +67,12 @@ impl Study {
     /// A named file can't be read.
     pub fn calls(&self, signature: &Signature, combos: &[Parameters]) -> Result<Calls, StudyError> {
         let mut files = Map::new();
-        digests(&self.function, &self.folder(), &mut files).map_err(|(path, error)| {
-            let message = format!("can't read {}: {error}", path.display());
-            self.error(self.function.error("cache", message))
-        })?;
+        for (name, digest) in files::named(&self.function, &self.folder()) {
+            let digest = digest.map_err(|error| {
+                self.error(self.function.error("cache", format!("can't read {name}: {error}")))
+            })?;
+            files.insert(name, digest.into());
+        }
         let mut function = Map::new();
         for (key, _, setting) in self.function.entries() {
             if !FREE_KEYS.contains(&key.as_str()) {
@@ -97,47 +97,6 @@ impl Study {
         let texts = combos.iter().map(text).collect();
         Ok(Calls { texts, files: files.keys().cloned().collect() })
     }
-}
-
-/// SHA-256 of each file that a word of the settings names, as `model.py` in `"model.py:h"` or in `"python3 model.py"`. A script
-/// inside a word (of `sh -c`) is not looked into: it may name files that it writes.
-fn digests(table: &Table, folder: &Path, files: &mut Map<String, Json>) -> Result<(), (PathBuf, io::Error)> {
-    let entries = table.entries().iter().filter(|(key, ..)| !FREE_KEYS.contains(&key.as_str()));
-    for (_, _, setting) in entries {
-        match &setting.value {
-            SettingValue::Text(text) => {
-                let words = shlex::split(text).unwrap_or_default();
-                words.iter().try_for_each(|word| digest(word, folder, files))?;
-            }
-            SettingValue::List(items) => {
-                let words = items.iter().filter_map(|item| match &item.value {
-                    SettingValue::Text(word) => Some(word),
-                    _ => None,
-                });
-                words.into_iter().try_for_each(|word| digest(word, folder, files))?;
-            }
-            SettingValue::Table(table) => digests(table, folder, files)?,
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn digest(word: &str, folder: &Path, files: &mut Map<String, Json>) -> Result<(), (PathBuf, io::Error)> {
-    let before_colon = word.rsplit_once(':').map_or(word, |(file, _)| file);
-    for name in [word, before_colon] {
-        let path = folder.join(name);
-        if !name.is_empty() && !files.contains_key(name) && path.is_file() {
-            let contents = std::fs::read(&path).map_err(|error| (path, error))?;
-            files.insert(name.to_owned(), sha256(&contents).into());
-        }
-    }
-    Ok(())
-}
-
-/// The SHA-256 of some bytes, in hexadecimal digits.
-pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Integers stay integers: a function may tell 2 from 2.0.

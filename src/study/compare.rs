@@ -3,21 +3,16 @@
 //! Results of another function or another domain must not be mixed with new ones, so such changes are refused.
 //! Goals, run options, resources and the like may change freely: they do not appear here at all.
 
-use super::{Combos, StudyError, identity, tree};
+use super::{Combos, StudyError, files, identity, tree};
 use crate::model::settings::{Setting, SettingValue, Table};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::Path;
 
-/// One change that matters for a restart.
+/// One change that matters for a restart. Its text names it, with what was there before and what is there now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// The key, as `learner.bounds`; `parameters` for combos.
-    pub key: String,
-    /// What the old study says; empty if nothing.
-    pub before: String,
-    /// What the new study says; empty if nothing.
-    pub after: String,
+    text: String,
     /// Whether the run may go on.
     pub severity: Severity,
 }
@@ -32,8 +27,9 @@ pub enum Severity {
 }
 
 /// Keys of `[function]` that say how a value is computed, not which value.
-const FREE_FUNCTION_KEYS: [&str; 12] = [
+const FREE_FUNCTION_KEYS: [&str; 13] = [
     "timeout",
+    "start_timeout",
     "isolate",
     "ranks",
     "threads",
@@ -47,7 +43,10 @@ const FREE_FUNCTION_KEYS: [&str; 12] = [
     "python_executable",
 ];
 
-/// Keys of `[learner]` that say when enough is known, or what comes next: not what is sampled.
+/// Keys of `[learner]` that say what is sampled. With the others learners choose, or know when they have enough: all results
+/// stay what they are.
+const SAMPLED: [&str; 5] = ["type", "bounds", "hull", "sequence", "integer"];
+/// Keys of `[learner]` whose change is nobody's surprise.
 const FREE_LEARNER_KEYS: [&str; 4] = ["atol", "rtol", "min_npoints", "points_first"];
 
 /// How many combos are named in a difference.
@@ -71,6 +70,35 @@ pub fn compare(before: &str, after: &str, path: &Path) -> Result<Vec<Difference>
     }
     combos(&old_combos, &new_combos, &mut differences);
     Ok(differences)
+}
+
+/// The differences between the files that a function consisted of, by name with their digests, and those of now.
+///
+/// A change of the file that is the function itself is refused; others, which the function may only read or even write, are a
+/// notice. A function that names its `version` says itself when its values change: then files may.
+pub fn compare_files(
+    before: &BTreeMap<String, String>,
+    after: &BTreeMap<String, String>,
+    function: &Table,
+) -> Vec<Difference> {
+    if function.get("version").is_some() {
+        return Vec::new();
+    }
+    let code = files::code(function);
+    let changed = after.iter().filter(|(name, digest)| before.get(*name).is_some_and(|old| old != *digest));
+    let difference = |(name, _): (&String, &String)| match code.as_ref() == Some(name) {
+        true => Difference {
+            text: format!(
+                "{name} has other contents (with a `version` in [function], that alone says when values change)"
+            ),
+            severity: Severity::Refuse,
+        },
+        false => Difference {
+            text: format!("{name}, which [function] names, has other contents"),
+            severity: Severity::Notice,
+        },
+    };
+    changed.map(difference).collect()
 }
 
 /// For each old combo, the index of the same combo among the new ones.
@@ -118,12 +146,21 @@ fn settings(path: &str, old: Option<&SettingValue>, new: Option<&SettingValue>, 
             }
         }
         (old, new) if same(old, new) => {}
-        (old, new) => out.push(Difference {
-            key: path.to_owned(),
-            before: old.map_or_else(String::new, shown),
-            after: new.map_or_else(String::new, shown),
-            severity: Severity::Refuse,
-        }),
+        (old, new) => {
+            let text = match (old.map(shown), new.map(shown)) {
+                (None, after) => {
+                    format!("`{path}` was not there before, now it is {}", after.unwrap_or_default())
+                }
+                (Some(before), None) => format!("`{path}` was {before}, now it is gone"),
+                (Some(before), Some(after)) => format!("`{path}` was {before}, now it is {after}"),
+            };
+            let is_how = |key: &str| !SAMPLED.contains(&key.rsplit('.').next().unwrap_or(key));
+            let severity = match path.strip_prefix("learner.") {
+                Some(key) if is_how(key) => Severity::Notice,
+                _ => Severity::Refuse,
+            };
+            out.push(Difference { text, severity });
+        }
     }
 }
 
@@ -180,12 +217,12 @@ fn combos(old: &Combos, new: &Combos, out: &mut Vec<Difference>) {
     let (old_names, new_names) = (names(old), names(new));
     if old_names != new_names {
         // Another set of arguments is another function, even where all values agree.
-        out.push(Difference {
-            key: "parameters".into(),
-            before: old_names,
-            after: new_names,
-            severity: Severity::Refuse,
-        });
+        let text = match (old_names.as_str(), new_names.as_str()) {
+            ("", new) => format!("`parameters` was not there before, now it is {new}"),
+            (old, "") => format!("`parameters` was {old}, now it is gone"),
+            (old, new) => format!("`parameters` was {old}, now it is {new}"),
+        };
+        out.push(Difference { text, severity: Severity::Refuse });
         return;
     }
     let removed: Vec<usize> =
@@ -196,25 +233,14 @@ fn combos(old: &Combos, new: &Combos, out: &mut Vec<Difference>) {
     let named: Vec<_> =
         removed.iter().take(NAMED).filter_map(|&i| old.get(i)).map(|c| c.to_string()).collect();
     let more = if removed.len() > NAMED { format!("; … {} in all", removed.len()) } else { String::new() };
-    out.push(Difference {
-        key: "parameters".into(),
-        before: format!("{}{more}", named.join("; ")),
-        after: String::new(),
-        severity: Severity::Notice,
-    });
+    let text =
+        format!("no longer in the study, their results are kept as they are: {}{more}", named.join("; "));
+    out.push(Difference { text, severity: Severity::Notice });
 }
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { key, before, after, severity } = self;
-        match (severity, before.as_str(), after.as_str()) {
-            (Severity::Notice, gone, _) => {
-                write!(f, "no longer in the study, their results are kept as they are: {gone}")
-            }
-            (Severity::Refuse, "", after) => write!(f, "`{key}` was not there before, now it is {after}"),
-            (Severity::Refuse, before, "") => write!(f, "`{key}` was {before}, now it is gone"),
-            (Severity::Refuse, before, after) => write!(f, "`{key}` was {before}, now it is {after}"),
-        }
+        f.write_str(&self.text)
     }
 }
 
@@ -259,11 +285,40 @@ mod tests {
         );
         assert_eq!(refused("[-1, 1]", "[-1, 2]"), "`learner.bounds` was [-1, 1], now it is [-1, 2]");
         assert_eq!(refused("'1d'", "'2d'"), "`learner.type` was \"1d\", now it is \"2d\"");
-        assert_eq!(
-            refused("bounds", "loss = { name = 'curvature' }\nbounds"),
-            "`learner.loss` was not there before, now it is { name = \"curvature\" }"
-        );
         assert_eq!(differences(|text| text.replace("python = 'model.py:h'", "builtin = 'peak'")).len(), 2);
+    }
+
+    #[test]
+    fn another_way_to_choose_points_is_a_notice() {
+        let found = differences(|text| text.replace("bounds", "loss = { name = 'curvature' }\nbounds"));
+        let text = "`learner.loss` was not there before, now it is { name = \"curvature\" }";
+        assert_eq!(found, [(text.into(), Severity::Notice)]);
+        let inner = "learner = { type = '1d', bounds = [-1, 1] }";
+        let outer = |text: &str| {
+            text.replace("type = '1d'\nbounds = [-1, 1]", &format!("type = 'data_saver'\n{inner}"))
+        };
+        let (before, after) = (outer(STUDY), outer(STUDY).replace("[-1, 1]", "[-1, 2]"));
+        let found = compare(&before, &after, Path::new("a.toml")).unwrap();
+        assert_eq!(found[0].severity, Severity::Refuse, "{found:?}");
+    }
+
+    #[test]
+    fn another_model_is_refused_unless_a_version_answers_for_it() {
+        let files = |model: &str, input: &str| {
+            BTreeMap::from([("model.py".into(), model.into()), ("input".into(), input.into())])
+        };
+        let function = |text: &str| read(text, Path::new("a")).unwrap().0.table("function").unwrap().cloned();
+        let found = |before, after, text: &str| {
+            let found = compare_files(&before, &after, &function(text).unwrap());
+            found.into_iter().map(|d| (d.to_string(), d.severity)).collect::<Vec<_>>()
+        };
+        assert_eq!(found(files("a", "b"), files("a", "b"), STUDY), []);
+        assert_eq!(found(BTreeMap::new(), files("a", "b"), STUDY), []);
+        let changed = found(files("a", "b"), files("c", "d"), STUDY);
+        assert!(changed[0].0.starts_with("input, which") && changed[0].1 == Severity::Notice, "{changed:?}");
+        assert!(changed[1].0.starts_with("model.py has") && changed[1].1 == Severity::Refuse, "{changed:?}");
+        let versioned = STUDY.replace("timeout", "version = '1'\ntimeout");
+        assert_eq!(found(files("a", "b"), files("c", "d"), &versioned), []);
     }
 
     #[test]

@@ -246,6 +246,8 @@ const FUNCTION_TAIL: &str = r#"# (A study for `adaptive-mpi ask-tell` needs no [
 # Compute no value twice, in any study that shares this file (true: data/cache.h5). Files that are named
 # here count with their contents; when something else changes the values, change `version`.
 # cache = true
+# Which values these are. Without it, a run goes on with another model file only by --accept-changes; with it,
+# only with the same version, whatever happens to the file.
 # version = "1"
 "#;
 

@@ -17,7 +17,6 @@ fn a_changed_function_domain_or_learner_is_refused_with_the_difference_shown() {
             "x * offset",
         ),
         ("bounds = [-1, 1]", "bounds = [-1, 2]", "learner.bounds", "[-1, 1]", "[-1, 2]"),
-        ("bounds = [-1, 1]", "bounds = [-1, 1]\nloss = \"curvature\"", "learner.loss", "", "curvature"),
     ];
     let before = folder.contents();
     for (from, to, key, old, new) in changes {
@@ -34,16 +33,49 @@ fn a_change_that_was_accepted_is_not_asked_about_again() {
     let folder = Folder::new(PEAK);
     folder.run(0, &["--quiet"]);
     let rows = folder.rows();
-    folder.write(
-        "adaptive.toml",
-        PEAK.replace("bounds = [-1, 1]", "bounds = [-1, 1]\nloss = \"uniform\"").replace("30", "40"),
-    );
+    folder.write("adaptive.toml", PEAK.replace("bounds = [-1, 1]", "bounds = [-1, 2]").replace("30", "40"));
     folder.run(2, &["--quiet"]);
-    folder.run(0, &["--accept-changes"]).says("changed since the last run").says("learner.loss");
+    folder.run(0, &["--accept-changes"]).says("changed since the last run").says("learner.bounds");
     check_rows(&rows, &folder.rows(), peak);
     folder.run(0, &["--quiet"]);
     folder.write("adaptive.toml", PEAK.replace("30", "40"));
-    folder.run(2, &[]).says("learner.loss");
+    folder.run(2, &[]).says("learner.bounds");
+}
+
+#[test]
+fn another_loss_goes_on_with_the_same_results_and_is_told() {
+    let folder = Folder::new(PEAK);
+    folder.run(0, &["--quiet"]);
+    let rows = folder.rows();
+    let other = PEAK.replace("bounds = [-1, 1]", "bounds = [-1, 1]\nloss = \"uniform\"").replace("30", "40");
+    folder.write("adaptive.toml", other);
+    folder.run(0, &[]).says("changed since the last run: `learner.loss`");
+    check_rows(&rows, &folder.rows(), peak);
+    assert!(folder.rows().len() > rows.len());
+}
+
+#[test]
+fn another_model_is_refused_and_an_accepted_one_is_not_asked_about_again() {
+    let study = |n: u32| {
+        format!(
+            "[function]\npython = \"model.py:h\"\n[learner]\ntype = \"1d\"\nbounds = [0, 1]\n\
+             [goal]\nnpoints = {n}\n[run]\nworkers = 1\n"
+        )
+    };
+    let folder = Folder::new(&study(10));
+    folder.write("model.py", "def h(x):\n    return x\n");
+    folder.run(0, &["--quiet"]);
+    let rows = folder.rows();
+    folder.write("adaptive.toml", study(20));
+    folder.write("model.py", "# Now with a comment.\ndef h(x):\n    return x\n");
+    let before = folder.contents();
+    folder.run(2, &[]).says("model.py has other contents").says("--accept-changes");
+    assert_eq!(folder.contents(), before, "nothing was touched");
+    folder.run(0, &["--accept-changes"]).says("changed since the last run: model.py");
+    check_rows(&rows, &folder.rows(), |row| row.point[0]);
+    folder.write("adaptive.toml", study(30));
+    let again = folder.run(0, &[]);
+    assert!(!again.err.contains("changed since"), "{}", again.err);
 }
 
 #[test]

@@ -344,7 +344,9 @@ fn a_point_that_fails_too_often_ends_the_run_if_the_study_says_so() {
     let loaded = folder.read();
     assert!(loaded.failures.iter().any(|failed| failed.given_up && failed.meta.attempt == 2));
     assert_eq!(folder.status()["state"], "failed");
-    let told = loaded.columns.len();
+    folder.run(4, &[]).says("failed more often than `run.retries` allows").says("run --retry-failed");
+    assert_eq!(folder.read().failures, loaded.failures, "the same command does not go on without the point");
+    let told = folder.read().columns.len();
     // Told not to mind, the same study goes on with what it has.
     folder.write("adaptive.toml", study.replace("= true", "= false").replace("1000", "100"));
     folder.run(0, &["--quiet"]);
@@ -390,7 +392,10 @@ fn a_function_that_never_works_ends_the_run_instead_of_running_for_ever() {
     folder.run(0, &["--quiet"]);
     folder.write("model.py", "def h(x, y): return x\n");
     folder.write("adaptive.toml", format!("{study}1000000\n"));
-    folder.run(4, &[]).says("points of this run failed").says("missing 1 required positional argument");
+    folder
+        .run(4, &["--accept-changes"])
+        .says("points of this run failed")
+        .says("missing 1 required positional argument");
     assert!(folder.read().failures.len() < 100);
     folder.write("model.py", "def h(x): return x\n");
     folder.write("adaptive.toml", format!("{study}100\n"));

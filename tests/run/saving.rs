@@ -65,7 +65,7 @@ fn a_read_only_folder_is_exit_6() {
         true => folder.program(&copy.path().join("program"), &["run"]).user(65534),
         false => folder.command(&["run"]),
     };
-    let refused = run().end().expect(6).says("adaptive.lock").says("ermission denied");
+    let refused = run().end().expect(6).says("adaptive.lock").says("make it writable");
     assert!(!refused.err.contains("panicked"), "{}", refused.err);
     mode(0o755);
     folder.write("adaptive.toml", PEAK);
@@ -80,10 +80,17 @@ fn a_full_disk_ends_the_run_and_loses_nothing_that_was_told() {
     // A limit on the size of files fails in the same calls, and needs no rights.
     for blocks in [1, 8, 40] {
         let folder = Folder::new(FOREVER.replace("0.001", "0.0").as_str());
-        let full = folder.command(&["run"]).after(&format!("trap '' XFSZ; ulimit -f {blocks}")).end();
-        let full = full.expect(6).says("adaptive.journal").says("free space");
+        let full =
+            folder.command(&["run", "--json"]).after(&format!("trap '' XFSZ; ulimit -f {blocks}")).end();
+        let full = full.expect(6).says("could not be saved");
         assert!(!full.err.contains("panicked"), "{}", full.err);
         let known = folder.rows();
+        let said: serde_json::Value = serde_json::from_str(&full.out).unwrap();
+        let count = |key: &str| said[key].as_u64().unwrap() as usize;
+        assert!(count("unsaved") > 0);
+        let why = said["ended"].as_str().unwrap();
+        assert!(why.contains("adaptive.journal") && why.contains("free space"), "{why}");
+        assert_eq!(known.len(), count("told") - count("unsaved"));
         assert!(folder.read().losses.is_empty());
         check_rows(&[], &known, |row| row.point[0]);
         let goal = known.len() + 100;

@@ -45,17 +45,22 @@ fn wrong(what: impl Into<String>) -> Error {
 }
 
 fn read_file(file: &File) -> Result<Snapshot> {
+    let attributes = file.attr_names()?;
+    let has = |name: &str| attributes.iter().any(|known| known == name);
+    let files = |name: &str| if has(name) { texts(file, name) } else { Ok(Vec::new()) };
     let header = Header {
         name: text(file, "name")?,
         study_text: text(file, "study")?,
         study_hash: text(file, "study_hash")?,
+        // Since 1.2.
+        function_files: files("function_files")?.into_iter().zip(files("function_hashes")?).collect(),
         dimensions: texts(file, "x_names")?,
         outputs: texts(file, "y_names")?,
         learners: learners::read(&file.group("learners")?)?,
         created: attribute(file, "created")?,
         program: text(file, "program")?,
     };
-    let ended = if file.attr_names()?.iter().any(|name| name == "ending") {
+    let ended = if has("ending") {
         let kind = EndingKind::from_name(&text(file, "ending")?).ok_or_else(|| wrong("unknown ending"))?;
         let ending = Ending::new(kind, text(file, "ending_reason")?);
         Some(Ended { ending, at: attribute(file, "ended")? })

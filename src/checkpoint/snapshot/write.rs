@@ -61,6 +61,8 @@ fn root(file: &hdf5::File, snapshot: &Snapshot) -> Result<()> {
     put_text(file, "name", &header.name)?;
     put_text(file, "study", &header.study_text)?;
     put_text(file, "study_hash", &header.study_hash)?;
+    put_texts(file, "function_files", header.function_files.keys().map(String::as_str))?;
+    put_texts(file, "function_hashes", header.function_files.values().map(String::as_str))?;
     put_texts(file, "x_names", header.dimensions.iter().map(String::as_str))?;
     put_texts(file, "y_names", header.outputs.iter().map(String::as_str))?;
     if let Some(ended) = &snapshot.ended {

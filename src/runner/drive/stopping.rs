@@ -36,7 +36,8 @@ impl Loop {
         {
             return Some(StopReason::CannotStart(format!("{}\n{}", failure.message, failure.detail)));
         }
-        if drive.raise_if_retries_exceeded && drive.engine.first_given_up().is_some() {
+        // Also one of an earlier run: starting the same study again does not mend it.
+        if drive.raise_if_retries_exceeded && drive.engine.given_up() > 0 {
             return Some(StopReason::RetriesExceeded);
         }
         if self.given_up >= HOPELESS && self.told == 0 {
