@@ -106,7 +106,8 @@ impl Program {
         let result = self.run_ranks(&world, mpi::matched_probe_wanted(matched), launch, early, main);
         let with_losses = !matches!(result, Ok((_, false)));
         panics::make_fatal(None);
-        if with_losses && world.rank() > 0 && !launch.survival.possible {
+        let alone = matches!(result, Err(LaunchError::ManagerLost { .. }));
+        if with_losses && world.rank() > 0 && !alone && !launch.survival.possible {
             // The launcher may end the job as soon as the first rank has left, before rank 0 has said why.
             std::thread::sleep(super::transport::mpi::LAST_WORDS);
         }
