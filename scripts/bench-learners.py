@@ -4,6 +4,8 @@ Usage: bench-learners.py [CASE ...]
 """
 
 import math
+import os
+import platform
 import subprocess
 import sys
 import time
@@ -14,6 +16,8 @@ from adaptive.learner.learnerND import curvature_loss_function as curvature_nd
 from adaptive.learner.learnerND import default_loss as default_nd
 
 CHILDREN = 1000
+# The tables of all cases replace those that stand there.
+DOCUMENT, BEGIN, END = "benches/README.md", "<!-- learners -->", "<!-- /learners -->"
 OURS = ["cargo", "bench", "--quiet", "--no-default-features", "--bench", "learner_compare"]
 
 
@@ -67,30 +71,32 @@ def average1d():
     return adaptive.AverageLearner1D(noisy, (-1.0, 1.0))
 
 
-# Name of the case, what it is, number of points, how adaptive makes it, its function, and the ratio wanted.
+# Name of the case, what it is, number of points, how adaptive makes it, its function, the ratio wanted, and the rate of
+# adaptive on the machine by which that was set.
 CASES = [
-    ("1d_default", "Learner1D, default loss", 10_000, learner_1d, peak, 100),
-    ("1d_default", "Learner1D, default loss", 100_000, learner_1d, peak, None),
-    ("1d_curvature", "Learner1D, curvature loss", 10_000, lambda: learner_1d(curvature_loss_function()), peak, 100),
+    ("1d_default", "Learner1D, default loss", 10_000, learner_1d, peak, 100, 14_100),
+    ("1d_default", "", 100_000, learner_1d, peak, None, 12_000),
+    ("1d_curvature", "Learner1D, curvature loss", 10_000, lambda: learner_1d(curvature_loss_function()), peak, 100, 6_500),
     # Our own default loss has no counterpart; the best of adaptive's stands beside it.
     (
         "1d_interpolation_error",
-        "Learner1D, interpolation_error (adaptive: curvature)",
+        "Learner1D, `interpolation_error` (adaptive: curvature)",
         10_000,
         lambda: learner_1d(curvature_loss_function()),
         peak,
         None,
+        6_500,
     ),
-    ("2d", "Learner2D", 1_000, learner_2d, ring, 50),
-    ("2d", "Learner2D", 10_000, learner_2d, ring, 300),
-    ("nd2", "LearnerND in 2D", 1_000, lambda: learner_nd(2), ring, 20),
-    ("nd2", "LearnerND in 2D", 5_000, lambda: learner_nd(2), ring, 20),
-    ("nd2_curvature", "LearnerND in 2D, curvature loss", 1_000, lambda: learner_nd(2, curvature_nd()), ring, None),
-    ("nd3", "LearnerND in 3D", 1_000, lambda: learner_nd(3), ring, 15),
-    ("nd3", "LearnerND in 3D", 5_000, lambda: learner_nd(3), ring, 15),
-    ("nd4", "LearnerND in 4D", 500, lambda: learner_nd(4), ring, 10),
-    ("average", "AverageLearner", 100_000, lambda: adaptive.AverageLearner(noise, atol=1e-9), noise, 20),
-    ("average1d", "AverageLearner1D", 10_000, average1d, noisy, 100),
+    ("2d", "Learner2D", 1_000, learner_2d, ring, 50, 4_200),
+    ("2d", "", 10_000, learner_2d, ring, 300, 350),
+    ("nd2", "LearnerND in 2D", 1_000, lambda: learner_nd(2), ring, 20, 6_100),
+    ("nd2", "", 5_000, lambda: learner_nd(2), ring, 20, 5_000),
+    ("nd2_curvature", "LearnerND in 2D, curvature loss", 1_000, lambda: learner_nd(2, curvature_nd()), ring, None, 2_400),
+    ("nd3", "LearnerND in 3D", 1_000, lambda: learner_nd(3), ring, 15, 2_600),
+    ("nd3", "", 5_000, lambda: learner_nd(3), ring, 15, 2_100),
+    ("nd4", "LearnerND in 4D", 500, lambda: learner_nd(4), ring, 10, 530),
+    ("average", "AverageLearner", 100_000, lambda: adaptive.AverageLearner(noise, atol=1e-9), noise, 20, 153_000),
+    ("average1d", "AverageLearner1D", 10_000, average1d, noisy, 100, 9_100),
     (
         "integrator",
         "IntegratorLearner",
@@ -98,6 +104,7 @@ CASES = [
         lambda: adaptive.IntegratorLearner(jumps, (0.0, 3.0), tol=1e-14),
         jumps,
         20,
+        22_100,
     ),
 ] + [
     (
@@ -107,20 +114,21 @@ CASES = [
         lambda strategy=strategy: balancing(strategy),
         peak_of_child,
         200 if strategy == "loss_improvements" else None,
+        reference,
     )
-    for strategy in ("loss_improvements", "loss", "npoints", "cycle")
+    for strategy, reference in (("loss_improvements", 1_600), ("loss", 3_200), ("npoints", 5_100), ("cycle", 10_300))
 ]
 
 GROWTH = [
-    ("1d_default", [10_000, 100_000, 1_000_000]),
-    ("1d_curvature", [10_000, 100_000, 1_000_000]),
-    ("1d_interpolation_error", [10_000, 100_000, 1_000_000]),
-    ("2d", [1_000, 10_000, 100_000]),
-    ("nd2", [1_000, 10_000, 100_000]),
-    ("nd3", [1_000, 5_000, 30_000]),
-    ("nd4", [500, 2_000, 5_000]),
-    ("average", [10_000, 100_000, 1_000_000]),
-    ("average1d", [10_000, 100_000, 1_000_000]),
+    ("1d_default", "Learner1D, default loss", [10_000, 100_000, 1_000_000]),
+    ("1d_curvature", "Learner1D, curvature loss", [10_000, 100_000, 1_000_000]),
+    ("1d_interpolation_error", "Learner1D, `interpolation_error`", [10_000, 100_000, 1_000_000]),
+    ("2d", "Learner2D", [1_000, 10_000, 100_000]),
+    ("nd2", "LearnerND in 2D", [1_000, 10_000, 100_000]),
+    ("nd3", "LearnerND in 3D", [1_000, 5_000, 30_000]),
+    ("nd4", "LearnerND in 4D", [500, 2_000, 5_000]),
+    ("average", "AverageLearner", [10_000, 100_000, 1_000_000]),
+    ("average1d", "AverageLearner1D", [10_000, 100_000, 1_000_000]),
 ]
 
 # A second run where the first took less than this many seconds.
@@ -163,14 +171,18 @@ def thousands(rate):
     return f"{rate / 1e3:.{0 if rate >= 1e5 else 1}f} k" if rate >= 1e3 else f"{rate:.0f}"
 
 
-def main():
-    wanted = sys.argv[1:]
-    unknown = set(wanted) - {case for case, *_ in CASES}
-    if unknown:
-        sys.exit(f"no such case: {', '.join(sorted(unknown))}; there are {', '.join(dict.fromkeys(c for c, *_ in CASES))}")
-    ours = Ours()
-    print("| points per second | points | here | adaptive | ratio | wanted |\n|---|---|---|---|---|---|")
-    for case, title, n, make, function, goal in CASES:
+def table(head, rows):
+    """Prints the rows as they come, and returns all as text."""
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    print(*lines, sep="\n", flush=True)
+    for row in rows:
+        lines.append("| " + " | ".join(row) + " |")
+        print(lines[-1], flush=True)
+    return "\n".join(lines)
+
+
+def compared(ours, wanted):
+    for case, title, n, make, function, goal, reference in CASES:
         if wanted and case not in wanted:
             continue
         # In turns, so that both meet the same machine.
@@ -180,16 +192,45 @@ def main():
         if took < QUICK:
             took = min(took, seconds(make, function, n))
         there = n / took
-        limit = "" if goal is None else goal
-        row = f"| {title} | {n:,} | {thousands(here)} | {thousands(there)} | {here / there:.0f} | {limit} |"
-        print(row, flush=True)
+        ratios = [f"{here / there:.0f}", str(goal or ""), thousands(reference), f"{here / reference:.0f}"]
+        yield [title, f"{n:,}", thousands(here), thousands(there), *ratios]
 
-    print("\n| points per second, as the learner grows | | | |\n|---|---|---|---|")
-    for case, sizes in GROWTH:
+
+def grown(ours, wanted, sizes):
+    for case, title, own in GROWTH:
         if not wanted or case in wanted:
-            rates = " | ".join(f"{thousands(ours.rate(case, n))} at {n:,}" for n in sizes)
-            print(f"| `{case}` | {rates} |", flush=True)
+            yield [title, *(thousands(ours.rate(case, n)) if n in own else "" for n in sizes)]
+
+
+def machine():
+    """What a reader has to know of this machine."""
+    with open("/proc/cpuinfo") as file:
+        names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+    date = time.strftime("%d %B %Y", time.gmtime()).lstrip("0")
+    load = ", ".join(f"{load:.1f}" for load in os.getloadavg())
+    return f"{date}, {names[0] if names else platform.machine()}, {os.cpu_count()} cores, load before it {load}"
+
+
+def main():
+    wanted = sys.argv[1:]
+    names = list(dict.fromkeys(case for case, *_ in CASES))
+    unknown = set(wanted) - set(names)
+    if unknown:
+        sys.exit(f"no such case: {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+    parts = [f"Drawn up by `scripts/bench-learners`: {machine()}."]
+    ours = Ours()
+    head = ["points per second", "points", "here", "adaptive", "ratio", "wanted", "reference", "here / reference"]
+    parts.append(table(head, compared(ours, wanted)))
+    parts.append("How the rates fall as learners grow:")
+    sizes = sorted({n for *_, own in GROWTH for n in own})
+    parts.append(table(["points", *(f"{n:,}" for n in sizes)], grown(ours, wanted, sizes)))
     ours.end()
+    if not wanted:
+        with open(DOCUMENT) as file:
+            before, rest = file.read().split(BEGIN)
+        _, after = rest.split(END)
+        with open(DOCUMENT, "w") as file:
+            file.write("\n\n".join([before + BEGIN, *parts, END + after]))
 
 
 if __name__ == "__main__":
