@@ -345,8 +345,16 @@ impl Merge<'_> {
                 self.next += 1;
             }
             Record::Early(_) => {}
-            Record::Header(header) => self.found.header = Some(header),
-            Record::Ended(ended) => self.found.ended = Some(ended),
+            Record::Header(header) => {
+                // A run that goes on from here begins with it.
+                if sequence >= self.next {
+                    self.found.ended = None;
+                }
+                self.found.header = Some(header);
+            }
+            // An end before what the generation holds is that of an earlier run.
+            Record::Ended(ended) if sequence >= self.next => self.found.ended = Some(ended),
+            Record::Ended(_) => {}
         }
     }
 

@@ -97,8 +97,10 @@ impl Checkpoint {
         resume::set_aside(&files, &mut found).map_err(changed)?;
         let header = resume::merged(options.header.clone().normalised(), &found);
         let mut journal = resume::journal(&files, &mut found, &header).map_err(changed)?;
-        if found.header.as_ref() != Some(&header) {
+        if found.ended.is_some() || found.header.as_ref() != Some(&header) {
+            // At once: whatever becomes of this run, the end of the one before is not its own.
             journal.header(found.len(), &header);
+            journal.commit(&files).map_err(changed)?;
         }
         let syncer = Syncer::start(&files).map_err(changed)?;
         syncer.file(journal.file());

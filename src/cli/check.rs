@@ -1,5 +1,6 @@
 use super::args::CheckArgs;
 use super::exit::{CommandError, Exit};
+use super::open::refused_changes;
 use super::output;
 use super::prepare::{Isolation, Prepared, past_end, prepare};
 use crate::function::Natives;
@@ -54,8 +55,11 @@ pub(super) fn check(args: &CheckArgs, natives: &Natives) -> Result<Exit, Command
         Some(combo) if !combo.0.is_empty() => format!("{} with {combo}", own.to_json(sample)),
         _ => own.to_json(sample).to_string(),
     };
-    let warning = past_end(&study.goal);
-    warning.iter().for_each(output::note);
+    let mut warnings: Vec<String> = past_end(&study.goal).into_iter().collect();
+    warnings.extend(refused_changes(&study).into_iter().map(|change| {
+        format!("warning: changed since the last run, which `run` refuses without --accept-changes: {change}")
+    }));
+    warnings.iter().for_each(output::note);
     if args.report.json {
         output::print(json!({
             "study": study.name,
@@ -67,7 +71,7 @@ pub(super) fn check(args: &CheckArgs, natives: &Natives) -> Result<Exit, Command
             "goal": study.goal.to_string(),
             "first_points": first.iter().map(|sample| form.to_json(sample)).collect::<Vec<_>>(),
             "problems": problems,
-            "warnings": warning.iter().collect::<Vec<_>>(),
+            "warnings": warnings,
             "evaluated": evaluated.iter().map(|(outcome, sample)| match outcome {
                 Ok(value) => json!({"point": form.to_json(sample), "value": numbers(value)}),
                 Err(failure) => json!({"point": form.to_json(sample), "error": failure.to_string()}),
@@ -117,6 +121,9 @@ fn placed(study: &Study, kind: &str, problem: String) -> SettingError {
     let table = &study.function;
     let key = if problem.starts_with(DATA_FILE) { "data" } else { kind };
     let help = match kind {
+        "python" if problem.starts_with("the program") => {
+            "install it; PYTHON, or `python_executable` in [function], names the Python to use"
+        }
         _ if problem.ends_with("is missing") => {
             "make it, or correct its path, which starts at the folder of the study file"
         }

@@ -7,7 +7,7 @@ use crate::checkpoint::{self, Checkpoint, CheckpointError, Header, Loaded};
 use crate::learner::Learner;
 use crate::model::{Parameters, Signature};
 use crate::runner::{Engine, Log, NanPolicy, Order, Policy, Restored, restore};
-use crate::study::{self, AllKinds, Learners, Severity, Study};
+use crate::study::{self, AllKinds, Difference, Learners, Severity, Study};
 use std::collections::{BTreeMap, HashMap};
 
 /// Where the learners of this run stand in the checkpoint, and the other way round.
@@ -81,6 +81,28 @@ fn places(stored: &mut Vec<Parameters>, combos: &[Parameters]) -> Places {
     Places { now, stored: (!same).then_some(stored_index) }
 }
 
+/// What has changed since the run that wrote this header: in the study file, and in the files of its function. A stored text
+/// that this version can't read any more says nothing about changes.
+fn changes(
+    study: &Study,
+    files: &BTreeMap<String, String>,
+    header: &Header,
+) -> (Vec<Difference>, Vec<Difference>) {
+    let settings = study::compare(&header.study_text, &study.text, &study.path).unwrap_or_default();
+    (settings, study::compare_files(&header.function_files, files, &study.function))
+}
+
+/// The changes that a run would refuse to go on with, for those who ask beforehand.
+pub(super) fn refused_changes(study: &Study) -> Vec<Difference> {
+    let stored = checkpoint::read(&study.checkpoint.folder, &study.name).ok();
+    let Some(header) = stored.filter(|stored| !stored.columns.is_empty()).and_then(|stored| stored.header)
+    else {
+        return Vec::new();
+    };
+    let (settings, files) = changes(study, &study.function_files(), &header);
+    settings.into_iter().chain(files).filter(|difference| difference.severity == Severity::Refuse).collect()
+}
+
 fn refuse_changes(
     args: &CheckpointArgs,
     study: &Study,
@@ -89,10 +111,9 @@ fn refuse_changes(
     has_values: bool,
 ) -> Result<(), CommandError> {
     // A stored text that this version can't read any more says nothing about changes.
-    let settings = study::compare(&header.study_text, &study.text, &study.path).unwrap_or_default();
-    let files = study::compare_files(&header.function_files, files, &study.function);
     // Where nothing has a value yet there is nothing to mix, and a failure is mended by changing the model.
     let mended = args.retry_failed || !has_values;
+    let (settings, files) = changes(study, files, header);
     let settings = settings.into_iter().map(|difference| (difference, args.accept_changes));
     let files = files.into_iter().map(|difference| (difference, args.accept_changes || mended));
     let mut refused = String::new();

@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 /// How often `NAME.status.json` is written for `adaptive-mpi status` in another process.
 const STATUS_EVERY: Duration = Duration::from_secs(2);
 const LINE_EVERY: Duration = Duration::from_millis(200);
+/// The first plain line comes after this time, and each later one after twice the time of the one before, until they keep the
+/// interval of the study: behind a launcher's pipe, too, somebody may watch how a run begins.
+const FIRST_LINE: Duration = Duration::from_secs(2);
 
 /// Shows a run: a live line on a terminal, plain lines elsewhere, and a small status file for other processes.
 pub(super) struct Watch {
@@ -69,7 +72,7 @@ impl Watch {
             plain_every,
             started: now,
             line_due: now,
-            plain_due: now + plain_every.unwrap_or_default(),
+            plain_due: now + FIRST_LINE.min(plain_every.unwrap_or_default()),
             status_due: now,
             estimate: Trend::new(),
             recent: Recent::default(),
@@ -191,7 +194,7 @@ impl Observer for Watch {
             let columns = usize::from(console_width());
             live.set_message(line.fit(columns.max(40)));
         } else if plain && now >= self.plain_due {
-            self.plain_due = now + self.plain_every.unwrap_or_default();
+            self.plain_due = now + (now - self.started).min(self.plain_every.unwrap_or_default());
             output::note(&line);
         }
         if write {

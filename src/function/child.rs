@@ -10,6 +10,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
@@ -309,7 +310,7 @@ impl Child {
         let mut nap = Duration::from_micros(100);
         while alive && Instant::now() < deadline {
             let _ = self.has_exited();
-            alive = killpg(group, None).is_ok();
+            alive = runs(group);
             if alive {
                 sleep(nap);
                 nap = (nap * 2).min(Duration::from_millis(20));
@@ -330,6 +331,23 @@ impl Drop for Child {
         self.end();
         guard::release(self.process.id());
     }
+}
+
+/// Whether a process of this group still runs. The dead stay in it until they are waited for, and whoever inherits orphans
+/// may take its time.
+fn runs(group: Pid) -> bool {
+    if killpg(group, None).is_err() {
+        return false;
+    }
+    let Ok(processes) = fs::read_dir("/proc") else { return true };
+    let group = group.to_string();
+    processes.flatten().any(|process| {
+        // PID (NAME) STATE PARENT GROUP …; the name may hold anything.
+        let stat = fs::read_to_string(process.path().join("stat")).unwrap_or_default();
+        let mut fields = stat.rsplit(')').next().unwrap_or_default().split_ascii_whitespace();
+        let (state, own) = (fields.next(), fields.nth(1));
+        own == Some(group.as_str()) && !matches!(state, Some("Z" | "X"))
+    })
 }
 
 #[derive(Default)]
@@ -391,6 +409,21 @@ impl Tail {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_dead_whom_nobody_waits_for_do_not_run() {
+        let mut child = Command::new("sleep").arg("100").process_group(0).spawn().unwrap();
+        let group = Pid::from_raw(child.id() as i32);
+        assert!(runs(group));
+        child.kill().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while runs(group) && Instant::now() < deadline {
+            sleep(Duration::from_millis(1));
+        }
+        assert!(!runs(group) && killpg(group, None).is_ok(), "it is dead, and its group is still there");
+        child.wait().unwrap();
+        assert!(killpg(group, None).is_err() && !runs(group));
+    }
 
     #[test]
     fn a_tail_keeps_the_last_lines_of_any_amount_of_text() {

@@ -280,8 +280,16 @@ impl Table {
         SettingError::new(span, message)
     }
 
-    /// The error for a key that has to be there.
+    /// The error for a key that has to be there. One that nobody knows and that is nearly the same is likely meant.
     pub fn missing(&self, key: &str) -> SettingError {
+        let known = self.known.borrow();
+        let is_meant = |name: &String| !known.contains(name) && nearest(name, [key].into_iter()).is_some();
+        if let Some((name, span, _)) = self.entries.iter().find(|(name, ..)| is_meant(name))
+            && !self.path.is_empty()
+        {
+            let message = format!("unknown key `{name}` in [{}], where `{key}` is missing", self.path);
+            return SettingError::new(span, message);
+        }
         SettingError::new(&self.span, format!("`{}` is missing", self.path_of(key)))
     }
 

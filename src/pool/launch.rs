@@ -189,8 +189,8 @@ fn survival(launcher: &Launcher, variables: &Variables) -> Survival {
         }
         "OMPI_COMM_WORLD_SIZE" => (
             false,
-            "Open MPI ends the whole job; start it with `mpiexec --enable-recovery` (version 4) or \
-             `--with-ft ulfm` (version 5)"
+            "Open MPI ends the whole job; start it with `mpiexec --enable-recovery` (version 4; it ends with 0 then, whatever \
+             the run says) or `--with-ft ulfm` (version 5)"
                 .to_owned(),
         ),
         // Under srun, PMI_SIZE comes from its pmi2 plugin, and a step outlives a rank unless -K was given.

@@ -35,8 +35,14 @@ const DEFAULT_NAME: &str = "cache.h5";
 const HELP: &str =
     "write cache = true for a file beside the checkpoints, or its path, as cache = \"shared/cache.h5\"";
 
-/// Where known values are kept, if `[function] cache` says so; beside it `version` is checked.
-pub(super) fn cache(function: &Table, folder: &Path, name: &str) -> settings::Result<Option<PathBuf>> {
+/// Where known values are kept, if `[function] cache` says so: a path from the folder of the study file. Beside it `version` is
+/// checked.
+pub(super) fn cache(
+    function: &Table,
+    at: &Path,
+    folder: &Path,
+    name: &str,
+) -> settings::Result<Option<PathBuf>> {
     function
         .text("version")
         .map_err(|problem| problem.help("write it as version = \"2\", and raise it when values change"))?;
@@ -45,7 +51,7 @@ pub(super) fn cache(function: &Table, folder: &Path, name: &str) -> settings::Re
     let path = match &setting.value {
         SettingValue::Bool(false) => return Ok(None),
         SettingValue::Bool(true) => folder.join(DEFAULT_NAME),
-        SettingValue::Text(path) => PathBuf::from(path),
+        SettingValue::Text(path) => at.join(path),
         _ => return Err(wrong("`function.cache` is neither true nor false nor a path")),
     };
     if path.extension().is_none_or(|extension| extension != "h5") {

@@ -74,7 +74,7 @@ pub fn compare(before: &str, after: &str, path: &Path) -> Result<Vec<Difference>
 
 /// The differences between the files that a function consisted of, by name with their digests, and those of now.
 ///
-/// A change of the file that is the function itself is refused; others, which the function may only read or even write, are a
+/// A change of the file that is the function itself, or of a module that it imports, is refused; others, which the function may only read or even write, are a
 /// notice. A function that names its `version` says itself when its values change: then files may.
 pub fn compare_files(
     before: &BTreeMap<String, String>,
@@ -84,9 +84,8 @@ pub fn compare_files(
     if function.get("version").is_some() {
         return Vec::new();
     }
-    let code = files::code(function);
     let changed = after.iter().filter(|(name, digest)| before.get(*name).is_some_and(|old| old != *digest));
-    let difference = |(name, _): (&String, &String)| match code.as_ref() == Some(name) {
+    let difference = |(name, _): (&String, &String)| match files::is_code(function, name) {
         true => Difference {
             text: format!(
                 "{name} has other contents (with a `version` in [function], that alone says when values change)"

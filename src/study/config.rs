@@ -149,9 +149,17 @@ impl Study {
         let run = run.map_or_else(RunOptions::default, |table| RunOptions::read(table, problems));
         let checkpoint = checkpoint
             .map_or_else(CheckpointOptions::default, |table| CheckpointOptions::read(table, problems));
+        // Relative paths start at the folder of the study file, wherever the program was started.
+        let at = path.parent().unwrap_or(Path::new(""));
+        let checkpoint = CheckpointOptions { folder: at.join(checkpoint.folder), ..checkpoint };
+        let log = match run.log {
+            super::Log::File(file) => super::Log::File(at.join(file)),
+            log => log,
+        };
+        let run = RunOptions { log, ..run };
         let cache = match (&function, &name) {
             (Some(function), Some(name)) => {
-                note(calls::cache(function, &checkpoint.folder, name), problems).flatten()
+                note(calls::cache(function, at, &checkpoint.folder, name), problems).flatten()
             }
             _ => None,
         };
@@ -363,7 +371,9 @@ mod tests {
         assert_eq!(study.goal, Goal::new(Condition::Loss(0.01)));
         assert_eq!(study.strategy, "loss_improvements");
         assert_eq!(study.combos.len(), 1);
-        assert_eq!((study.run, study.checkpoint), (RunOptions::default(), CheckpointOptions::default()));
+        // Beside the study file, wherever the program was started.
+        let checkpoint = CheckpointOptions { folder: "dir/data".into(), ..CheckpointOptions::default() };
+        assert_eq!((study.run, study.checkpoint), (RunOptions::default(), checkpoint));
         assert_eq!(study.learner.floats("bounds"), Ok(Some(vec![-1.0, 1.0])));
     }
 

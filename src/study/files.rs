@@ -6,7 +6,7 @@ use crate::model::settings::{SettingValue, Table};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 impl Study {
     /// The SHA-256 of each file that `[function]` names and that can be read, by its name.
@@ -34,12 +34,61 @@ pub(super) fn code(function: &Table) -> Option<String> {
         .or_else(|| ["command", "program"].iter().find_map(|key| text(key).and_then(first_word)))
 }
 
+/// Whether this file is code of the function: the file itself, or a module that a Python model imports.
+pub(super) fn is_code(function: &Table, name: &str) -> bool {
+    code(function).is_some_and(|file| file == name)
+        || (function.get("python").is_some() && name.ends_with(".py"))
+}
+
 /// SHA-256 of each file that a word of the settings names, as `model.py` in `"model.py:h"` or in `"python3 model.py"`. A script
 /// inside a word (of `sh -c`) is not looked into: it may name files that it writes.
 pub(super) fn named(function: &Table, folder: &Path) -> BTreeMap<String, io::Result<String>> {
     let mut found = BTreeMap::new();
     look(function, folder, &mut found);
+    if function.get("python").is_some() {
+        let mut models: Vec<String> = code(function).into_iter().collect();
+        while let Some(model) = models.pop() {
+            for module in imported(&folder.join(&model)) {
+                let name = Path::new(&model).with_file_name(module).display().to_string();
+                if !found.contains_key(&name) {
+                    digest(&name, folder, &mut found);
+                    models.push(name);
+                }
+            }
+        }
+    }
     found
+}
+
+/// The modules beside a Python file that it imports, by its text: it is not run. What is imported by other means, or lies
+/// elsewhere, is not found.
+fn imported(model: &Path) -> Vec<PathBuf> {
+    let text = std::fs::read_to_string(model).unwrap_or_default();
+    let mut modules = Vec::new();
+    for line in text.lines().map(str::trim_start) {
+        let first_words = |names: &str| -> Vec<String> {
+            let names = names.split(',').filter_map(|name| name.split_ascii_whitespace().next());
+            names.map(|name| name.trim_matches(['(', ')', '.']).replace('.', "/")).collect()
+        };
+        if let Some(names) = line.strip_prefix("import ") {
+            modules.extend(first_words(names));
+        } else if let Some((from, names)) =
+            line.strip_prefix("from ").and_then(|rest| rest.split_once(" import "))
+        {
+            let from = from.trim_matches([' ', '.']).replace('.', "/");
+            // Any of the names may be a module, too.
+            modules.extend(first_words(names).iter().map(|name| format!("{from}/{name}")));
+            modules.push(from);
+        }
+    }
+    let files = modules.iter().map(|name| name.trim_start_matches('/')).filter(|name| !name.is_empty());
+    let files = files.flat_map(|module| {
+        // Of a package, the parts on the way are run too.
+        let parts = Path::new(module).ancestors().filter(|part| *part != Path::new(""));
+        let packages = parts.map(|part| part.join("__init__.py"));
+        std::iter::once(PathBuf::from(format!("{module}.py"))).chain(packages)
+    });
+    files.filter(|file| model.with_file_name(file).is_file()).collect()
 }
 
 fn look(table: &Table, folder: &Path, found: &mut BTreeMap<String, io::Result<String>>) {
@@ -81,6 +130,28 @@ pub fn sha256(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn modules_beside_a_model_count_and_others_do_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("my/model.py", "import numpy as np, helper\nfrom pack import part, f  # from other import x\n");
+        write("my/helper.py", "def k():\n    import model\n    from deep import *\n");
+        write("my/deep.py", "");
+        write("my/pack/__init__.py", "");
+        write("my/pack/part.py", "");
+        write("my/other.py", "");
+        let text = "[function]\npython = 'my/model.py:h'\n[learner]\ntype = '1d'\nbounds = [0, 1]\n[goal]\nnpoints = 1\n";
+        let study = Study::parse(text, folder.path().join("a.toml")).unwrap();
+        let files: Vec<_> = study.function_files().into_keys().collect();
+        let expected = ["deep", "helper", "model", "pack/__init__", "pack/part"];
+        assert_eq!(files, expected.map(|name| format!("my/{name}.py")));
+        assert!(files.iter().all(|name| is_code(&study.function, name)));
+    }
 
     #[test]
     fn the_code_of_each_kind_is_found() {

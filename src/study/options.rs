@@ -54,7 +54,7 @@ pub enum Log {
 /// `[checkpoint]`: where results are kept.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckpointOptions {
-    /// Folder of all files of the study, as written (default `data`); relative to the current folder.
+    /// Folder of all files of the study (default `data`); in a study file, relative to the folder of that file.
     pub folder: PathBuf,
     /// Time between two checkpoints (default 5 min). The journal holds what came after the last one.
     pub interval: Duration,
@@ -148,7 +148,7 @@ impl CheckpointOptions {
         let folder = table.text("folder").and_then(|folder| match folder {
             Some("") => Err(table
                 .error("folder", "`checkpoint.folder` is empty")
-                .help("write \".\" for the current folder")),
+                .help("write \".\" for the folder of the study file")),
             folder => Ok(folder.map(PathBuf::from)),
         });
         put(&mut checkpoint.folder, folder, problems);

@@ -70,6 +70,8 @@ fn another_model_is_refused_and_an_accepted_one_is_not_asked_about_again() {
     folder.write("model.py", "# Now with a comment.\ndef h(x):\n    return x\n");
     let before = folder.contents();
     folder.run(2, &[]).says("model.py has other contents").says("--accept-changes");
+    let check = folder.command(&["check"]).end().expect(0);
+    assert!(check.err.contains("`run` refuses") && check.err.contains("model.py"), "{}", check.err);
     assert_eq!(folder.contents(), before, "nothing was touched");
     folder.run(0, &["--accept-changes"]).says("changed since the last run: model.py");
     check_rows(&rows, &folder.rows(), |row| row.point[0]);

@@ -147,6 +147,25 @@ fn killed() -> Folder {
 }
 
 #[test]
+fn a_run_that_was_killed_before_its_first_result_does_not_end_as_the_one_before() {
+    let study = |seconds: &str, n: u32| {
+        let study = FOREVER.replace("goal = 'forever'\n", "").replace("0.001", seconds);
+        format!("{study}[goal]\nnpoints = {n}\n")
+    };
+    let folder = Folder::new(&study("0.0", 5));
+    folder.run(0, &["--quiet"]);
+    assert_eq!(folder.status()["state"], "goal reached");
+    let rows = folder.rows();
+    folder.write("adaptive.toml", study("60.0", 5000));
+    let mut run = folder.command(&["run", "--accept-changes", "--quiet"]).start();
+    assert!(run.until(|_| folder.file("data/adaptive.lock").exists() && folder.status()["ending"].is_null()));
+    assert_eq!(folder.status()["state"], "running");
+    run.kill_all();
+    drop(run);
+    assert_eq!((&folder.status()["state"], folder.rows()), (&"killed".into(), rows));
+}
+
+#[test]
 fn a_journal_with_a_torn_tail_is_cut_with_a_notice() {
     let folder = killed();
     let rows = folder.rows();

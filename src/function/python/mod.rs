@@ -22,7 +22,8 @@
 //! ```
 //!
 //! A path to a file starts at the study's folder, which is the working folder too. It and the file's folder
-//! can be imported from. What the code prints goes to standard error, so `print` is harmless. An exception is the
+//! can be imported from. What the code prints is kept apart, so `print` is harmless: the last lines
+//! of it are shown when a process dies. An exception is the
 //! point's failure, with its traceback; so are `sys.exit` and `KeyboardInterrupt`. A crash of the interpreter costs one
 //! point, as for every [`program`](super::program).
 //!

@@ -41,7 +41,7 @@ fn write(rows: &dyn Rows, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn value<T: serde::Serialize + ?Sized>(out: &mut dyn Write, value: &T) -> io::Result<()> {
-    serde_json::to_writer(out, value).map_err(io::Error::other)
+    Ok(serde_json::to_writer(out, value)?)
 }
 
 /// JSON has no NaN and no infinities: they become the texts that Python's `float` reads.

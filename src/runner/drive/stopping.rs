@@ -34,7 +34,9 @@ impl Loop {
         if let (times, Some(failure)) = drive.engine.not_started()
             && times >= TIMES_NOT_STARTED * drive.workers
         {
-            return Some(StopReason::CannotStart(format!("{}\n{}", failure.message, failure.detail)));
+            return Some(StopReason::CannotStart(
+                format!("{}\n{}", failure.message, failure.detail).trim_end().to_owned(),
+            ));
         }
         // Also one of an earlier run: starting the same study again does not mend it.
         if drive.raise_if_retries_exceeded && drive.engine.given_up() > 0 {
