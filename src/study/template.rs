@@ -292,7 +292,7 @@ const TAIL: &str = r#"
 # nan = "accept"
 # Give the same results with any number of workers, at some cost in speed.
 # deterministic = false
-# Write every ask and tell to a file: true, false, or its name.
+# Write every ask and tell to a file: true, false, or its name. Earlier ones stay as NAME.log.1, NAME.log.2, …
 # log = false
 # Threads of a run without MPI; "auto" is one per core.
 # workers = "auto"
