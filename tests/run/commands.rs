@@ -265,6 +265,16 @@ fn wrong_usage_is_exit_2_with_help() {
 }
 
 #[test]
+fn worker_threads_that_can_not_be_started_end_the_run_with_advice_and_none_stays() {
+    let folder = Folder::new(PEAK);
+    // Room for the stacks of two, and for everything else.
+    let run = folder.command(&["run", "--workers", "4"]).env("RUST_MIN_STACK", (1_u64 << 30).to_string());
+    let ended = run.after("ulimit -v 2700000").end().expect(3);
+    ended.says("error: only 2 of 4 worker threads could be started").says("help: start fewer (`--workers`)");
+    assert!(!folder.file("data").exists(), "nothing was begun");
+}
+
+#[test]
 fn output_that_can_not_be_written_is_no_success() {
     let folder = Folder::new(PEAK);
     for command in [&["check", "--json"][..], &["run", "--json"], &["status"], &["functions"]] {
