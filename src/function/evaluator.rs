@@ -57,6 +57,11 @@ thread_local! {
     static PANICKED_AT: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
+/// Whether this thread is in a function of the user. May be asked at any moment, even in a handler of a signal.
+pub(super) fn is_evaluating() -> bool {
+    EVALUATING.get()
+}
+
 static HOOK: Once = Once::new();
 
 /// Calls a function and turns a panic into a failure that says where.

@@ -41,6 +41,7 @@ pub mod builtin;
 mod child;
 pub mod command;
 mod coprocess;
+pub mod crashes;
 pub mod devices;
 mod environment;
 mod evaluator;
@@ -130,4 +131,10 @@ pub trait FunctionSpec: Send + Sync + std::fmt::Debug {
     fn start(&self) -> Result<Box<dyn Function>, Failure> {
         self.start_with(&[])
     }
+}
+
+/// Whether a crash of this function ends its worker, and the study could keep the two apart (`isolate = true`).
+pub fn may_take_its_worker_along(function: &dyn FunctionSpec) -> bool {
+    let of_the_user = FUNCTIONS.iter().any(|kind| kind.name == function.kind() && kind.compiled);
+    of_the_user && !function.outside() && function.needs().ranks <= 1
 }

@@ -274,6 +274,25 @@ fn an_isolated_library_may_fail_in_every_way() {
     judge(&folder, &cases);
 }
 
+#[test]
+fn a_library_that_ends_its_worker_is_named_and_the_user_learns_what_to_do() {
+    for (how, said, code) in [
+        ("*(volatile int *)0 = 1", "error: the function crashed (SIGSEGV)", None),
+        ("abort()", "error: the function crashed (SIGABRT)", None),
+        ("exit(0)", "error: the function has ended its process (a call of exit)", Some(4)),
+    ] {
+        let folder = Folder::new(&study("library = 'libmodel.so:model'", "1"));
+        folder.write("model.c", LIBRARY.replace("return 5", how));
+        let mut compiler = Command::new("cc");
+        compiler.args(["-shared", "-fPIC", "-o", "libmodel.so", "model.c"]).current_dir(folder.path());
+        assert!(compiler.status().unwrap().success());
+        let ended = folder.command(&["run", "--quiet"]).end().says(said).says("help: with `isolate = true`");
+        assert_eq!(ended.code, code, "{how}");
+        // What it has written itself is not lost.
+        assert!(ended.out.contains("a line that is no reply"), "{how}: {}", ended.out);
+    }
+}
+
 const ARGUMENTS: &str = "ADAPTIVE_MPI_TEST_ARGUMENTS";
 
 #[test]
