@@ -147,7 +147,10 @@ fn evaluate_task(
         return program.group_task_with_state("evaluate", start, evaluate).on(ranks);
     }
     let evaluate = move |station: &mut Station, worker: &mut Worker, sample: Sample| {
-        Ok(station.evaluator(worker, data).and_then(|evaluator| evaluator.evaluate(&sample)))
+        Ok(station.evaluator(worker, data).and_then(|evaluator| {
+            worker.leave_out(evaluator.prepare()?);
+            evaluator.evaluate(&sample)
+        }))
     };
     program.task_with_state("evaluate", start, evaluate)
 }

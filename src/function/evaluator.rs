@@ -4,6 +4,7 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Once};
+use std::time::Duration;
 
 /// A started function with everything that samples refer to: evaluates samples, and lets no panic out.
 pub struct Evaluator {
@@ -23,6 +24,11 @@ impl Evaluator {
         signature: Signature,
     ) -> Self {
         Self { function, combos: combos.into(), signature }
+    }
+
+    /// Waits until the function can be called, as [`Function::prepare`].
+    pub fn prepare(&mut self) -> Result<Duration, Failure> {
+        self.function.prepare()
     }
 
     /// Evaluates a sample once. Everything that goes wrong is a value of type [`Failure`].

@@ -36,6 +36,7 @@
 //! A new kind is one file with a `from_settings`, and one line in [`FUNCTIONS`].
 
 use crate::model::{Failure, FailureKind, Parameters, Point, Signature, Value};
+use std::time::Duration;
 
 pub mod builtin;
 mod child;
@@ -87,6 +88,12 @@ impl Call<'_> {
 
 /// Something that can be evaluated. One instance serves one worker and may keep state (a child process).
 pub trait Function: Send {
+    /// Waits until it can evaluate, where something has to be loaded first: how long that took. What goes wrong meanwhile is
+    /// the failure of the evaluation that waits.
+    fn prepare(&mut self) -> Result<Duration, Failure> {
+        Ok(Duration::ZERO)
+    }
+
     /// Evaluates one call. Must not hang: a time limit is part of the function's settings.
     fn evaluate(&mut self, call: &Call<'_>) -> Result<Value, Failure>;
 
