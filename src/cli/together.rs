@@ -1,6 +1,5 @@
 //! Several ranks that evaluate one point together, and what one evaluation takes of its machine.
 
-use super::exit::{CommandError, Exit};
 use crate::function::{Evaluator, FunctionSpec, Team, devices};
 use crate::model::{Failure, FailureKind, Outcome, Sample};
 use crate::pool::{Group, GroupError, Launch, WorkerInfo};
