@@ -8,7 +8,7 @@ use super::evaluator::is_evaluating;
 use nix::libc::{self, c_int};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 /// What a user can do about such a function.
 pub const ADVICE: &str =
@@ -27,6 +27,8 @@ static BEFORE: [OnceLock<SigAction>; SIGNALS.len()] = [const { OnceLock::new() }
 /// The last words, by signal; the last one is for `exit`. Made in advance: at a crash no memory can be had.
 static WORDS: OnceLock<[String; SIGNALS.len() + 1]> = OnceLock::new();
 static EXIT: AtomicI32 = AtomicI32::new(0);
+/// The process itself: what a function forks off may end as it likes.
+static PROCESS: AtomicU32 = AtomicU32::new(0);
 
 /// From now on the process tells of a crash in the function, and then does what it would have done. After an `exit` in there
 /// it ends with this code, whatever the function wanted: an `exit(0)` must not look like a goal that was reached.
@@ -43,6 +45,7 @@ pub fn tell(who: &str, exit: u8) {
         return;
     }
     EXIT.store(i32::from(exit), Ordering::Relaxed);
+    PROCESS.store(std::process::id(), Ordering::Relaxed);
     for (place, (signal, _)) in SIGNALS.iter().enumerate() {
         let action = SigAction::new(SigHandler::Handler(on_signal), SaFlags::SA_ONSTACK, SigSet::empty());
         // SAFETY: the handler only does what a handler may do: it reads, writes to a file, and sets an action.
@@ -65,7 +68,7 @@ extern "C" fn on_signal(number: c_int) {
 }
 
 extern "C" fn on_exit() {
-    if is_evaluating() {
+    if is_of_function() {
         say(SIGNALS.len());
         // SAFETY: writes what the function has printed; then the process is gone.
         unsafe {
@@ -75,11 +78,15 @@ extern "C" fn on_exit() {
     }
 }
 
-/// Only of a thread that is in the function: what happens elsewhere has other reasons.
 fn say(place: usize) {
-    if let (true, Some(words)) = (is_evaluating(), WORDS.get()) {
+    if let (true, Some(words)) = (is_of_function(), WORDS.get()) {
         let words = words[place].as_bytes();
         // SAFETY: the text lives as long as the process.
         unsafe { libc::write(libc::STDERR_FILENO, words.as_ptr().cast(), words.len()) };
     }
+}
+
+/// Whether this thread is in the function: what happens elsewhere has other reasons.
+fn is_of_function() -> bool {
+    is_evaluating() && std::process::id() == PROCESS.load(Ordering::Relaxed)
 }
