@@ -298,8 +298,8 @@ const TAIL: &str = r#"
 # workers = "auto"
 # Points in flight; "auto" suits the measured duration of points.
 # in_flight = "auto"
-# When the run stops: how long to wait for points in flight; a second signal, a second or more after the first,
-# ends the waiting. After Ctrl-C, Open MPI's mpiexec waits 2 s only:
+# When the run stops: how long to wait for points in flight; a second Ctrl-C, a moment later, ends the wait.
+# After the first one, Open MPI's mpiexec waits 2 s only:
 # `export OMPI_MCA_odls_base_sigkill_timeout=15` before it makes that the 30 s here.
 # grace = "30s"
 # The time limit of the job (default: as the batch system says); the run stops this margin before.
