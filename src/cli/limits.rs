@@ -27,8 +27,8 @@ fn number(file: &Path) -> Option<usize> {
     std::fs::read_to_string(file).ok()?.trim().parse().ok()
 }
 
-/// The folders of the control groups of a process that may limit its threads, as `/proc/self/cgroup` names them, with all
-/// above them: each may have a limit of its own.
+/// The folders of the control groups of a process that may limit its threads, as `/proc/self/cgroup` names them, with
+/// all above them: each may have a limit of its own.
 fn control_groups(listed: &str) -> Vec<PathBuf> {
     let mut folders = Vec::new();
     for line in listed.lines() {

@@ -177,8 +177,8 @@ pub(super) fn logged(study: &Study, learner: Box<dyn Learner>) -> Result<Box<dyn
         study::Log::Default => study.checkpoint.folder.join(format!("{}.log", study.name)),
         study::Log::File(path) => path.clone(),
     };
-    // Each run starts from the stored facts and logs them too, so its log is whole by itself. What an earlier one asked, and
-    // in which order, stands in its own log alone.
+    // Each run starts from the stored facts and logs them too, so its log is whole by itself. What an earlier one
+    // asked, and in which order, stands in its own log alone.
     let file = keep_former(&path)
         .and_then(|()| std::fs::File::create(&path))
         .map_err(|error| CommandError::new(Exit::NotSaved, format!("the log {}: {error}", path.display())))?;

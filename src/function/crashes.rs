@@ -1,7 +1,8 @@
 //! The last words of a process whose function ends it.
 //!
-//! A function that is called inside of its worker may crash or call `exit`, and the process is gone before anybody can say
-//! what it was at; most launchers end all ranks then, rank 0 among them. So the process itself says so before it ends.
+//! A function that is called inside of its worker may crash or call `exit`, and the process is gone before anybody
+//! can say what it was at; most launchers end all ranks then, rank 0 among them. So the process itself says so before
+//! it ends.
 #![expect(unsafe_code, reason = "handlers of signals and of the end of a process are C functions")]
 
 use super::evaluator::is_evaluating;
@@ -30,8 +31,9 @@ static EXIT: AtomicI32 = AtomicI32::new(0);
 /// The process itself: what a function forks off may end as it likes.
 static PROCESS: AtomicU32 = AtomicU32::new(0);
 
-/// From now on the process tells of a crash in the function, and then does what it would have done. After an `exit` in there
-/// it ends with this code, whatever the function wanted: an `exit(0)` must not look like a goal that was reached.
+/// From now on the process tells of a crash in the function, and then does what it would have done. After an `exit`
+/// in there it ends with this code, whatever the function wanted: an `exit(0)` must not look like a goal that was
+/// reached.
 ///
 /// `who` begins the message: `rank 3: `, for instance. Only the first call counts.
 pub fn tell(who: &str, exit: u8) {
@@ -61,8 +63,8 @@ extern "C" fn on_signal(number: c_int) {
     let Some(place) = SIGNALS.iter().position(|(signal, _)| *signal as c_int == number) else { return };
     say(place);
     if let Some(before) = BEFORE[place].get() {
-        // SAFETY: what was there before. The signal comes again at once: the instruction that has failed is tried again, and
-        // `abort` insists.
+        // SAFETY: what was there before. The signal comes again at once: the instruction that has failed is tried
+        // again, and `abort` insists.
         let _ = unsafe { sigaction(SIGNALS[place].0, before) };
     }
 }

@@ -88,8 +88,8 @@ impl Call<'_> {
 
 /// Something that can be evaluated. One instance serves one worker and may keep state (a child process).
 pub trait Function: Send {
-    /// Waits until it can evaluate, where something has to be loaded first: how long that took. What goes wrong meanwhile is
-    /// the failure of the evaluation that waits.
+    /// Waits until it can evaluate, where something has to be loaded first: how long that took. What goes wrong
+    /// meanwhile is the failure of the evaluation that waits.
     fn prepare(&mut self) -> Result<Duration, Failure> {
         Ok(Duration::ZERO)
     }

@@ -1,8 +1,8 @@
 /// Within these limits a number is written with all its digits before and after the point.
 const PLAIN: std::ops::Range<f64> = 1e-5..1e16;
 
-/// A number for messages and figures: the shortest text that reads back to the same number, with an exponent where it is very
-/// large or very small. (`{}` alone writes 308 zeros.)
+/// A number for messages and figures: the shortest text that reads back to the same number, with an exponent where it
+/// is very large or very small. (`{}` alone writes 308 zeros.)
 pub fn shown(x: f64) -> String {
     if x == 0.0 || PLAIN.contains(&x.abs()) || !x.is_finite() { x.to_string() } else { format!("{x:e}") }
 }

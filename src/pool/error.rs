@@ -176,8 +176,8 @@ pub enum LaunchError {
     },
     /// Not all workers could be started as threads of this process.
     #[error(
-        "only {started} of {workers} worker threads could be started: {error}\nhelp: start fewer (`--workers`), or raise \
-         the limits of this process: `ulimit -u`, `ulimit -v`, its control group's"
+        "only {started} of {workers} worker threads could be started: {error}\nhelp: start fewer (`--workers`), or \
+         raise the limits of this process: `ulimit -u`, `ulimit -v`, its control group's"
     )]
     Threads {
         /// How many there were, which have left again.

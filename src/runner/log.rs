@@ -15,8 +15,8 @@ use std::io::{self, BufRead, Write};
 /// | `{"remove_unfinished": true}` | `remove_unfinished` |
 /// | `{"rest": 3, "resting": true}` | `rest` |
 ///
-/// A run that goes on tells its learner first what is stored: its log begins with that, and can be replayed by itself. The
-/// command line keeps the logs of earlier runs as `NAME.log.1`, `NAME.log.2`, ….
+/// A run that goes on tells its learner first what is stored: its log begins with that, and can be replayed by
+/// itself. The command line keeps the logs of earlier runs as `NAME.log.1`, `NAME.log.2`, ….
 pub struct Log {
     inner: Box<dyn Learner>,
     out: Box<dyn Write + Send>,

@@ -47,8 +47,8 @@ impl std::fmt::Display for StopReason {
 
 const SIGNALS: [(i32, &str); 3] = [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT"), (SIGUSR1, "SIGUSR1")];
 
-/// Within so long, further signals are the first one over again: launchers hand on what the terminal or the batch system has
-/// sent to all processes anyway.
+/// Within so long, further signals are the first one over again: launchers hand on what the terminal or the batch
+/// system has sent to all processes anyway.
 const SAME_SIGNAL: Duration = Duration::from_secs(1);
 
 /// Watches for SIGTERM, SIGINT and SIGUSR1.
@@ -82,8 +82,8 @@ impl StopSignals {
         Some(StopReason::Signal(SIGNALS[index].1))
     }
 
-    /// Whether one more has come, [`SAME_SIGNAL`] or longer after the first: then nothing is to be waited for any more. To be
-    /// asked now and then once a run stops.
+    /// Whether one more has come, [`SAME_SIGNAL`] or longer after the first: then nothing is to be waited for any
+    /// more. To be asked now and then once a run stops.
     pub fn insists(&self, now: Instant) -> bool {
         if self.armed.get() {
             return self.again.load(Ordering::Relaxed);

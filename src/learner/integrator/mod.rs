@@ -92,7 +92,10 @@ pub enum IntegratorError {
     #[error(transparent)]
     Bounds(#[from] BoundsError),
     /// So few floating point numbers lie between the bounds that there is nothing to adapt.
-    #[error("the bounds [{}, {}] are too close together for floating point numbers between them", shown(*.lo), shown(*.hi))]
+    #[error(
+        "the bounds [{}, {}] are too close together for floating point numbers between them",
+        shown(*.lo), shown(*.hi)
+    )]
     TooNarrow {
         /// The lower bound.
         lo: f64,

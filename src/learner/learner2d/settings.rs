@@ -18,7 +18,10 @@ pub(in crate::learner) const KIND: LearnerKind = LearnerKind {
 #[non_exhaustive]
 pub enum PlaneError {
     /// Bounds that are no interval.
-    #[error("the bounds of {axis} should be two finite numbers, the smaller one first, but are [{}, {}]", shown(*.lo), shown(*.hi))]
+    #[error(
+        "the bounds of {axis} should be two finite numbers, the smaller one first, but are [{}, {}]",
+        shown(*.lo), shown(*.hi)
+    )]
     Bounds {
         /// `x` or `y`.
         axis: char,

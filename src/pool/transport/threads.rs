@@ -30,8 +30,8 @@ struct Fellows {
 /// Used by its worker only.
 struct Inbox {
     from_all: Receiver<Received>,
-    /// What has come from others than the one that was listened to, by rank. Few ever talk to each other: a place for each
-    /// would be, for all workers together, as many as their square.
+    /// What has come from others than the one that was listened to, by rank. Few ever talk to each other: a place for
+    /// each would be, for all workers together, as many as their square.
     aside: BTreeMap<u32, VecDeque<Vec<u8>>>,
 }
 

@@ -78,8 +78,8 @@ impl Loop {
         drive.engine.ask_again();
     }
 
-    /// Nothing new is asked; what is running may finish within the grace time, unless one more signal insists. It is told and
-    /// saved, or, without `keep`, left to the next run.
+    /// Nothing new is asked; what is running may finish within the grace time, unless one more signal insists. It is
+    /// told and saved, or, without `keep`, left to the next run.
     pub(super) fn drain(&mut self, drive: &mut Drive<'_>, keep: bool, observer: &mut dyn Observer) {
         drive.engine.stop_asking();
         self.draining = true;

@@ -22,8 +22,8 @@ const LOOKS_PER_PROBE: u32 = 8;
 /// Requests looked at per visit, so that a stuck one does not make every visit long.
 const REQUESTS_PER_VISIT: usize = 8;
 
-/// Which of the open requests is looked at next: with some at each visit, all have their turn, whatever the first ones wait
-/// for. What a dead rank has begun to send never comes to an end.
+/// Which of the open requests is looked at next: with some at each visit, all have their turn, whatever the first
+/// ones wait for. What a dead rank has begun to send never comes to an end.
 #[derive(Default)]
 struct Turn(usize);
 
