@@ -2,6 +2,7 @@
 
 use crate::learner::Learner;
 use crate::model::json::from_number;
+use crate::model::shown;
 use serde_json::Value as Json;
 
 /// The learners of a study: the children of a balancing learner, or the one that there is.
@@ -24,13 +25,13 @@ pub(super) fn text(learner: &dyn Learner) -> String {
     let figures = learner.figures();
     let of = |name: &str| figures.iter().find(|figure| figure.0 == name).map(|figure| figure.1);
     let one = |(name, x): &(&str, f64)| match *name {
-        "igral" => format!("igral {x}{}", uncertainty(of("err"))),
+        "igral" => format!("igral {}{}", shown(*x), uncertainty(of("err"))),
         // Upstream's `std` is that of the values, not that of their mean.
         "mean" => {
             let n = learner.npoints().max(1) as f64;
-            format!("mean {x}{}", uncertainty(of("std").map(|std| std / n.sqrt())))
+            format!("mean {}{}", shown(*x), uncertainty(of("std").map(|std| std / n.sqrt())))
         }
-        _ => format!("{name} {x}"),
+        _ => format!("{name} {}", shown(*x)),
     };
     let said = |name: &str| name == "err" && of("igral").is_some();
     figures.iter().filter(|(name, _)| !said(name)).map(one).collect::<Vec<_>>().join(", ")

@@ -27,6 +27,7 @@ mod export;
 mod figures;
 mod functions;
 mod learners;
+mod limits;
 mod lines;
 mod new;
 mod open;

@@ -9,6 +9,7 @@ use crate::model::{Parameters, Signature};
 use crate::runner::{Engine, Log, NanPolicy, Order, Policy, Restored, restore};
 use crate::study::{self, AllKinds, Difference, Learners, Severity, Study};
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 
 /// Where the learners of this run stand in the checkpoint, and the other way round.
 pub(super) struct Places {
@@ -197,9 +198,20 @@ pub(super) fn logged(study: &Study, learner: Box<dyn Learner>) -> Result<Box<dyn
         study::Log::Default => study.checkpoint.folder.join(format!("{}.log", study.name)),
         study::Log::File(path) => path.clone(),
     };
-    // Each run starts from the stored facts and logs them too, so its log is whole by itself.
-    let file = std::fs::File::create(&path).map_err(|error| {
-        CommandError::new(Exit::NotSaved, format!("the log {} : {error}", path.display()))
-    })?;
+    // Each run starts from the stored facts and logs them too, so its log is whole by itself. What an earlier one
+    // asked, and in which order, stands in its own log alone.
+    let file = keep_former(&path)
+        .and_then(|()| std::fs::File::create(&path))
+        .map_err(|error| CommandError::new(Exit::NotSaved, format!("the log {}: {error}", path.display())))?;
     Ok(Box::new(Log::new(learner, Box::new(std::io::BufWriter::new(file)))))
+}
+
+/// Gives a file that holds something a name of its own: `NAME.1` the first one, `NAME.2` the next.
+fn keep_former(path: &Path) -> std::io::Result<()> {
+    if std::fs::metadata(path).map_or(true, |file| file.len() == 0) {
+        return Ok(());
+    }
+    let numbered = |n: u32| path.with_added_extension(n.to_string());
+    let free = (1..).map(numbered).find(|name| std::fs::symlink_metadata(name).is_err());
+    free.map_or(Ok(()), |free| std::fs::rename(path, free))
 }

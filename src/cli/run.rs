@@ -1,5 +1,6 @@
 use super::args::RunArgs;
 use super::exit::{CommandError, Exit};
+use super::limits::too_many_workers;
 use super::open::{checkpoint_error, logged, open};
 use super::output;
 use super::prepare::{Evaluators, Isolation, Prepared, past_end, prepare};
@@ -7,7 +8,7 @@ use super::summary::{exit, outlook, summary};
 use super::together;
 use super::watch::Watch;
 use crate::cache::Cache;
-use crate::function::{Evaluator, Natives};
+use crate::function::{Evaluator, Natives, crashes, may_take_its_worker_along};
 use crate::model::{Failure, Outcome, Sample};
 use crate::pool::{
     Group, Launch, LaunchError, NodeFiles, Pool, PoolOptions, Program, Task, Worker, WorkerInfo,
@@ -38,6 +39,12 @@ pub(super) fn run(args: &RunArgs, natives: &Natives) -> Exit {
         output::error(&CommandError::new(Exit::Fault, message));
         return Exit::Fault;
     }
+    if let Ok(prepared) = &prepared
+        && may_take_its_worker_along(prepared.evaluators.function.as_ref())
+    {
+        let who = Launch::of_process().rank.map_or_else(String::new, |rank| format!("rank {rank}: "));
+        crashes::tell(&who, Exit::Evaluations as u8);
+    }
     let mut program = Program::new();
     let evaluators = prepared.as_ref().ok().map(|prepared| prepared.evaluators.clone());
     let data = (!needs.data.is_empty()).then(|| program.node_files("data", needs.data.clone()));
@@ -47,7 +54,7 @@ pub(super) fn run(args: &RunArgs, natives: &Natives) -> Exit {
     let alone = || Launch::of_process().launcher.is_none() && needs.ranks > 1;
     let workers = workers.or_else(|| alone().then(|| together::cores().max(needs.ranks as usize)));
     let workers = args.max_workers.map(|most| most as usize).or(workers);
-    if let Some(error) = workers.filter(|_| args.max_workers.is_none()).and_then(together::too_many_workers) {
+    if let Some(error) = workers.filter(|_| args.max_workers.is_none()).and_then(too_many_workers) {
         output::error(&error);
         return error.exit;
     }
@@ -140,7 +147,10 @@ fn evaluate_task(
         return program.group_task_with_state("evaluate", start, evaluate).on(ranks);
     }
     let evaluate = move |station: &mut Station, worker: &mut Worker, sample: Sample| {
-        Ok(station.evaluator(worker, data).and_then(|evaluator| evaluator.evaluate(&sample)))
+        Ok(station.evaluator(worker, data).and_then(|evaluator| {
+            worker.leave_out(evaluator.prepare()?);
+            evaluator.evaluate(&sample)
+        }))
     };
     program.task_with_state("evaluate", start, evaluate)
 }
@@ -248,7 +258,7 @@ fn manage(
         &mut watch,
     );
     watch.finish(&outlook(&finished, workers));
-    summary(args, &study, &finished, workers);
+    summary(args, &study, evaluators.function.as_ref(), &finished, workers);
     pool.exit_with(exit(&finished) as u8);
     if finished.left_behind > 0 || !pool.settle(LAST_COPIES) {
         // All is saved. Workers that are still at a point could not leave with the others before it ends.

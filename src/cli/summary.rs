@@ -3,6 +3,7 @@
 use super::args::RunArgs;
 use super::exit::Exit;
 use super::{figures, output};
+use crate::function::{FunctionSpec, crashes, may_take_its_worker_along};
 use crate::learner::Learner;
 use crate::report::{count, duration, percent};
 use crate::runner::{Ended, Finished, Outlook, Phase, StopReason};
@@ -56,7 +57,13 @@ fn show_figures(study: &Study, learner: &dyn Learner) {
     }
 }
 
-pub(super) fn summary(args: &RunArgs, study: &Study, finished: &Finished, workers: usize) {
+pub(super) fn summary(
+    args: &RunArgs,
+    study: &Study,
+    function: &dyn FunctionSpec,
+    finished: &Finished,
+    workers: usize,
+) {
     let Finished {
         ended, accounting, told, unsaved, from_cache, engine, left_behind, snapshot_error, ..
     } = finished;
@@ -119,6 +126,9 @@ pub(super) fn summary(args: &RunArgs, study: &Study, finished: &Finished, worker
         _ if args.quiet && exit(finished) != Exit::Done => output::note(ended),
         _ => {}
     }
+    if matches!(ended, Ended::Stopped(StopReason::WorkerLost(_))) && may_take_its_worker_along(function) {
+        output::note(format!("help: {}", crashes::ADVICE));
+    }
     if engine.given_up() > 0 {
         let first = engine
             .first_given_up()
@@ -143,9 +153,7 @@ pub(super) fn summary(args: &RunArgs, study: &Study, finished: &Finished, worker
         output::note(format!("warning: the cache: {error}; the results of this run are safe"));
     }
     if *left_behind > 0 {
-        output::note(format!(
-            "{left_behind} evaluations did not end within the grace time; the next run starts with them"
-        ));
+        output::note(format!("{left_behind} evaluations did not end in time; the next run starts with them"));
     }
     if exit(finished) == Exit::Resumable {
         output::note("start the same command again to go on");

@@ -1,6 +1,5 @@
 //! Several ranks that evaluate one point together, and what one evaluation takes of its machine.
 
-use super::exit::{CommandError, Exit};
 use crate::function::{Evaluator, FunctionSpec, Team, devices};
 use crate::model::{Failure, FailureKind, Outcome, Sample};
 use crate::pool::{Group, GroupError, Launch, WorkerInfo};
@@ -103,26 +102,6 @@ pub(super) fn too_many_threads(workers: usize, threads: u32, cores: usize) -> Op
             "{workers} workers with {threads} threads each want {wanted} cores, and this host has {cores}: \
              start fewer ranks here, or lower `function.threads`"
         )
-    })
-}
-
-/// Pieces of memory that a thread has: its stack, the one for signals, and a guard before each; and one to spare.
-const MAPS_PER_THREAD: usize = 5;
-
-/// Why so many worker threads can't run in this process: a thread that finds no memory of its own ends the program.
-pub(super) fn too_many_workers(workers: usize) -> Option<CommandError> {
-    if Launch::of_process().launcher.is_some() {
-        return None;
-    }
-    let limit = |file: &str| std::fs::read_to_string(file).ok()?.trim().parse::<usize>().ok();
-    let maps = limit("/proc/sys/vm/max_map_count").map(|maps| maps / MAPS_PER_THREAD);
-    let threads = limit("/proc/sys/kernel/threads-max");
-    let most = maps.into_iter().chain(threads).min().unwrap_or(usize::MAX);
-    (workers > most).then(|| {
-        let message =
-            format!("{workers} worker threads can't be started: this system allows {most} in one process");
-        CommandError::new(Exit::Launch, message)
-            .help("lower --workers, or `workers` in [run]; more than the cores seldom pay")
     })
 }
 

@@ -189,6 +189,14 @@ impl Coprocess {
 }
 
 impl Function for Coprocess {
+    fn prepare(&mut self) -> Result<Duration, Failure> {
+        if self.running.as_ref().is_some_and(|running| running.ready) {
+            return Ok(Duration::ZERO);
+        }
+        let begin = Instant::now();
+        self.wait_until_ready().map(|()| begin.elapsed())
+    }
+
     fn evaluate(&mut self, call: &Call<'_>) -> Result<Value, Failure> {
         self.ask(call)
     }

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Once};
+use std::time::Duration;
 
 /// A started function with everything that samples refer to: evaluates samples, and lets no panic out.
 pub struct Evaluator {
@@ -23,6 +24,11 @@ impl Evaluator {
         signature: Signature,
     ) -> Self {
         Self { function, combos: combos.into(), signature }
+    }
+
+    /// Waits until the function can be called, as [`Function::prepare`].
+    pub fn prepare(&mut self) -> Result<Duration, Failure> {
+        self.function.prepare()
     }
 
     /// Evaluates a sample once. Everything that goes wrong is a value of type [`Failure`].
@@ -55,6 +61,11 @@ impl Evaluator {
 thread_local! {
     static EVALUATING: Cell<bool> = const { Cell::new(false) };
     static PANICKED_AT: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Whether this thread is in a function of the user. May be asked at any moment, even in a handler of a signal.
+pub(super) fn is_evaluating() -> bool {
+    EVALUATING.get()
 }
 
 static HOOK: Once = Once::new();

@@ -36,11 +36,13 @@
 //! A new kind is one file with a `from_settings`, and one line in [`FUNCTIONS`].
 
 use crate::model::{Failure, FailureKind, Parameters, Point, Signature, Value};
+use std::time::Duration;
 
 pub mod builtin;
 mod child;
 pub mod command;
 mod coprocess;
+pub mod crashes;
 pub mod devices;
 mod environment;
 mod evaluator;
@@ -86,6 +88,12 @@ impl Call<'_> {
 
 /// Something that can be evaluated. One instance serves one worker and may keep state (a child process).
 pub trait Function: Send {
+    /// Waits until it can evaluate, where something has to be loaded first: how long that took. What goes wrong
+    /// meanwhile is the failure of the evaluation that waits.
+    fn prepare(&mut self) -> Result<Duration, Failure> {
+        Ok(Duration::ZERO)
+    }
+
     /// Evaluates one call. Must not hang: a time limit is part of the function's settings.
     fn evaluate(&mut self, call: &Call<'_>) -> Result<Value, Failure>;
 
@@ -130,4 +138,10 @@ pub trait FunctionSpec: Send + Sync + std::fmt::Debug {
     fn start(&self) -> Result<Box<dyn Function>, Failure> {
         self.start_with(&[])
     }
+}
+
+/// Whether a crash of this function ends its worker, and the study could keep the two apart (`isolate = true`).
+pub fn may_take_its_worker_along(function: &dyn FunctionSpec) -> bool {
+    let of_the_user = FUNCTIONS.iter().any(|kind| kind.name == function.kind() && kind.compiled);
+    of_the_user && !function.outside() && function.needs().ranks <= 1
 }

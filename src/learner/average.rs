@@ -4,7 +4,7 @@ use super::moments::Moments;
 use super::seeds::Seeds;
 use super::{Learner, LearnerKind, Loss, Suggestion, TellError};
 use crate::model::settings::{self, Table};
-use crate::model::{Point, Sample, Signature, Value};
+use crate::model::{Point, Sample, Signature, Value, shown};
 
 /// Averages f(seed) -> R until the standard deviation of the mean is within a tolerance (upstream: `AverageLearner`).
 ///
@@ -47,7 +47,7 @@ pub enum ToleranceError {
     #[error("at least one of `atol` and `rtol` is needed")]
     Missing,
     /// A tolerance is not a positive number.
-    #[error("`{name}` should be larger than 0, but is {value}")]
+    #[error("`{name}` should be larger than 0, but is {}", shown(*.value))]
     NotPositive {
         /// `atol` or `rtol`.
         name: &'static str,

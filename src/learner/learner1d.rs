@@ -8,7 +8,7 @@ use super::split::{Domain, Place, Planned, Terrain, plan};
 use super::{Interpolant, Learner, LearnerKind, Loss, Suggestion, TellError};
 use crate::loss::{IntervalLoss, interval_loss_from_settings};
 use crate::model::settings::{self, Table};
-use crate::model::{Point, Sample, Signature, Value};
+use crate::model::{Point, Sample, Signature, Value, shown};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
@@ -50,7 +50,7 @@ pub struct Learner1D {
 
 /// Bounds that are no interval.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("bounds should be two finite numbers, the smaller one first, but are [{lo}, {hi}]")]
+#[error("bounds should be two finite numbers, the smaller one first, but are [{}, {}]", shown(*.lo), shown(*.hi))]
 pub struct BoundsError {
     /// The lower bound as given.
     pub lo: f64,
@@ -104,8 +104,11 @@ impl Learner1D {
             let (lo, hi) = learner.bounds;
             learner = Self::over_whole_numbers((lo, hi), learner.intervals.loss().clone()).map_err(|_| {
                 let path = table.path_of("bounds");
-                let message =
-                    format!("with integer = true, `{path}` should be whole numbers, but are [{lo}, {hi}]");
+                let message = format!(
+                    "with integer = true, `{path}` should be whole numbers, but are [{}, {}]",
+                    shown(lo),
+                    shown(hi)
+                );
                 table.error("bounds", message).help("as in bounds = [0, 100]")
             })?;
         }
@@ -258,7 +261,7 @@ impl Learner1D {
     fn place(&self, sample: &Sample) -> Result<f64, TellError> {
         let x = coordinate(sample)?;
         if self.is_whole() && x.fract() != 0.0 {
-            return Err(TellError::Foreign(format!("x = {x} is not a whole number")));
+            return Err(TellError::Foreign(format!("x = {} is not a whole number", shown(x))));
         }
         Ok(x)
     }
@@ -269,7 +272,7 @@ impl Learner1D {
 pub(super) fn coordinate(sample: &Sample) -> Result<f64, TellError> {
     match *sample.point {
         [x] if x.is_finite() => Ok(x + 0.0),
-        [x] => Err(TellError::Foreign(format!("x = {x} is not a finite number"))),
+        [x] => Err(TellError::Foreign(format!("x = {} is not a finite number", shown(x)))),
         ref other => Err(TellError::Foreign(format!("it has {} coordinates instead of 1", other.len()))),
     }
 }

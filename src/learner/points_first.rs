@@ -3,7 +3,7 @@
 use super::inner::left_to_inner;
 use super::{Learner, Suggestion, TellError};
 use crate::model::settings::{self, Setting, SettingError, Table};
-use crate::model::{Point, Sample, Value};
+use crate::model::{Point, Sample, Value, shown};
 use std::sync::Arc;
 
 /// A learner that asks given points before all others, in their order; then it is the learner that it was made of.
@@ -167,6 +167,6 @@ pub(super) fn refused_by_box(
     (0..bounds.len()).find(wrong).map(|axis| {
         let (x, (lo, hi)) = (point[axis], bounds[axis]);
         let what = if whole(axis) { "a whole number" } else { "a number" };
-        format!("{} = {x} is not {what} from {lo} to {hi}", names[axis])
+        format!("{} = {} is not {what} from {} to {}", names[axis], shown(x), shown(lo), shown(hi))
     })
 }

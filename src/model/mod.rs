@@ -4,6 +4,7 @@
 //! one HDF5 layout serve all, and a balancing learner can mix kinds. Nothing here does I/O or reads a clock.
 
 pub mod json;
+mod number;
 mod outcome;
 mod parameters;
 mod point;
@@ -13,6 +14,7 @@ pub mod settings;
 mod signature;
 mod value;
 
+pub use number::shown;
 pub use outcome::{Failure, FailureKind, Outcome};
 pub use parameters::{Parameter, Parameters};
 pub use point::Point;

@@ -174,7 +174,20 @@ pub enum LaunchError {
         /// What MPI said.
         error: TransportError,
     },
-    /// A thread could not be started, or MPI not be initialised.
+    /// Not all workers could be started as threads of this process.
+    #[error(
+        "only {started} of {workers} worker threads could be started: {error}\nhelp: start fewer (`--workers`), or \
+         raise the limits of this process: `ulimit -u`, `ulimit -v`, its control group's"
+    )]
+    Threads {
+        /// How many there were, which have left again.
+        started: u32,
+        /// How many were asked for.
+        workers: u32,
+        /// What the system said.
+        error: String,
+    },
+    /// MPI could not be initialised.
     #[error("could not start: {0}")]
     Start(String),
     /// MPI reported an error that leaves nothing to go on with.

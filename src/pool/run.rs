@@ -245,8 +245,11 @@ impl Program {
                 std::thread::Builder::new()
                     .name(format!("worker-{}", i + 1))
                     .spawn_scoped(scope, serve)
-                    .map_err(|error| {
-                        LaunchError::Start(format!("could not start a worker thread: {error}"))
+                    // Those that have started leave when this end of theirs closes.
+                    .map_err(|error| LaunchError::Threads {
+                        started: i as u32,
+                        workers,
+                        error: error.to_string(),
                     })?;
             }
             self.manage(Box::new(transport), world, Eyes::closed(), workers, data, main)

@@ -73,7 +73,12 @@ impl Runners {
             out.truncate(at + RESULT_HEAD);
             bulk = None;
         }
-        Self::finish(head, status, at, out, stopwatch);
+        let left_out = worker.take_left_out();
+        let mut stopwatch = || {
+            let (started, nanos) = stopwatch();
+            (started + left_out.as_secs_f64(), nanos.saturating_sub(left_out.as_nanos() as u64))
+        };
+        Self::finish(head, status, at, out, &mut stopwatch);
         bulk
     }
 

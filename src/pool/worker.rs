@@ -21,11 +21,25 @@ pub struct Worker {
     info: WorkerInfo,
     states: Vec<Box<dyn Any>>,
     data: Arc<DataStore>,
+    /// Time of the task at hand that is not its own.
+    left_out: Duration,
 }
 
 impl Worker {
     pub(crate) fn new(info: WorkerInfo, runners: &mut Runners) -> Self {
-        Self { info, states: std::mem::take(&mut runners.states), data: Arc::clone(&runners.data) }
+        let (states, data) = (std::mem::take(&mut runners.states), Arc::clone(&runners.data));
+        Self { info, states, data, left_out: Duration::ZERO }
+    }
+
+    /// So much of the time since this task began went into something that is done once for many: it is left out of the
+    /// task's measured duration, as the task is taken to have started so much later.
+    pub fn leave_out(&mut self, time: Duration) {
+        self.left_out += time;
+    }
+
+    /// What is to be left out of the task that has ended.
+    pub(super) fn take_left_out(&mut self) -> Duration {
+        std::mem::take(&mut self.left_out)
     }
 
     /// The state of this type that [`Program::init`](super::Program::init) has made on this worker.

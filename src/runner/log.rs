@@ -14,6 +14,9 @@ use std::io::{self, BufRead, Write};
 /// | `{"tell_pending": [0, 0, [0.5]]}` | `tell_pending` |
 /// | `{"remove_unfinished": true}` | `remove_unfinished` |
 /// | `{"rest": 3, "resting": true}` | `rest` |
+///
+/// A run that goes on tells its learner first what is stored: its log begins with that, and can be replayed by
+/// itself. The command line keeps the logs of earlier runs as `NAME.log.1`, `NAME.log.2`, ….
 pub struct Log {
     inner: Box<dyn Learner>,
     out: Box<dyn Write + Send>,
@@ -111,6 +114,9 @@ impl Learner for Log {
 /// A log that can't be replayed.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
+    /// There is no call in it.
+    #[error("it holds no calls to replay")]
+    Empty,
     /// The log can't be read.
     #[error("line {line}: {source}")]
     Io {
@@ -147,7 +153,8 @@ pub enum LogError {
     },
 }
 
-/// Makes the calls of a log on a learner and checks that it asks the same points. Returns the number of calls.
+/// Makes the calls of a log on a learner and checks that it asks the same points. Returns the number of calls,
+/// of which there has to be one at least.
 pub fn replay(learner: &mut dyn Learner, log: impl BufRead) -> Result<usize, LogError> {
     let mut calls = 0;
     for (index, text) in log.lines().enumerate() {
@@ -192,5 +199,5 @@ pub fn replay(learner: &mut dyn Learner, log: impl BufRead) -> Result<usize, Log
         }
         calls += 1;
     }
-    Ok(calls)
+    if calls == 0 { Err(LogError::Empty) } else { Ok(calls) }
 }

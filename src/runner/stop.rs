@@ -1,8 +1,9 @@
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Why a run stops before its goal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,28 +47,54 @@ impl std::fmt::Display for StopReason {
 
 const SIGNALS: [(i32, &str); 3] = [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT"), (SIGUSR1, "SIGUSR1")];
 
+/// Within so long, further signals are the first one over again: launchers hand on what the terminal or the batch
+/// system has sent to all processes anyway.
+const SAME_SIGNAL: Duration = Duration::from_secs(1);
+
 /// Watches for SIGTERM, SIGINT and SIGUSR1.
 ///
 /// Launchers hand these signals to all ranks. Rank 0 then stops the run in good order; a worker has to live on
 /// until rank 0 lets it go, so it catches them too and ignores them.
 pub struct StopSignals {
     received: Arc<AtomicUsize>,
+    /// One has come since this was last put down.
+    again: Arc<AtomicBool>,
+    /// When the first one was seen.
+    seen: Cell<Option<Instant>>,
+    /// From now on, one more is meant.
+    armed: Cell<bool>,
 }
 
 impl StopSignals {
     /// Catches the signals from now on.
     pub fn catch() -> io::Result<Self> {
-        let received = Arc::new(AtomicUsize::new(0));
+        let (received, again) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         for (index, (signal, _)) in SIGNALS.iter().enumerate() {
             signal_hook::flag::register_usize(*signal, Arc::clone(&received), index + 1)?;
+            signal_hook::flag::register(*signal, Arc::clone(&again))?;
         }
-        Ok(Self { received })
+        Ok(Self { received, again, seen: Cell::new(None), armed: Cell::new(false) })
     }
 
     /// The last signal that arrived, if any.
     pub fn received(&self) -> Option<StopReason> {
         let index = self.received.load(Ordering::Relaxed).checked_sub(1)?;
         Some(StopReason::Signal(SIGNALS[index].1))
+    }
+
+    /// Whether one more has come, [`SAME_SIGNAL`] or longer after the first: then nothing is to be waited for any
+    /// more. To be asked now and then once a run stops.
+    pub fn insists(&self, now: Instant) -> bool {
+        if self.armed.get() {
+            return self.again.load(Ordering::Relaxed);
+        }
+        if self.received.load(Ordering::Relaxed) > 0 {
+            let seen = self.seen.get().unwrap_or(now);
+            self.seen.set(Some(seen));
+            self.armed.set(now - seen >= SAME_SIGNAL);
+            self.again.store(false, Ordering::Relaxed);
+        }
+        false
     }
 }
 
@@ -127,6 +154,26 @@ fn unix_now() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_signal_insists_only_if_it_comes_a_while_after_the_first() {
+        let signals = StopSignals::catch().unwrap();
+        let send = || signal_hook::low_level::raise(SIGUSR1).unwrap();
+        let begin = Instant::now();
+        let insists = |millis| signals.insists(begin + Duration::from_millis(millis));
+        assert!(!insists(0) && !insists(5000), "no signal at all");
+        send();
+        assert_eq!(signals.received(), Some(StopReason::Signal("SIGUSR1")));
+        assert!(!insists(6000));
+        send();
+        assert!(!insists(6010), "the same, handed on by a launcher");
+        send();
+        // Nobody has looked meanwhile: it may have come at any time since.
+        assert!(!insists(7100));
+        assert!(!insists(9000));
+        send();
+        assert!(insists(9001) && insists(9002));
+    }
 
     #[test]
     fn slurms_time_left_is_read_in_all_its_forms() {

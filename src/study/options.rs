@@ -45,7 +45,7 @@ pub struct RunOptions {
 pub enum Log {
     /// No.
     Off,
-    /// To `NAME.log` in the checkpoint's folder.
+    /// To `NAME.log` in the checkpoint's folder; earlier ones stay as `NAME.log.1` and so on.
     Default,
     /// To this file.
     File(PathBuf),

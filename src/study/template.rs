@@ -292,13 +292,14 @@ const TAIL: &str = r#"
 # nan = "accept"
 # Give the same results with any number of workers, at some cost in speed.
 # deterministic = false
-# Write every ask and tell to a file: true, false, or its name.
+# Write every ask and tell to a file: true, false, or its name. Earlier ones stay as NAME.log.1, NAME.log.2, …
 # log = false
 # Threads of a run without MPI; "auto" is one per core.
 # workers = "auto"
 # Points in flight; "auto" suits the measured duration of points.
 # in_flight = "auto"
-# When the run stops: how long to wait for points in flight. After Ctrl-C, Open MPI's mpiexec waits 2 s only:
+# When the run stops: how long to wait for points in flight; a second Ctrl-C, a moment later, ends the wait.
+# After the first one, Open MPI's mpiexec waits 2 s only:
 # `export OMPI_MCA_odls_base_sigkill_timeout=15` before it makes that the 30 s here.
 # grace = "30s"
 # The time limit of the job (default: as the batch system says); the run stops this margin before.

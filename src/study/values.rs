@@ -2,8 +2,8 @@
 //!
 //! Owns: what a value may be, how ranges are spaced, and when two values are the same.
 
-use crate::model::Parameter;
 use crate::model::settings::{Result, Setting, SettingError, SettingValue, Table, unknown};
+use crate::model::{Parameter, shown};
 use std::collections::HashMap;
 
 /// The most combos that a study may have, and so the most values of one parameter.
@@ -139,7 +139,10 @@ fn spaced(table: &Table, start: f64, stop: f64, num: u64, log: bool) -> Result<V
     let same_sign = (start > 0.0 && stop > 0.0) || (start < 0.0 && stop < 0.0);
     if log && !same_sign {
         return Err(table
-            .error("start", format!("`{}` can't have log spacing from {start} to {stop}", table.path))
+            .error(
+                "start",
+                format!("`{}` can't have log spacing from {} to {}", table.path, shown(start), shown(stop)),
+            )
             .help("start and stop must both be positive or both be negative"));
     }
     let (from, to) = if log { (start.abs().log10(), stop.abs().log10()) } else { (start, stop) };
@@ -159,12 +162,18 @@ fn stepped(table: &Table, start: f64, stop: f64, step: f64) -> Result<Vec<Parame
     let steps = (stop - start) / step;
     if !step.is_finite() || step == 0.0 || steps < 0.0 || !steps.is_finite() {
         return Err(table
-            .error("step", format!("`{}` does not lead from {start} to {stop}", table.path_of("step")))
+            .error(
+                "step",
+                format!("`{}` does not lead from {} to {}", table.path_of("step"), shown(start), shown(stop)),
+            )
             .help("the step is not 0, and is negative if stop is below start"));
     }
     if steps >= MOST_COMBOS as f64 {
         return Err(table
-            .error("step", format!("`{}` gives {steps:.0} values, more than {MOST_COMBOS}", table.path))
+            .error(
+                "step",
+                format!("`{}` gives {} values, more than {MOST_COMBOS}", table.path, shown(steps.round())),
+            )
             .help("each combo gets a learner of its own: use a larger step"));
     }
     let meets_stop = (steps - steps.round()).abs() < 1e-9 * steps.max(1.0);

@@ -34,6 +34,7 @@ pub(super) const CASES: &[Case] = &[
     case(BOUNDS, "bounds = [-1, 0, 1]", 12, "learner.bounds"),
     case(BOUNDS, "bounds = [1, -1]", 12, "bounds should be two finite numbers"),
     case(BOUNDS, "bounds = [1, 1]", 12, "bounds should be two finite numbers"),
+    case(BOUNDS, "bounds = [1e308, -1e308]", 12, "the smaller one first, but are [1e308, -1e308]"),
     case(BOUNDS, "bounds = [0, inf]", 12, "bounds should be two finite numbers"),
     case(BOUNDS, "bounds = [nan, 1]", 12, "bounds should be two finite numbers"),
     case(BOUNDS, "bounds = [\"a\", \"b\"]", 12, "learner.bounds"),

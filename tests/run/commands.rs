@@ -2,7 +2,9 @@
 
 use crate::study_run::{Folder, check_rows};
 use crate::{PEAK, peak};
+use adaptive_mpi::checkpoint::Fact;
 use adaptive_mpi::study::template::{FUNCTION_PARTS, LEARNER_PARTS};
+use std::time::Duration;
 
 #[test]
 fn a_run_reaches_its_goal_and_a_second_one_has_nothing_to_do() {
@@ -262,6 +264,33 @@ fn wrong_usage_is_exit_2_with_help() {
     folder.command(&[]).end().expect(2).says("Usage:");
     assert!(folder.command(&["--help"]).end().expect(0).out.contains("Exit codes: 0 goal reached"));
     assert!(folder.command(&["--version"]).end().expect(0).out.starts_with("adaptive-mpi "));
+}
+
+#[test]
+fn worker_threads_that_can_not_be_started_end_the_run_with_advice_and_none_stays() {
+    let folder = Folder::new(PEAK);
+    // Room for the stacks of two, and for everything else.
+    let run = folder.command(&["run", "--workers", "4"]).env("RUST_MIN_STACK", &(1_u64 << 30).to_string());
+    let ended = run.after("ulimit -v 2700000").end().expect(3);
+    ended.says("error: only 2 of 4 worker threads could be started").says("help: start fewer (`--workers`)");
+    assert!(!folder.file("data").exists(), "nothing was begun");
+}
+
+#[test]
+fn the_time_that_a_function_takes_to_load_is_not_counted_as_its_own() {
+    let loading = Duration::from_secs(2);
+    let folder = Folder::new(
+        "[function]\npython = 'model.py:h'\n[learner]\ntype = '1d'\nbounds = [0, 1]\n[goal]\nnpoints = 4\n\
+         [run]\nworkers = 2\n",
+    );
+    folder.write("model.py", format!("import time\ntime.sleep({})\ndef h(x): return x\n", loading.as_secs()));
+    let ended = folder.run(0, &["--json"]);
+    assert!(ended.took >= loading);
+    let said: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+    let computed = said["function_s"].as_f64().unwrap();
+    assert!(computed > 0.0 && computed < loading.as_secs_f64() / 2.0, "{said}");
+    let brief = |fact| matches!(fact, Fact::Told(told) if told.meta.duration < loading.as_secs_f64() / 2.0);
+    assert!(folder.read().facts().all(brief));
 }
 
 #[test]

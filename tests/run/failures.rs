@@ -253,15 +253,20 @@ int model(const double *x, size_t nx, const double *p, size_t np, uint64_t seed,
 const char *model_error(void) { return "no convergence"; }
 "#;
 
+/// Compiles it as the library of the folder.
+fn compile(folder: &Folder, text: &str) {
+    folder.write("model.c", text);
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-o", "libmodel.so", "model.c"]).current_dir(folder.path());
+    assert!(compiler.status().unwrap().success());
+}
+
 #[test]
 fn an_isolated_library_may_fail_in_every_way() {
     // Numbers, as a library takes no text.
     let function = "library = 'libmodel.so:model'\nisolate = true\ntimeout = '1500ms'";
     let folder = Folder::new(&study(function, "1, 2, 3, 4, 5, 6"));
-    folder.write("model.c", LIBRARY);
-    let mut compiler = Command::new("cc");
-    compiler.args(["-shared", "-fPIC", "-o", "libmodel.so", "model.c"]).current_dir(folder.path());
-    assert!(compiler.status().unwrap().success());
+    compile(&folder, LIBRARY);
     folder.run(4, &["--quiet"]);
     let cases = [
         case("1", "error", "no convergence"),
@@ -272,6 +277,26 @@ fn an_isolated_library_may_fail_in_every_way() {
         case("6", "not finite", "NaN"),
     ];
     judge(&folder, &cases);
+}
+
+#[test]
+fn a_library_that_ends_its_worker_is_named_and_the_user_learns_what_to_do() {
+    for (how, said, code) in [
+        ("*(volatile int *)0 = 1", "error: the function crashed (SIGSEGV)", None),
+        ("abort()", "error: the function crashed (SIGABRT)", None),
+        ("exit(0)", "error: the function has ended its process (a call of exit)", Some(4)),
+    ] {
+        let folder = Folder::new(&study("library = 'libmodel.so:model'", "1"));
+        compile(&folder, &LIBRARY.replace("return 5", how));
+        let ended = folder.command(&["run", "--quiet"]).end().says(said).says("help: with `isolate = true`");
+        assert_eq!(ended.code, code, "{how}");
+        // What it has written itself is not lost.
+        assert!(ended.out.contains("a line that is no reply"), "{how}: {}", ended.out);
+    }
+    // What it forks off is another process.
+    let folder = Folder::new(&study("library = 'libmodel.so:model'", "1"));
+    compile(&folder, &LIBRARY.replace("return 5", "if (fork() == 0) abort(); return 0"));
+    assert_eq!(folder.run(0, &["--quiet"]).err, "");
 }
 
 const ARGUMENTS: &str = "ADAPTIVE_MPI_TEST_ARGUMENTS";

@@ -48,11 +48,14 @@ fn a_log_of_asks_and_tells_is_replayed_exactly() {
     let replay = |folder: &Folder| folder.command(&["check", "--replay", "data/adaptive.log"]).end();
     let said = replay(&folder).expect(0).out;
     assert!(said.contains(&format!("{points} told")), "{said}");
+    let first = folder.text("data/adaptive.log");
     // The log of a second run starts from what the first one left.
     folder.write("adaptive.toml", study.replace("30", "60"));
     folder.run(0, &["--quiet"]);
     let said = replay(&folder).expect(0).out;
     assert!(said.contains(&format!("{} told", folder.rows().len())), "{said}");
+    let kept = || ["data/adaptive.log.1", "data/adaptive.log.2"].map(|name| folder.text(name));
+    assert_eq!(kept(), [first.as_str(), ""]);
 
     // Another learner would have asked other points.
     folder.write("adaptive.toml", study.replace("bounds = [-1, 1]", "bounds = [-1, 1]\nloss = \"uniform\""));
@@ -62,6 +65,11 @@ fn a_log_of_asks_and_tells_is_replayed_exactly() {
     folder.write("data/adaptive.log", format!("{log}not a line of a log\n"));
     replay(&folder).expect(2).says("is not a line of a log");
     folder.command(&["check", "--replay", "none.log"]).end().expect(2).says("none.log");
+    folder.write("data/adaptive.log", "\n");
+    replay(&folder).expect(2).says("data/adaptive.log: it holds no calls to replay");
+    folder.run(0, &["--quiet"]);
+    assert_eq!(kept(), [first.as_str(), "\n"], "each under a name of its own");
+    replay(&folder).expect(0);
 }
 
 #[test]

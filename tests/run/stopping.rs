@@ -75,7 +75,7 @@ fn points_that_outlast_the_grace_time_do_not_hold_up_the_end_and_come_first_next
         two_started(&folder, &mut run);
         run.signal(Signal::SIGTERM);
         // The gate stays shut: `end` would panic at its limit, and if a process of the function stayed behind.
-        let ended = run.end().expect(75).says("2 evaluations did not end within the grace time");
+        let ended = run.end().expect(75).says("2 evaluations did not end in time");
         assert!(ended.took < Duration::from_secs(45), "{:?}", ended.took);
         let status = folder.status();
         // Only a snapshot lists what is in flight; without one, the learner asks for the same points anew.
@@ -88,6 +88,29 @@ fn points_that_outlast_the_grace_time_do_not_hold_up_the_end_and_come_first_next
         check_rows(&[], &rows, |row| row.point[0]);
         assert!([0.0, 1.0].iter().all(|x| rows.iter().any(|row| row.point == [*x])));
     }
+}
+
+#[test]
+fn a_second_signal_ends_the_waiting_at_once() {
+    let folder = gated("1000s");
+    let mut run = folder.command(&["run"]).start();
+    two_started(&folder, &mut run);
+    run.signal(Signal::SIGINT);
+    // Launchers hand on what a terminal has sent to all.
+    run.signal(Signal::SIGINT);
+    assert!(run.until(|run| run.said().contains("(SIGINT again: stops at once")), "{}", run.said());
+    // More than the second within which signals are the same one.
+    std::thread::sleep(Duration::from_millis(1500));
+    assert!(!run.said().contains("stopped: "), "{}", run.said());
+    run.signal(Signal::SIGINT);
+    let ended =
+        run.end().expect(75).says("stopped: SIGINT received").says("2 evaluations did not end in time");
+    assert!(ended.took < Duration::from_secs(45), "{:?}", ended.took);
+    let kept = if cfg!(feature = "hdf5") { 2 } else { 0 };
+    assert_eq!(folder.status()["to_be_finished"], kept);
+    folder.write("go", "");
+    folder.run(0, &["--quiet"]);
+    assert_eq!(folder.rows().len(), 12);
 }
 
 #[test]

@@ -141,6 +141,26 @@ fn a_run_that_cannot_outlive_a_worker_ends_at_once_and_names_it() {
 }
 
 #[test]
+fn a_function_that_ends_its_rank_is_told_with_advice() {
+    let _machine = machine();
+    for way in ["crash", "exit"] {
+        let folder = folder(100_000);
+        let mut run = folder.ranks(RANKS, &["run"]).start();
+        assert!(run.until(|_| results(&folder) >= 20), "{}", run.said());
+        folder.write(way, "");
+        let ended = run.end();
+        assert_ne!(ended.code, Some(0));
+        if way == "crash" {
+            // The rank says so itself, whether or not the launcher gives rank 0 the time.
+            assert!(ended.err.contains(": the function crashed (SIGSEGV)"), "{}", ended.err);
+        }
+        // `_exit` leaves no time for last words.
+        let said = ended.err.contains("`isolate = true` in [function]");
+        assert!(said || (way == "exit" && is_mpich()), "{way}: {}", ended.err);
+    }
+}
+
+#[test]
 fn a_run_without_any_worker_left_stops_and_gives_no_point_up() {
     if is_mpich() {
         return;

@@ -1,6 +1,7 @@
 //! How many samples the points of an `AverageLearner1D` get.
 
 use crate::model::settings::{self, Table};
+use crate::model::shown;
 
 /// When a point has enough samples (upstream: the parameters of `AverageLearner1D`, by the same names).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,7 +41,7 @@ impl Default for Sampling {
 
 /// A parameter outside of its range.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("`{name}` should be {range}, but is {value}")]
+#[error("`{name}` should be {range}, but is {}", shown(*.value))]
 pub struct SamplingError {
     /// Which parameter.
     pub name: &'static str,
@@ -85,7 +86,7 @@ impl Sampling {
         };
         sampling.check().map_err(|error| {
             let SamplingError { name, range, value } = error;
-            let message = format!("`{}` should be {range}, but is {value}", table.path_of(name));
+            let message = format!("`{}` should be {range}, but is {}", table.path_of(name), shown(value));
             table.error(name, message).help(match name {
                 "max_samples" => format!("`min_samples` is {}", sampling.min_samples),
                 "min_error" => "as in min_error = 0.01".to_owned(),

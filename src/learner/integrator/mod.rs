@@ -27,7 +27,7 @@ use super::interpolant::Polyline;
 use super::learner1d::coordinate;
 use super::{BoundsError, Interpolant, Learner, LearnerKind, Loss, Suggestion, TellError};
 use crate::model::settings::{self, Table};
-use crate::model::{Point, Sample, Signature, Value};
+use crate::model::{Point, Sample, Signature, Value, shown};
 use interval::Interval;
 use std::cell::OnceCell;
 use tree::Tree;
@@ -92,7 +92,10 @@ pub enum IntegratorError {
     #[error(transparent)]
     Bounds(#[from] BoundsError),
     /// So few floating point numbers lie between the bounds that there is nothing to adapt.
-    #[error("the bounds [{lo}, {hi}] are too close together for floating point numbers between them")]
+    #[error(
+        "the bounds [{}, {}] are too close together for floating point numbers between them",
+        shown(*.lo), shown(*.hi)
+    )]
     TooNarrow {
         /// The lower bound.
         lo: f64,
@@ -327,8 +330,13 @@ impl Learner for IntegratorLearner {
     }
 
     fn hopeless(&self) -> Option<String> {
-        self.is_divergent()
-            .then(|| format!("the integral over [{}, {}] seems to be infinite", self.bounds.0, self.bounds.1))
+        self.is_divergent().then(|| {
+            format!(
+                "the integral over [{}, {}] seems to be infinite",
+                shown(self.bounds.0),
+                shown(self.bounds.1)
+            )
+        })
     }
 
     fn bounding_box(&self) -> Option<Vec<(f64, f64)>> {

@@ -37,7 +37,7 @@ use super::points_first::refused_by_box;
 use super::{Interpolant, Learner, Loss, Suggestion, TellError};
 use crate::geometry::SimplexId;
 use crate::loss::triangle::TriangleLoss;
-use crate::model::{Sample, Signature, Value};
+use crate::model::{Sample, Signature, Value, shown};
 use domain::Domain;
 use expected::Expected;
 use field::Field;
@@ -153,7 +153,7 @@ fn key(point: [f64; 2]) -> PointKey {
 fn coordinates(sample: &Sample) -> Result<[f64; 2], TellError> {
     match *sample.point {
         [x, y] if x.is_finite() && y.is_finite() => Ok([x + 0.0, y + 0.0]),
-        [x, y] => Err(TellError::Foreign(format!("({x}, {y}) is not finite"))),
+        [x, y] => Err(TellError::Foreign(format!("({}, {}) is not finite", shown(x), shown(y)))),
         ref other => Err(TellError::Foreign(format!("it has {} coordinates instead of 2", other.len()))),
     }
 }

@@ -5,6 +5,7 @@ use crate::learner::lattice::whole_axes;
 use crate::learner::{LearnerKind, points_first};
 use crate::loss::triangle::triangle_loss_from_settings;
 use crate::model::settings::{self, Table};
+use crate::model::shown;
 
 pub(in crate::learner) const KIND: LearnerKind = LearnerKind {
     name: "2d",
@@ -17,7 +18,10 @@ pub(in crate::learner) const KIND: LearnerKind = LearnerKind {
 #[non_exhaustive]
 pub enum PlaneError {
     /// Bounds that are no interval.
-    #[error("the bounds of {axis} should be two finite numbers, the smaller one first, but are [{lo}, {hi}]")]
+    #[error(
+        "the bounds of {axis} should be two finite numbers, the smaller one first, but are [{}, {}]",
+        shown(*.lo), shown(*.hi)
+    )]
     Bounds {
         /// `x` or `y`.
         axis: char,
@@ -27,7 +31,7 @@ pub enum PlaneError {
         hi: f64,
     },
     /// A bound between whole numbers, where only such are asked.
-    #[error("only whole numbers are asked along {axis}, but a bound of {axis} is {x}")]
+    #[error("only whole numbers are asked along {axis}, but a bound of {axis} is {}", shown(*.x))]
     NotWhole {
         /// `x` or `y`.
         axis: char,

@@ -4,7 +4,7 @@ use super::DIMENSIONS;
 use crate::geometry::{Triangulation, hull};
 use crate::learner::lattice::{Lattice, NotWhole};
 use crate::learner::points_first::refused_by_box;
-use crate::model::Signature;
+use crate::model::{Signature, shown};
 
 /// A domain that is none.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -18,7 +18,8 @@ pub enum DomainError {
     },
     /// Bounds that are no interval.
     #[error(
-        "bounds should be two finite numbers, the smaller one first, but those of axis {axis} are [{lo}, {hi}]"
+        "bounds should be two finite numbers, the smaller one first, but those of axis {axis} are [{}, {}]",
+        shown(*.lo), shown(*.hi)
     )]
     Bounds {
         /// Which axis, from 0.
@@ -47,7 +48,7 @@ pub enum DomainError {
         axis: usize,
     },
     /// A corner between whole numbers, where only such are asked.
-    #[error("only whole numbers are asked along axis {axis}, but a corner of the domain is at {x}")]
+    #[error("only whole numbers are asked along axis {axis}, but a corner of the domain is at {}", shown(*.x))]
     NotWhole {
         /// Which axis, from 0.
         axis: usize,

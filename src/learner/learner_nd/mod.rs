@@ -23,7 +23,7 @@ use super::interpolant;
 use super::{Interpolant, Learner, Loss, Suggestion, TellError};
 use crate::geometry::{GeometryError, Triangulation};
 use crate::loss::simplex::{SimplexLoss, default_simplex_loss};
-use crate::model::{Point, Sample, Signature, Value};
+use crate::model::{Point, Sample, Signature, Value, shown};
 use domain::Domain;
 use inside::Pending;
 use known::{Known, State};
@@ -202,7 +202,9 @@ impl<const D: usize> LearnerNd<D> {
             return Err(TellError::Foreign(message));
         };
         match point.iter().find(|x| !x.is_finite()) {
-            Some(x) => Err(TellError::Foreign(format!("the coordinate {x} is not a finite number"))),
+            Some(x) => {
+                Err(TellError::Foreign(format!("the coordinate {} is not a finite number", shown(*x))))
+            }
             None => Ok(point.map(|x| x + 0.0)),
         }
     }
@@ -213,7 +215,7 @@ impl<const D: usize> LearnerNd<D> {
         match self.domain.lattice.as_ref().and_then(|lattice| lattice.misfit(&point)) {
             Some(axis) => {
                 let (names, x) = (Signature::usual_names(D), point[axis]);
-                Err(TellError::Foreign(format!("{} = {x} is not a whole number", names[axis])))
+                Err(TellError::Foreign(format!("{} = {} is not a whole number", names[axis], shown(x))))
             }
             None => Ok(point),
         }

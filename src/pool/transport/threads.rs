@@ -2,7 +2,7 @@
 
 use super::{Buffers, Link, Received, Transport, TransportError};
 use crate::pool::bulk::Bulk;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -30,8 +30,9 @@ struct Fellows {
 /// Used by its worker only.
 struct Inbox {
     from_all: Receiver<Received>,
-    /// What has come from others than the one that was listened to; by rank, less one.
-    aside: Vec<VecDeque<Vec<u8>>>,
+    /// What has come from others than the one that was listened to, by rank. Few ever talk to each other: a place for
+    /// each would be, for all workers together, as many as their square.
+    aside: BTreeMap<u32, VecDeque<Vec<u8>>>,
 }
 
 impl Link for Arc<Fellows> {
@@ -45,9 +46,9 @@ impl Link for Arc<Fellows> {
         let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
         let Inbox { from_all, aside } = &mut *inbox;
         while let Ok(Received { from, message, .. }) = from_all.try_recv() {
-            aside[from as usize - 1].push_back(message);
+            aside.entry(from).or_default().push_back(message);
         }
-        Ok((from as usize).checked_sub(1).and_then(|at| aside.get_mut(at)?.pop_front()))
+        Ok(aside.get_mut(&from).and_then(VecDeque::pop_front))
     }
 
     fn is_done(&self) -> Result<bool, TransportError> {
@@ -69,9 +70,8 @@ pub(crate) fn connect(workers: u32) -> (ThreadsTransport, Vec<ThreadsTransport>)
         let (sender, inbox) = channel();
         peers.push(sender);
         let peers = vec![to_manager.clone()];
-        let aside = vec![VecDeque::new(); workers as usize];
-        let fellows =
-            Fellows { rank, peers: Arc::clone(&fellows), inbox: Mutex::new(Inbox { from_all, aside }) };
+        let inbox_of_fellows = Mutex::new(Inbox { from_all, aside: BTreeMap::new() });
+        let fellows = Fellows { rank, peers: Arc::clone(&fellows), inbox: inbox_of_fellows };
         let fellows = Some(Arc::new(fellows));
         ends.push(ThreadsTransport { rank, start, peers, inbox, buffers: Buffers::default(), fellows });
     }

@@ -80,8 +80,8 @@ impl Loop {
         drive.engine.ask_again();
     }
 
-    /// Nothing new is asked; what is running may finish within the grace time. It is told and saved, or, without
-    /// `keep`, left to the next run.
+    /// Nothing new is asked; what is running may finish within the grace time, unless one more signal insists. It is
+    /// told and saved, or, without `keep`, left to the next run.
     pub(super) fn drain(&mut self, drive: &mut Drive<'_>, keep: bool, observer: &mut dyn Observer) {
         drive.engine.stop_asking();
         self.draining = true;
@@ -91,24 +91,30 @@ impl Loop {
         }
         let begin = Instant::now();
         let deadline = begin + drive.grace;
-        let mut said = false;
+        let (mut said, mut said_how_to_insist) = (false, false);
         while drive.queue.in_flight() > 0 {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || drive.queue.fatal_loss(false).is_some() {
+            let now = Instant::now();
+            let left = deadline.saturating_duration_since(now);
+            if left.is_zero() || drive.signals.insists(now) || drive.queue.fatal_loss(false).is_some() {
                 break;
             }
             if !said && begin.elapsed() > QUIET_DRAIN {
                 said = true;
                 let open = drive.queue.in_flight();
-                let mut note = format!("stopping: waiting up to {left:.0?} for {open} evaluations in flight");
-                if let (Some(_), Some(advice)) = (drive.signals.received(), drive.impatient_launcher) {
-                    note = format!("{note}\n{advice}");
-                }
-                observer.note(&note);
+                observer
+                    .note(&format!("stopping: waiting up to {left:.0?} for {open} evaluations in flight"));
                 // Should this process not live to see them, the next run begins with them.
                 drive.checkpoint.snapshot_soon();
             }
-            self.look_after_checkpoint(drive, Instant::now(), observer);
+            if said
+                && !said_how_to_insist
+                && let Some(StopReason::Signal(name)) = drive.signals.received()
+            {
+                said_how_to_insist = true;
+                observer.note(&format!("({name} again: stops at once; the next run begins with them)"));
+                drive.impatient_launcher.iter().for_each(|advice| observer.note(advice));
+            }
+            self.look_after_checkpoint(drive, now, observer);
             self.take_results(drive, left.min(LONGEST_WAIT));
             if keep {
                 self.settle(drive);

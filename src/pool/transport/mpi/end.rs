@@ -22,6 +22,26 @@ const LOOKS_PER_PROBE: u32 = 8;
 /// Requests looked at per visit, so that a stuck one does not make every visit long.
 const REQUESTS_PER_VISIT: usize = 8;
 
+/// Which of the open requests is looked at next: with some at each visit, all have their turn, whatever the first
+/// ones wait for. What a dead rank has begun to send never comes to an end.
+#[derive(Default)]
+struct Turn(usize);
+
+impl Turn {
+    /// The place among so many open requests, of which there is one at least.
+    fn among(&mut self, open: usize) -> usize {
+        if self.0 >= open {
+            self.0 = 0;
+        }
+        self.0
+    }
+
+    /// The one that was looked at stays open: the next one has its turn.
+    fn pass(&mut self) {
+        self.0 += 1;
+    }
+}
+
 /// A rank's end of the traffic.
 pub(crate) struct MpiTransport {
     world: Rc<MpiWorld>,
@@ -34,7 +54,8 @@ pub(crate) struct MpiTransport {
     dead: Vec<u32>,
     sends: Vec<Open>,
     receives: Vec<Open>,
-    next_send: usize,
+    next_send: Turn,
+    next_receive: Turn,
     buffers: Buffers,
     ladder: Ladder,
     communicators: Communicators,
@@ -50,7 +71,8 @@ impl MpiTransport {
             dead: Vec::new(),
             sends: Vec::new(),
             receives: Vec::new(),
-            next_send: 0,
+            next_send: Turn::default(),
+            next_receive: Turn::default(),
             buffers: Buffers::default(),
             ladder,
             communicators: Communicators::default(),
@@ -60,19 +82,17 @@ impl MpiTransport {
     /// Looks at some of the open sends and frees the buffers of completed ones.
     fn reap(&mut self, most: usize) -> Result<(), TransportError> {
         for _ in 0..most.min(self.sends.len()) {
-            if self.next_send >= self.sends.len() {
-                self.next_send = 0;
-            }
-            let open = &mut self.sends[self.next_send];
+            let at = self.next_send.among(self.sends.len());
+            let open = &mut self.sends[at];
             match self.world.test("MPI_Isend", open.peer, &mut open.request) {
                 Ok(true) => {
-                    let open = self.sends.swap_remove(self.next_send);
+                    let open = self.sends.swap_remove(at);
                     self.buffers.put(open.message);
                 }
-                Ok(false) => self.next_send += 1,
+                Ok(false) => self.next_send.pass(),
                 Err(error) => {
                     // The request is over; its buffer may go.
-                    self.sends.swap_remove(self.next_send);
+                    self.sends.swap_remove(at);
                     return Err(error);
                 }
             }
@@ -88,13 +108,14 @@ impl MpiTransport {
         if !self.sends.is_empty() {
             self.reap(REQUESTS_PER_VISIT)?;
         }
-        for i in 0..self.receives.len().min(REQUESTS_PER_VISIT) {
-            let open = &mut self.receives[i];
+        for _ in 0..self.receives.len().min(REQUESTS_PER_VISIT) {
+            let at = self.next_receive.among(self.receives.len());
+            let open = &mut self.receives[at];
             match self.world.test("MPI_Irecv", open.peer, &mut open.request) {
-                Ok(true) => return Ok(Some(self.receives.remove(i).complete())),
-                Ok(false) => {}
+                Ok(true) => return Ok(Some(self.receives.remove(at).complete())),
+                Ok(false) => self.next_receive.pass(),
                 Err(error) => {
-                    self.receives.remove(i);
+                    self.receives.remove(at);
                     return Err(error);
                 }
             }
@@ -279,5 +300,32 @@ impl Drop for MpiTransport {
         // The library may still read or write the buffers of open requests: they must outlive the process's
         // use of MPI.
         std::mem::forget((std::mem::take(&mut self.sends), std::mem::take(&mut self.receives)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_behind_more_stuck_ones_than_a_visit_looks_at_have_their_turn() {
+        let mut open: Vec<&str> = vec!["stuck"; REQUESTS_PER_VISIT + 2];
+        open.extend(["done", "stuck", "done"]);
+        let (mut turn, mut visits) = (Turn::default(), 0);
+        while open.contains(&"done") {
+            visits += 1;
+            for _ in 0..REQUESTS_PER_VISIT {
+                let at = turn.among(open.len());
+                if open[at] == "done" {
+                    open.remove(at);
+                } else {
+                    turn.pass();
+                }
+            }
+            assert!(visits <= 2, "left open: {open:?}");
+        }
+        // What is taken away behind the turn's place does not make it pass anyone over.
+        open.truncate(1);
+        assert_eq!(turn.among(open.len()), 0);
     }
 }
