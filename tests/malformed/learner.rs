@@ -186,7 +186,12 @@ pub(super) const CASES: &[Case] = &[
     case(LEARNER, "type = \"nd\"", 10, "`learner.bounds` is missing"),
     case(LEARNER, "type = \"nd\"\nbounds = [-1, 1]", 12, "`learner.bounds[0]` should be a list"),
     case(LEARNER, "type = \"nd\"\nbounds = [[-1, 1]]", 12, "there should be 2 to 8 dimensions"),
-    case("bounds = [-1, 1]", "bonds = [-1, 1]", 12, "unknown key `bonds` in [learner], where `bounds` is missing");
+    case(
+        "bounds = [-1, 1]",
+        "bonds = [-1, 1]",
+        12,
+        "unknown key `bonds` in [learner], where `bounds` is missing",
+    ),
     case(LEARNER, "type = \"nd\"\nbounds = []", 12, "there should be 2 to 8 dimensions"),
     case(LEARNER, "type = \"nd\"\nbounds = [[-1, 1], [0]]", 12, "`learner.bounds[1]` should be two numbers"),
     case(LEARNER, "type = \"nd\"\nbounds = [[-1, 1], [2, 0]]", 12, "those of axis 1 are [2, 0]"),
