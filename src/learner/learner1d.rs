@@ -5,7 +5,7 @@ use super::intervals::Intervals;
 use super::line::NONE;
 use super::points_first;
 use super::split::{Domain, Place, Planned, Terrain, plan};
-use super::{Interpolant, Learner, LearnerKind, Loss, Suggestion, TellError};
+use super::{Interpolant, Learner, LearnerKind, Loss, Suggestion, TellError, components};
 use crate::loss::{IntervalLoss, interval_loss_from_settings};
 use crate::model::settings::{self, Table};
 use crate::model::{Point, Sample, Signature, Value};
@@ -186,15 +186,12 @@ impl Learner1D {
 
     #[inline]
     pub(super) fn check_shape(&mut self, y: &[f64]) -> Result<(), TellError> {
-        let values = &mut self.intervals.values;
-        if values.dim == 0 && !y.is_empty() {
-            values.set_dim(y.len());
+        let before = self.intervals.values.dim;
+        let dim = components(before, y.len(), || self.intervals.loss().component())?;
+        if before == 0 {
+            self.intervals.values.set_dim(dim);
         }
-        if y.len() == values.dim && !y.is_empty() {
-            Ok(())
-        } else {
-            Err(TellError::WrongShape { expected: values.dim.max(1), got: y.len() })
-        }
+        Ok(())
     }
 
     fn tell_outside(&mut self, x: f64, y: &[f64]) {

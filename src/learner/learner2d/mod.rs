@@ -34,7 +34,7 @@ pub use settings::PlaneError;
 
 use super::interpolant;
 use super::points_first::refused_by_box;
-use super::{Interpolant, Learner, Loss, Suggestion, TellError};
+use super::{Interpolant, Learner, Loss, Suggestion, TellError, components};
 use crate::geometry::SimplexId;
 use crate::loss::triangle::TriangleLoss;
 use crate::model::{Sample, Signature, Value};
@@ -266,14 +266,8 @@ impl Learner2D {
 
     #[inline]
     fn check_shape(&mut self, y: &[f64]) -> Result<(), TellError> {
-        if self.dim == 0 {
-            self.dim = y.len();
-        }
-        if y.len() == self.dim && !y.is_empty() {
-            Ok(())
-        } else {
-            Err(TellError::WrongShape { expected: self.dim.max(1), got: y.len() })
-        }
+        self.dim = components(self.dim, y.len(), || self.loss.component())?;
+        Ok(())
     }
 }
 

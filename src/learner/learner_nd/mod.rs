@@ -20,7 +20,7 @@ mod told;
 mod twister;
 
 use super::interpolant;
-use super::{Interpolant, Learner, Loss, Suggestion, TellError};
+use super::{Interpolant, Learner, Loss, Suggestion, TellError, components};
 use crate::geometry::{GeometryError, Triangulation};
 use crate::loss::simplex::{SimplexLoss, default_simplex_loss};
 use crate::model::{Point, Sample, Signature, Value};
@@ -220,14 +220,8 @@ impl<const D: usize> LearnerNd<D> {
     }
 
     fn check_shape(&mut self, got: usize) -> Result<(), TellError> {
-        if self.told.dim == 0 && got > 0 {
-            self.told.dim = got;
-        }
-        if got == self.told.dim && got > 0 {
-            Ok(())
-        } else {
-            Err(TellError::WrongShape { expected: self.told.dim.max(1), got })
-        }
+        self.told.dim = components(self.told.dim, got, || self.options.loss.component())?;
+        Ok(())
     }
 
     /// A told point of the domain becomes a vertex.
