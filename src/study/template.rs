@@ -290,7 +290,7 @@ const TAIL: &str = r#"
 # raise_if_retries_exceeded = false
 # Whether NaN and infinite values are values ("accept") or failures ("fail").
 # nan = "accept"
-# Give the same results with any number of workers, at some cost in speed.
+# Give the same results with any number of workers, and with or without a break, at some cost in speed.
 # deterministic = false
 # Write every ask and tell to a file: true, false, or its name.
 # log = false

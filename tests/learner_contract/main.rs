@@ -7,6 +7,7 @@ mod calls;
 mod domain;
 mod points_first;
 mod refused;
+mod restart;
 mod whole_numbers;
 
 use adaptive_mpi::learner::{
