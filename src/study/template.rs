@@ -339,6 +339,7 @@ const FITTED: &[(&str, &[&str], &str, &str)] = &[
     ("builtin", PLANE, "\"peak\"", "\"ring_2d\""),
     ("builtin", PLANE, "\noffset = { start = -0.5, stop = 0.5,", "\nradius = { start = 0.5, stop = 0.9,"),
     ("builtin", &["data_saver"], "arg_picker = \"y\"", "arg_picker = 0"),
+    ("library", &["data_saver"], "arg_picker = \"y\"", "arg_picker = 0"),
     ("command", PLANE, "\"--x={x}\"", "\"--x={x}\", \"--y={y}\""),
     ("command", &["average"], "\"--x={x}\"", "\"--seed={seed}\""),
     ("command", &["average"], "{x}", "{seed}"),
