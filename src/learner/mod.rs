@@ -152,6 +152,15 @@ pub trait Learner: Send {
     /// Marks a sample as being evaluated elsewhere: it is not suggested again.
     fn tell_pending(&mut self, sample: &Sample);
 
+    /// No value will come for a sample: it has failed for good. It is not asked, and counts as pending. Learners over a
+    /// domain refine around it as around a told NaN, and so leave alone the regions where points fail; they show it to
+    /// nobody. A value that comes after all takes its place.
+    ///
+    /// [`Learner::remove_unfinished`] may forget it: whoever knows that it failed says so again.
+    fn give_up(&mut self, sample: &Sample) {
+        self.tell_pending(sample);
+    }
+
     /// Forgets all pending points: they may be asked again.
     fn remove_unfinished(&mut self);
 

@@ -186,9 +186,8 @@ impl Engine {
         }
     }
 
-    /// A sample that earlier runs gave up: it stays pending in the learner, so that it is not asked again.
+    /// A sample that earlier runs gave up: it is not asked again.
     pub fn leave_out(&mut self, sample: &Sample) {
-        self.learner.tell_pending(sample);
         self.note_given_up(sample);
     }
 
@@ -356,6 +355,7 @@ impl Engine {
 
     fn note_given_up(&mut self, sample: &Sample) {
         self.given_up += 1;
+        self.learner.give_up(sample);
         if self.learner.needs(sample) {
             self.needed_in_vain.push(sample.clone());
         }

@@ -60,7 +60,10 @@ pub fn restore(
         Order::Arrival => {
             let settled = settle_all(loaded, learner_now, &mut |sample, value| match value {
                 Some(value) => learner.tell(sample, value),
-                None => Ok(()),
+                None => {
+                    learner.give_up(sample);
+                    Ok(())
+                }
             })?;
             (Engine::new(learner, policy), settled)
         }
@@ -108,21 +111,27 @@ fn in_this_run(told: &Told, outputs: &Outputs, learner_now: &dyn Fn(u32) -> Opti
 }
 
 /// Tells a learner all that is in the checkpoint and nothing else, shows each told sample to `told`, and returns the
-/// samples that were given up. What was in flight, or waited for another attempt, is forgotten.
+/// samples that were given up, unless they are to be tried again. What was in flight, or waited for another attempt, is forgotten.
 pub(super) fn restore_values(
     learner: &mut dyn Learner,
     loaded: &Loaded,
     learner_now: &dyn Fn(u32) -> Option<u32>,
     told: &mut dyn FnMut(&Sample),
+    retry_given_up: bool,
 ) -> Result<(Vec<Sample>, Restored), TellError> {
     let (open, mut restored) = settle_all(loaded, learner_now, &mut |sample, value| {
-        let Some(value) = value else { return Ok(()) };
-        learner.tell(sample, value)?;
-        told(sample);
+        match value {
+            Some(value) => {
+                learner.tell(sample, value)?;
+                told(sample);
+            }
+            None if retry_given_up => {}
+            None => learner.give_up(sample),
+        }
         Ok(())
     })?;
-    let given_up: Vec<Sample> =
-        open.into_iter().filter(|open| open.given_up).map(|open| open.sample).collect();
+    let left_out = |open: &Open| open.given_up && !retry_given_up;
+    let given_up: Vec<Sample> = open.into_iter().filter(left_out).map(|open| open.sample).collect();
     restored.given_up = given_up.len() as u64;
     Ok((given_up, restored))
 }

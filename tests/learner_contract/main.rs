@@ -5,6 +5,7 @@
 mod balancing;
 mod calls;
 mod domain;
+mod given_up;
 mod points_first;
 mod refused;
 mod restart;

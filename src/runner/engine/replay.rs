@@ -31,9 +31,13 @@ impl Replay {
         if self.follows {
             self.follow(sample);
         }
-        let Some(value) = value else { return Ok(()) };
-        self.engine.learner.tell(sample, value)?;
-        self.engine.exhausted = false;
+        match value {
+            Some(value) => {
+                self.engine.learner.tell(sample, value)?;
+                self.engine.exhausted = false;
+            }
+            None => self.engine.learner.give_up(sample),
+        }
         Ok(())
     }
 
