@@ -136,12 +136,15 @@ pub(super) fn restore_values(
     Ok((given_up, restored))
 }
 
+/// Takes a sample and its value, or none if it was given up.
+type Settle<'a> = dyn FnMut(&Sample, Option<&Value>) -> Result<(), TellError> + 'a;
+
 /// Hands over all values, and `None` for samples that were given up, in the order in which they came. Returns the samples
 /// without a value, in the order in which they were asked or failed.
 fn settle_all(
     loaded: &Loaded,
     learner_now: &dyn Fn(u32) -> Option<u32>,
-    settle: &mut dyn FnMut(&Sample, Option<&Value>) -> Result<(), TellError>,
+    settle: &mut Settle<'_>,
 ) -> Result<(Vec<Open>, Restored), TellError> {
     let mut restored = Restored::default();
     // The few samples without a value, found first, so that the many with one need no table.
