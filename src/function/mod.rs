@@ -110,7 +110,8 @@ pub trait FunctionSpec: Send + Sync + std::fmt::Debug {
         Vec::new()
     }
 
-    /// A value of the shape and names of all that it returns, its components NaN, if that is known before any evaluation.
+    /// A value with the shape and names of all that it returns, its components NaN, if these are known before any
+    /// evaluation.
     fn outline(&self) -> Option<Value> {
         None
     }

@@ -276,8 +276,8 @@ impl BalancingLearner {
         false
     }
 
-    /// Notes that values of a child were told. Before anything is asked they come from a restart, after which `cycle` goes
-    /// on where it had stopped.
+    /// Notes that values of a child were told. Before anything is asked they come from a restart, after which `cycle`
+    /// goes on where it had stopped.
     fn note_told(&mut self, index: usize) {
         self.turn_after_told = (index + 1) % self.children.len();
         if !self.has_asked {

@@ -42,9 +42,9 @@ struct Open {
 /// An engine whose learner knows all that is in the checkpoint, rebuilt from the facts in the order in which they
 /// came.
 ///
-/// Where results are told in the order of asks, the run is gone over again, at the cost of its asks and tells: from here
-/// on it asks what it would have asked without a break, also where only the values were saved. `goals` say which learners
-/// rested.
+/// Where results are told in the order of asks, the run is gone over again, at the cost of its asks and tells: from
+/// here on it asks what it would have asked without a break, also where only the values were saved. `goals` say which
+/// learners rested.
 ///
 /// `learner_now` gives, by index in the checkpoint, the index of the learner in this run, if it still has one.
 /// With `retry_given_up`, samples that were given up start anew.
@@ -111,7 +111,8 @@ fn in_this_run(told: &Told, outputs: &Outputs, learner_now: &dyn Fn(u32) -> Opti
 }
 
 /// Tells a learner all that is in the checkpoint and nothing else, shows each told sample to `told`, and returns the
-/// samples that were given up, unless they are to be tried again. What was in flight, or waited for another attempt, is forgotten.
+/// samples that were given up, unless they are to be tried again. What was in flight, or waited for another attempt, is
+/// forgotten.
 pub(super) fn restore_values(
     learner: &mut dyn Learner,
     loaded: &Loaded,
@@ -139,8 +140,8 @@ pub(super) fn restore_values(
 /// Takes a sample and its value, or none if it was given up.
 type Settle<'a> = dyn FnMut(&Sample, Option<&Value>) -> Result<(), TellError> + 'a;
 
-/// Hands over all values, and `None` for samples that were given up, in the order in which they came. Returns the samples
-/// without a value, in the order in which they were asked or failed.
+/// Hands over all values, and `None` for samples that were given up, in the order in which they came. Returns the
+/// samples without a value, in the order in which they were asked or failed.
 fn settle_all(
     loaded: &Loaded,
     learner_now: &dyn Fn(u32) -> Option<u32>,

@@ -46,7 +46,7 @@ fn a_value_without_the_component_of_the_loss_is_refused() {
         let many = [0.1, 0.2, 0.3].map(|y| (at(kind), Value::scalar(y)));
         assert_eq!(learner.tell_many(&many), Err(refused.clone()), "{kind}");
         assert!(
-            matches!(&refused, TellError::Unusable(why) if why.contains("component 1, counted from 0, but it has only 1"))
+            matches!(&refused, TellError::Unusable(why) if why.contains("component 1, counted from 0, but it has"))
         );
         assert_eq!(learner.npoints(), 0, "{kind}");
         if kind != "average1d" {

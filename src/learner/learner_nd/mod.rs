@@ -182,8 +182,8 @@ impl<const D: usize> LearnerNd<D> {
         &self.domain.corners
     }
 
-    /// The told points in the domain and their values; among them, with NaN, those that were given up. The vertices of [`LearnerNd::simplices`] are numbers in this
-    /// sequence.
+    /// The told points in the domain and their values; among them, with NaN, those that were given up. The vertices of
+    /// [`LearnerNd::simplices`] are numbers in this sequence.
     pub fn told(&self) -> impl Iterator<Item = (&[f64; D], &[f64])> {
         (0u32..).zip(&self.told.points).map(|(vertex, point)| (point, self.told.value(vertex)))
     }

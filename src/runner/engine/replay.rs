@@ -4,9 +4,9 @@ use super::Engine;
 use crate::learner::TellError;
 use crate::model::{Sample, Value};
 
-/// Brings an engine that [tells in the order of asks](super::Order::Asked) to where an earlier run left it: asks and tells
-/// alternate as they did then, so that the learner comes to the same state, with all that it does not show: points chosen
-/// in advance, losses of different age, pending points that were asked from what was known then.
+/// Brings an engine that [tells in the order of asks](super::Order::Asked) to where an earlier run left it: asks and
+/// tells alternate as they did then, so that the learner comes to the same state, with all that it does not show:
+/// points chosen in advance, losses of different age, pending points that were asked from what was known then.
 ///
 /// Where the learner asks other points than then, because settings or the window are others now, the rest is told as it
 /// came, without asking.
