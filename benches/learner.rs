@@ -3,9 +3,11 @@
 //! Every measurement is a whole run from an empty learner with a cheap function, so that the cost of growth is in it.
 //! `scripts/bench-learners` compares the same runs with Python adaptive.
 
-use adaptive_mpi::learner::{BalancingLearner, Learner, Learner1D, Strategy};
+use adaptive_mpi::learner::{
+    ArgPicker, BalancingLearner, DataSaver, Learner, Learner1D, SequenceLearner, Strategy,
+};
 use adaptive_mpi::loss::{self, Curvature, Distance, IntervalLoss};
-use adaptive_mpi::model::{Sample, Value};
+use adaptive_mpi::model::{Detail, Sample, Value};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use std::sync::Arc;
 
@@ -15,12 +17,16 @@ fn peak(x: f64) -> f64 {
 }
 
 fn one_by_one(learner: &mut dyn Learner, n: usize) {
+    one_by_one_of(learner, n, |sample| Value::scalar(peak(sample.point.x())));
+}
+
+fn one_by_one_of(learner: &mut dyn Learner, n: usize, value: impl Fn(&Sample) -> Value) {
     let mut asked = Vec::with_capacity(1);
     for _ in 0..n {
         asked.clear();
         learner.ask_into(1, &mut asked);
         for suggestion in &asked {
-            let _ = learner.tell(&suggestion.sample, &Value::scalar(peak(suggestion.sample.point.x())));
+            let _ = learner.tell(&suggestion.sample, &value(&suggestion.sample));
         }
     }
 }
@@ -54,6 +60,47 @@ fn growth(c: &mut Criterion) {
                 );
             });
         }
+    }
+}
+
+/// A sequence from its first element to its last, and a learner of one of two named outputs.
+fn others(c: &mut Criterion) {
+    for n in [10_000, 1_000_000] {
+        let elements: Vec<f64> = (0..n).map(f64::from).collect();
+        let Ok(sequence) = SequenceLearner::of_numbers(elements) else { unreachable!("it is not empty") };
+        let mut group = c.benchmark_group("sequence");
+        group.sample_size(10).throughput(Throughput::Elements(n as u64));
+        group.bench_function(n.to_string(), |b| {
+            b.iter_batched(
+                || sequence.new_empty(),
+                |mut learner| {
+                    one_by_one_of(learner.as_mut(), n as usize, |_| Value::scalar(0.5));
+                    learner
+                },
+                BatchSize::PerIteration,
+            );
+        });
+    }
+    let loss = loss::default_interval_loss();
+    let names = ["t", "y"].map(str::to_owned);
+    let saver = |picker: ArgPicker| DataSaver::new(learner1d(&loss), picker);
+    let mut group = c.benchmark_group("data_saver");
+    group.sample_size(10).throughput(Throughput::Elements(100_000));
+    for (name, picker) in [("name", ArgPicker::Names(vec!["y".into()])), ("place", ArgPicker::Index(1))] {
+        group.bench_function(name, |b| {
+            b.iter_batched(
+                || saver(picker.clone()),
+                |mut learner| {
+                    one_by_one_of(&mut learner, 100_000, |sample| {
+                        let mut value = Value::vector(&[0.5, peak(sample.point.x())]);
+                        value.detail = Some(Box::new(Detail { names: names.to_vec(), extra: None }));
+                        value
+                    });
+                    learner
+                },
+                BatchSize::PerIteration,
+            );
+        });
     }
 }
 
@@ -129,5 +176,5 @@ fn batches(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, growth, balancing, batches);
+criterion_group!(benches, growth, others, balancing, batches);
 criterion_main!(benches);

@@ -6,6 +6,7 @@ use super::output;
 use crate::checkpoint::{self, Checkpoint, CheckpointError, Header, Loaded};
 use crate::learner::Learner;
 use crate::model::{Parameters, Signature};
+use crate::runner::goal::GoalTracker;
 use crate::runner::{Engine, Log, NanPolicy, Order, Policy, Restored, restore};
 use crate::study::{self, AllKinds, Difference, Learners, Severity, Study};
 use std::collections::{BTreeMap, HashMap};
@@ -185,7 +186,8 @@ pub(super) fn rebuild(study: &Study, loaded: &Loaded) -> Result<Rebuilt, Command
         stored.iter().map(|combo| places.get(&study::identity(combo)).copied()).collect();
     let now = |stored: u32| now.get(stored as usize).copied().flatten();
     let policy = Policy { retries: study.run.retries, nan: NanPolicy::Accept, order: Order::Arrival };
-    let (engine, restored) = restore(learner, policy, loaded, &now, false).map_err(|error| {
+    let mut goals = GoalTracker::new(study.goal.clone(), combos.len());
+    let (engine, restored) = restore(learner, policy, loaded, &now, &mut goals, false).map_err(|error| {
         CommandError::new(Exit::Unreadable, format!("a stored value does not fit: {error}"))
     })?;
     Ok(Rebuilt { engine, restored, combos, signature, stored })

@@ -213,11 +213,12 @@ fn manage(
     let cached = cached(&study, &evaluators, args.quiet)?;
     let learner = logged(&study, learner)?;
     let policy = policy(&study);
+    let now = |stored| places.now(stored);
+    let mut goals = GoalTracker::new(study.goal.clone(), evaluators.combos.len());
     let (engine, restored) =
-        restore(learner, policy, &loaded, &|stored| places.now(stored), args.checkpoint.retry_failed)
-            .map_err(|error| {
-                CommandError::new(Exit::Unreadable, format!("a stored value does not fit: {error}"))
-            })?;
+        restore(learner, policy, &loaded, &now, &mut goals, args.checkpoint.retry_failed).map_err(
+            |error| CommandError::new(Exit::Unreadable, format!("a stored value does not fit: {error}")),
+        )?;
     if !args.quiet && restored != Restored::default() {
         let ending = if loaded.generation == 0 { "journal" } else { "h5" };
         output::note(format!(
@@ -229,7 +230,6 @@ fn manage(
         ));
     }
     drop(loaded);
-    let mut goals = GoalTracker::new(study.goal.clone(), evaluators.combos.len());
     look_at_all(&mut goals, engine.learner());
     // From here on the disk is written even before the first result: a folder that can't be is found now.
     checkpoint.commit().map_err(checkpoint_error)?;

@@ -139,6 +139,10 @@ impl FunctionSpec for Expression {
         format!("expression {}", self.texts.join("; "))
     }
 
+    fn outline(&self) -> Option<Value> {
+        Some(Value { components: self.formulas.iter().map(|_| f64::NAN).collect(), detail: None })
+    }
+
     fn start_with(&self, _: &[(String, String)]) -> Result<Box<dyn Function>, Failure> {
         Ok(Box::new(self.clone()))
     }

@@ -8,7 +8,7 @@ use super::child::Launch;
 use super::coprocess::Coprocess;
 use super::evaluator::guarded;
 use super::{Call, Context, Function, FunctionSpec, Needs, Shared, json};
-use crate::model::{Failure, FailureKind, Signature};
+use crate::model::{Failure, FailureKind, Signature, Value};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
@@ -54,6 +54,10 @@ impl FunctionSpec for Isolated {
         let mut problems = self.inner.check();
         problems.extend(self.launch.problems());
         problems
+    }
+
+    fn outline(&self) -> Option<Value> {
+        self.inner.outline()
     }
 
     fn outside(&self) -> bool {

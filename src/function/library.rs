@@ -139,6 +139,19 @@ fn reason(error: &dyn std::error::Error) -> String {
 }
 
 impl Shelf {
+    /// A value whose components are NaN.
+    fn blank(&self) -> Value {
+        let mut value = Value::default();
+        value.components.resize(self.outputs, f64::NAN);
+        value
+    }
+
+    fn name(&self, value: &mut Value) {
+        if !self.names.is_empty() {
+            value.detail = Some(Box::new(Detail { names: self.names.clone(), extra: None }));
+        }
+    }
+
     fn load(&self) -> Result<Loaded, Failure> {
         let setup = |what: String| Failure::new(FailureKind::Setup, what);
         let file = self.file.display();
@@ -177,6 +190,12 @@ impl FunctionSpec for Shelf {
 
     fn check(&self) -> Vec<String> {
         self.load().err().map(|failure| failure.message).into_iter().collect()
+    }
+
+    fn outline(&self) -> Option<Value> {
+        let mut value = self.blank();
+        self.name(&mut value);
+        Some(value)
     }
 
     fn outside(&self) -> bool {
@@ -219,9 +238,8 @@ impl Loaded {
             names.map(|name| parameter_as_number(call, name)).collect::<Result<_, _>>()?;
         let x = &call.point[..];
         let seed = call.seed().unwrap_or(0);
-        let mut value = Value::default();
         // A component that the function forgets shows as NaN, not as a plausible zero.
-        value.components.resize(self.shelf.outputs, f64::NAN);
+        let mut value = self.shelf.blank();
         let y = &mut value.components;
         // SAFETY: the pointers are to live arrays of the lengths that go with them. Whether the function keeps to
         // its signature is the user's promise.
@@ -241,9 +259,7 @@ impl Loaded {
         if status != 0 {
             return Err(Failure::new(FailureKind::Error, self.reason(status)));
         }
-        if !self.shelf.names.is_empty() {
-            value.detail = Some(Box::new(Detail { names: self.shelf.names.clone(), extra: None }));
-        }
+        self.shelf.name(&mut value);
         Ok(value)
     }
 }

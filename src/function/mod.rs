@@ -118,6 +118,12 @@ pub trait FunctionSpec: Send + Sync + std::fmt::Debug {
         Vec::new()
     }
 
+    /// A value with the shape and names of all that it returns, its components NaN, if these are known before any
+    /// evaluation.
+    fn outline(&self) -> Option<Value> {
+        None
+    }
+
     /// Whether evaluations happen in other processes: those must be made before MPI is initialised where possible,
     /// and can't take a worker down with them.
     fn outside(&self) -> bool {

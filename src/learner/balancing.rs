@@ -90,6 +90,8 @@ pub struct BalancingLearner {
     turn: usize,
     /// The turn after the child that was told last: where a restarted run goes on.
     turn_after_told: usize,
+    /// Something was asked since the beginning, or since all that is pending was forgotten.
+    has_asked: bool,
     npoints: usize,
     npending: usize,
 }
@@ -159,6 +161,7 @@ impl BalancingLearner {
             expected: RefCell::new(ranking),
             turn: 0,
             turn_after_told: 0,
+            has_asked: false,
             npoints: children.iter().map(|child| child.npoints()).sum(),
             npending: children.iter().map(|child| child.npending()).sum(),
             children,
@@ -204,11 +207,16 @@ impl BalancingLearner {
         if (told_now, pending_now) != (told, pending) {
             self.npoints = self.npoints + told_now - told;
             self.npending = self.npending + pending_now - pending;
-            self.choice.touch(index);
-            self.real.get_mut().touch(index);
-            self.expected.get_mut().touch(index);
+            self.touch(index);
         }
         Some(result)
+    }
+
+    /// All that a child is ranked by is to be looked at again.
+    fn touch(&mut self, index: usize) {
+        self.choice.touch(index);
+        self.real.get_mut().touch(index);
+        self.expected.get_mut().touch(index);
     }
 
     /// The child whose turn it is by the ranking.
@@ -268,11 +276,11 @@ impl BalancingLearner {
         false
     }
 
-    /// Notes that values of a child were told, none of which had been asked if `pending` is still the number of
-    /// pending points. Such values come from a restart, after which `cycle` goes on where it had stopped.
-    fn note_told(&mut self, index: usize, pending: usize) {
+    /// Notes that values of a child were told. Before anything is asked they come from a restart, after which `cycle`
+    /// goes on where it had stopped.
+    fn note_told(&mut self, index: usize) {
         self.turn_after_told = (index + 1) % self.children.len();
-        if self.npending == pending {
+        if !self.has_asked {
             self.turn = self.turn_after_told;
         }
     }
@@ -293,6 +301,7 @@ impl Learner for BalancingLearner {
     }
 
     fn ask_into(&mut self, n: usize, out: &mut Vec<Suggestion>) {
+        self.has_asked |= n > 0;
         for _ in 0..n {
             let found = match self.strategy {
                 Strategy::Cycle => self.ask_in_turn(out),
@@ -306,11 +315,11 @@ impl Learner for BalancingLearner {
 
     fn tell(&mut self, sample: &Sample, value: &Value) -> Result<(), TellError> {
         let own = sample.clone().of_learner(0);
-        let (index, told, pending) = (sample.learner as usize, self.npoints, self.npending);
+        let (index, told) = (sample.learner as usize, self.npoints);
         self.with_child(index, |child| child.tell(&own, value))
             .unwrap_or_else(|| Err(self.foreign(sample)))?;
         if self.npoints != told {
-            self.note_told(index, pending);
+            self.note_told(index);
         }
         Ok(())
     }
@@ -322,7 +331,6 @@ impl Learner for BalancingLearner {
         {
             return Err(self.foreign(sample));
         }
-        let pending = self.npending;
         let mut order: Vec<u32> = (0..told.len() as u32).collect();
         order.sort_by_key(|i| told[*i as usize].0.learner);
         for group in order.chunk_by(|i, j| told[*i as usize].0.learner == told[*j as usize].0.learner) {
@@ -335,7 +343,7 @@ impl Learner for BalancingLearner {
             self.with_child(index, |child| child.tell_many(&own)).transpose()?;
         }
         if let Some((sample, _)) = told.last() {
-            self.note_told(sample.learner as usize, pending);
+            self.note_told(sample.learner as usize);
         }
         Ok(())
     }
@@ -345,6 +353,14 @@ impl Learner for BalancingLearner {
         self.with_child(sample.learner as usize, |child| child.tell_pending(&own));
     }
 
+    fn give_up(&mut self, sample: &Sample) {
+        let (own, index) = (sample.clone().of_learner(0), sample.learner as usize);
+        if self.with_child(index, |child| child.give_up(&own)).is_some() {
+            // It is pending before and after, but losses are others.
+            self.touch(index);
+        }
+    }
+
     fn remove_unfinished(&mut self) {
         for index in 0..self.children.len() {
             if self.children[index].npending() > 0 {
@@ -352,6 +368,7 @@ impl Learner for BalancingLearner {
             }
         }
         self.turn = self.turn_after_told;
+        self.has_asked = false;
     }
 
     /// The largest loss of a child. O(log children) for each child that changed since the last call.
@@ -417,6 +434,7 @@ impl Learner for BalancingLearner {
             expected: self.expected.clone(),
             turn: self.turn,
             turn_after_told: self.turn_after_told,
+            has_asked: self.has_asked,
             npoints: self.npoints,
             npending: self.npending,
         })

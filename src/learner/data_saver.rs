@@ -161,6 +161,10 @@ impl Learner for DataSaver {
     fn tell_pending(&mut self, sample: &Sample) {
         self.inner.tell_pending(sample);
     }
+
+    fn give_up(&mut self, sample: &Sample) {
+        self.inner.give_up(sample);
+    }
 }
 
 #[cfg(test)]

@@ -149,6 +149,20 @@ pub(super) struct Field<'a, const D: usize> {
     pub(super) width: usize,
 }
 
+/// What is left of a [`Field`] without some of its vertices.
+pub(super) struct Part<const D: usize> {
+    mesh: Triangulation<D>,
+    points: Vec<[f64; D]>,
+    values: Vec<f64>,
+    width: usize,
+}
+
+impl<const D: usize> Part<D> {
+    pub(super) fn field(&self) -> Field<'_, D> {
+        Field { mesh: &self.mesh, points: &self.points, values: &self.values, width: self.width }
+    }
+}
+
 impl<const D: usize> Field<'_, D> {
     /// Appends the values at all these points (D numbers each). `scaled` gives the coordinates of the triangulation,
     /// where the point is in the domain. A walk starts where the last one ended.
@@ -191,6 +205,18 @@ impl<const D: usize> Field<'_, D> {
             };
             weights.iter().zip(vertices).map(share).sum::<f64>()
         }));
+    }
+
+    /// The same without some of its vertices: the others are triangulated anew. `None` if they don't fill the space.
+    pub(super) fn without(&self, left_out: impl Fn(VertexId) -> bool) -> Option<Part<D>> {
+        let kept: Vec<VertexId> = (0..self.points.len() as VertexId).filter(|v| !left_out(*v)).collect();
+        let scaled: Vec<[f64; D]> = kept.iter().map(|v| *self.mesh.point(*v)).collect();
+        Some(Part {
+            mesh: Triangulation::new(&scaled).ok()?,
+            points: kept.iter().map(|v| self.points[*v as usize]).collect(),
+            values: kept.iter().flat_map(|v| self.row(*v)).copied().collect(),
+            width: self.width,
+        })
     }
 
     /// As plain data. O(n).

@@ -121,6 +121,12 @@ impl Intervals {
         self.update_around(id)
     }
 
+    /// Gives a told node another value.
+    pub(super) fn tell_again(&mut self, id: u32, y: &[f64]) {
+        self.values.put(id, y);
+        self.update_around(id);
+    }
+
     /// Gives a told node, whose value is a mean, another value after these samples came in. The range of values is that
     /// of the samples. True if all losses were computed anew.
     #[inline]

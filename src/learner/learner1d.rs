@@ -5,11 +5,11 @@ use super::intervals::Intervals;
 use super::line::NONE;
 use super::points_first;
 use super::split::{Domain, Place, Planned, Terrain, plan};
-use super::{Interpolant, Learner, LearnerKind, Loss, Suggestion, TellError};
+use super::{Interpolant, Learner, LearnerKind, Loss, Suggestion, TellError, components};
 use crate::loss::{IntervalLoss, interval_loss_from_settings};
 use crate::model::settings::{self, Table};
 use crate::model::{Point, Sample, Signature, Value, shown};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
 
 /// Samples f: R -> R^N on an interval: splits the part with the largest loss (upstream: `Learner1D`).
@@ -44,6 +44,10 @@ pub struct Learner1D {
     /// Points outside of the bounds, by their bits: values of told ones.
     outside: FxHashMap<u64, Option<Box<[f64]>>>,
     outside_told: usize,
+    /// Nodes that stand as told NaN, because they were given up.
+    given_up: FxHashSet<u32>,
+    /// Points given up before the first value, when nobody knew what a NaN has to look like: pending.
+    given_up_early: Vec<f64>,
     /// Scratch space.
     plan: Vec<Planned>,
 }
@@ -93,6 +97,8 @@ impl Learner1D {
             intervals: Intervals::new(bounds, domain, loss),
             outside: FxHashMap::default(),
             outside_told: 0,
+            given_up: FxHashSet::default(),
+            given_up_early: Vec::new(),
             plan: Vec::new(),
         }
     }
@@ -141,7 +147,8 @@ impl Learner1D {
     /// The told points within the bounds and their values, from left to right.
     pub fn told(&self) -> impl Iterator<Item = (f64, &[f64])> {
         let Intervals { line, values, .. } = &self.intervals;
-        line.told().map(|id| (line.x(id), values.row(id)))
+        let has_value = |id: &u32| self.given_up.is_empty() || !self.given_up.contains(id);
+        line.told().filter(has_value).map(|id| (line.x(id), values.row(id)))
     }
 
     /// The pending points within the bounds, from left to right.
@@ -158,12 +165,16 @@ impl Learner1D {
     /// Takes many values at once and computes all losses anew with the scales that are known then, so that the
     /// order of `told` does not matter (upstream: `tell_many(force=True)`). O((n + N) log(n + N)).
     pub fn tell_bulk(&mut self, told: &[(Sample, Value)]) -> Result<(), TellError> {
-        // If there is anything to refuse, single tells stop at the right place.
+        // If there is anything to refuse, single tells stop at the right place; and only they replace values.
         let dim = match self.intervals.values.dim {
             0 => told.first().map_or(0, |(_, value)| value.components.len()),
             dim => dim,
         };
-        if told.iter().any(|(sample, value)| self.place(sample).is_err() || value.components.len() != dim) {
+        let is_usual = |(sample, value): &(Sample, Value)| {
+            let given_up = |x| self.intervals.line.find(x).is_some_and(|id| self.given_up.contains(&id));
+            value.components.len() == dim && self.place(sample).is_ok_and(|x| !given_up(x))
+        };
+        if !told.iter().all(is_usual) {
             return told.iter().try_for_each(|(sample, value)| self.tell(sample, value));
         }
         let mut inside = Vec::with_capacity(told.len());
@@ -173,7 +184,27 @@ impl Learner1D {
             if self.is_outside(x) { self.tell_outside(x, y) } else { inside.push((x, y)) }
         }
         self.intervals.tell_bulk(inside.into_iter());
+        self.give_up_early();
         Ok(())
+    }
+
+    /// A pending node that was given up stands as told NaN from now on.
+    fn give_up_node(&mut self, id: u32) {
+        self.given_up.insert(id);
+        let unknown = vec![f64::NAN; self.intervals.values.dim];
+        self.intervals.tell(id, &unknown);
+    }
+
+    /// The first value is known: what was given up before can be told.
+    fn give_up_early(&mut self) {
+        if !self.given_up_early.is_empty() && self.intervals.values.dim > 0 {
+            for x in std::mem::take(&mut self.given_up_early) {
+                let line = &self.intervals.line;
+                if let Some(id) = line.find(x).filter(|id| !line.node(*id).told) {
+                    self.give_up_node(id);
+                }
+            }
+        }
     }
 
     #[inline]
@@ -189,15 +220,12 @@ impl Learner1D {
 
     #[inline]
     pub(super) fn check_shape(&mut self, y: &[f64]) -> Result<(), TellError> {
-        let values = &mut self.intervals.values;
-        if values.dim == 0 && !y.is_empty() {
-            values.set_dim(y.len());
+        let before = self.intervals.values.dim;
+        let dim = components(before, y.len(), || self.intervals.loss().component())?;
+        if before == 0 {
+            self.intervals.values.set_dim(dim);
         }
-        if y.len() == values.dim && !y.is_empty() {
-            Ok(())
-        } else {
-            Err(TellError::WrongShape { expected: values.dim.max(1), got: y.len() })
-        }
+        Ok(())
     }
 
     fn tell_outside(&mut self, x: f64, y: &[f64]) {
@@ -330,13 +358,21 @@ impl Learner for Learner1D {
             return Ok(());
         }
         let id = match self.intervals.line.find(x) {
-            Some(id) if self.intervals.line.node(id).told => return Ok(()),
+            Some(id) if self.intervals.line.node(id).told => {
+                if self.given_up.contains(&id) {
+                    self.check_shape(y)?;
+                    self.given_up.remove(&id);
+                    self.intervals.tell_again(id, y);
+                }
+                return Ok(());
+            }
             known => {
                 self.check_shape(y)?;
                 known.unwrap_or_else(|| self.intervals.insert_foreign(x))
             }
         };
         self.intervals.tell(id, y);
+        self.give_up_early();
         Ok(())
     }
 
@@ -358,7 +394,20 @@ impl Learner for Learner1D {
         }
     }
 
+    fn give_up(&mut self, sample: &Sample) {
+        self.tell_pending(sample);
+        let Ok(x) = self.place(sample) else { return };
+        let line = &self.intervals.line;
+        let Some(id) = line.find(x).filter(|id| !line.node(*id).told) else { return };
+        if self.intervals.values.dim > 0 {
+            self.give_up_node(id);
+        } else if !self.given_up_early.contains(&x) {
+            self.given_up_early.push(x);
+        }
+    }
+
     fn remove_unfinished(&mut self) {
+        self.given_up_early.clear();
         self.outside.retain(|_, value| value.is_some());
         self.intervals.remove_pending();
     }
@@ -368,17 +417,18 @@ impl Learner for Learner1D {
     }
 
     fn npoints(&self) -> usize {
-        self.intervals.line.ntold + self.outside_told
+        self.intervals.line.ntold - self.given_up.len() + self.outside_told
     }
 
     fn npending(&self) -> usize {
-        self.intervals.line.npending + self.outside.len() - self.outside_told
+        self.intervals.line.npending + self.given_up.len() + self.outside.len() - self.outside_told
     }
 
     /// Of a learner over whole numbers: whether all of them are told.
     fn done(&self) -> Option<bool> {
         let (lo, hi) = self.bounds;
-        self.is_whole().then_some(self.intervals.line.ntold as f64 > hi - lo)
+        let told = self.intervals.line.ntold - self.given_up.len();
+        self.is_whole().then_some(told as f64 > hi - lo)
     }
 
     fn refuses(&self, point: &[f64]) -> Option<String> {

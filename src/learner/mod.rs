@@ -65,7 +65,7 @@ pub struct Suggestion {
 #[non_exhaustive]
 pub enum TellError {
     /// The value has another number of components than the ones before.
-    #[error("the function returned {got} numbers, but {expected} before")]
+    #[error("the function returned {got} numbers instead of {expected}")]
     WrongShape {
         /// Components of the values told before.
         expected: usize,
@@ -78,6 +78,27 @@ pub enum TellError {
     /// The value is none that this learner can use: it lacks a named output, for example.
     #[error("the value is of no use to the learner: {0}")]
     Unusable(String),
+}
+
+/// How many components values have, by those `before` (0: there are none) and one with `got` of them. `looked_at` says
+/// which one a loss can't do without, if any.
+#[inline]
+fn components(
+    before: usize,
+    got: usize,
+    looked_at: impl FnOnce() -> Option<usize>,
+) -> Result<usize, TellError> {
+    if got == 0 || before != 0 && before != got {
+        return Err(TellError::WrongShape { expected: before.max(1), got });
+    }
+    // The first value speaks for all.
+    let looked_at = if before == 0 { looked_at() } else { None };
+    match looked_at.filter(|component| *component >= got) {
+        Some(component) => Err(TellError::Unusable(format!(
+            "the loss looks at its component {component}, counted from 0, but it has only {got}"
+        ))),
+        None => Ok(got),
+    }
 }
 
 /// Decides which points of a function to evaluate.
@@ -130,6 +151,15 @@ pub trait Learner: Send {
 
     /// Marks a sample as being evaluated elsewhere: it is not suggested again.
     fn tell_pending(&mut self, sample: &Sample);
+
+    /// No value will come for a sample: it has failed for good. It is not asked, and counts as pending. Learners over a
+    /// domain refine around it as around a told NaN, and so leave alone the regions where points fail; they show it to
+    /// nobody. A value that comes after all takes its place.
+    ///
+    /// [`Learner::remove_unfinished`] may forget it: whoever knows that it failed says so again.
+    fn give_up(&mut self, sample: &Sample) {
+        self.tell_pending(sample);
+    }
 
     /// Forgets all pending points: they may be asked again.
     fn remove_unfinished(&mut self);

@@ -148,6 +148,10 @@ impl Learner for PointsFirst {
     fn tell_pending(&mut self, sample: &Sample) {
         self.inner.tell_pending(sample);
     }
+
+    fn give_up(&mut self, sample: &Sample) {
+        self.inner.give_up(sample);
+    }
 }
 
 /// What is wrong with a point for a box of these bounds, where only whole numbers are asked along some axes.

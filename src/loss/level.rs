@@ -55,13 +55,12 @@ pub(super) fn component(table: &Table) -> settings::Result<usize> {
     Ok(table.count("component")?.unwrap_or(0) as usize)
 }
 
-/// The values of one component at the two ends, in the units of the function; of a value with fewer components, the
-/// last.
+/// The values of one component at the two ends, in the units of the function; NaN for a value that lacks it.
 #[inline]
 pub(super) fn ends(window: &Window<'_>, component: usize) -> (f64, f64) {
     let (a, b) = window.ends();
-    let k = component.min(window.dim() - 1);
-    (a[k] * window.y_scale(), b[k] * window.y_scale())
+    let of = |row: &[f64]| row.get(component).map_or(f64::NAN, |y| y * window.y_scale());
+    (of(a), of(b))
 }
 
 impl IntervalLoss for Level {
@@ -71,6 +70,10 @@ impl IntervalLoss for Level {
 
     fn ignores_infinite(&self) -> bool {
         true
+    }
+
+    fn component(&self) -> Option<usize> {
+        Some(self.component)
     }
 
     fn evaluate(&self, window: &Window<'_>) -> f64 {

@@ -44,6 +44,12 @@ pub trait IntervalLoss: Send + Sync {
         false
     }
 
+    /// The component of a value, from 0, that the loss looks at by its number, if there is one: learners refuse values
+    /// that lack it.
+    fn component(&self) -> Option<usize> {
+        None
+    }
+
     /// The loss of the window's interval: zero or more; what is infinite or NaN is ranked by its length.
     fn evaluate(&self, window: &Window<'_>) -> f64;
 }

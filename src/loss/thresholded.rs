@@ -74,6 +74,10 @@ impl IntervalLoss for Thresholded {
         true
     }
 
+    fn component(&self) -> Option<usize> {
+        Some(self.component)
+    }
+
     fn evaluate(&self, window: &Window<'_>) -> f64 {
         let (a, b) = ends(window, self.component);
         self.base.evaluate(window) * self.factor([a, b].into_iter())

@@ -3,6 +3,7 @@ mod results;
 mod stopping;
 mod work;
 
+pub(super) use progress::look_after;
 pub use progress::{look_at, look_at_all};
 
 use super::goal::{GoalTracker, Moment, Reached};

@@ -1,3 +1,7 @@
+mod replay;
+
+pub(super) use replay::Replay;
+
 use super::outputs::Outputs;
 use crate::checkpoint::{Fact, Failed, Meta, Told};
 use crate::learner::{Learner, Suggestion, TellError};
@@ -138,9 +142,24 @@ impl Engine {
     /// A sample of an earlier run that has no value yet: it is evaluated before any new one. `attempts` of it
     /// have failed before.
     pub fn resume(&mut self, sample: Sample, attempts: u32) {
+        match self.place_of(&sample) {
+            Some(place) => self.first[place].number = attempts,
+            None => {
+                let attempt = self.open(sample, attempts);
+                self.first.push_back(attempt);
+            }
+        }
+    }
+
+    /// The place of a sample among those to evaluate first: a replay has asked for it again.
+    fn place_of(&self, sample: &Sample) -> Option<usize> {
+        self.first.iter().position(|attempt| attempt.sample == *sample)
+    }
+
+    /// A sample that was asked earlier, with a new turn.
+    fn open(&mut self, sample: Sample, attempts: u32) -> Attempt {
         self.learner.tell_pending(&sample);
-        let attempt = Attempt { sample, number: attempts, turn: self.take_turn(), owed: false };
-        self.first.push_back(attempt);
+        Attempt { sample, number: attempts, turn: self.take_turn(), owed: false }
     }
 
     /// A sample that earlier runs gave up, which starts anew: see [`Engine::owed`].
@@ -154,9 +173,12 @@ impl Engine {
 
     /// A sample of an earlier run whose value arrived there and was not told: its turn had not come.
     pub fn resume_arrived(&mut self, told: Told) {
-        self.learner.tell_pending(&told.sample);
         let Told { sample, value, meta } = told;
-        let attempt = Attempt { sample, number: meta.attempt, turn: self.take_turn(), owed: false };
+        let asked = self.place_of(&sample).and_then(|place| self.first.remove(place));
+        let attempt = match asked {
+            Some(attempt) => Attempt { number: meta.attempt, ..attempt },
+            None => self.open(sample, meta.attempt),
+        };
         if self.is_deterministic() {
             self.early.insert(attempt.turn, (attempt, Ok(value), meta));
         } else {
@@ -164,9 +186,8 @@ impl Engine {
         }
     }
 
-    /// A sample that earlier runs gave up: it stays pending in the learner, so that it is not asked again.
+    /// A sample that earlier runs gave up: it is not asked again.
     pub fn leave_out(&mut self, sample: &Sample) {
-        self.learner.tell_pending(sample);
         self.note_given_up(sample);
     }
 
@@ -334,6 +355,7 @@ impl Engine {
 
     fn note_given_up(&mut self, sample: &Sample) {
         self.given_up += 1;
+        self.learner.give_up(sample);
         if self.learner.needs(sample) {
             self.needed_in_vain.push(sample.clone());
         }
@@ -394,6 +416,11 @@ impl Engine {
     /// The learner.
     pub fn learner(&self) -> &dyn Learner {
         self.learner.as_ref()
+    }
+
+    /// Samples that are to be evaluated before anything is asked.
+    pub(super) fn waiting(&self) -> usize {
+        self.first.len()
     }
 
     /// Attempts that are with the pool.

@@ -12,6 +12,7 @@ use std::io::{self, BufRead, Write};
 /// | `{"ask": 2, "points": [[0, 0, [0.5]], …]}` | `ask(2)` returned these samples: learner, replica, coordinates |
 /// | `{"tell": [0, 0, [0.5]], "value": [1.25]}` | `tell`; with `"names": ["y"]` where the components have names |
 /// | `{"tell_pending": [0, 0, [0.5]]}` | `tell_pending` |
+/// | `{"give_up": [0, 0, [0.5]]}` | `give_up` |
 /// | `{"remove_unfinished": true}` | `remove_unfinished` |
 /// | `{"rest": 3, "resting": true}` | `rest` |
 ///
@@ -85,6 +86,11 @@ impl Learner for Log {
     fn tell_pending(&mut self, sample: &Sample) {
         self.write(&object!({"tell_pending": sample_to_json(sample)}));
         self.inner.tell_pending(sample);
+    }
+
+    fn give_up(&mut self, sample: &Sample) {
+        self.write(&object!({"give_up": sample_to_json(sample)}));
+        self.inner.give_up(sample);
     }
 
     fn remove_unfinished(&mut self) {
@@ -189,6 +195,8 @@ pub fn replay(learner: &mut dyn Learner, log: impl BufRead) -> Result<usize, Log
             }
         } else if let Some(sample) = call.get("tell_pending") {
             learner.tell_pending(&sample_from_json(sample).ok_or_else(malformed)?);
+        } else if let Some(sample) = call.get("give_up") {
+            learner.give_up(&sample_from_json(sample).ok_or_else(malformed)?);
         } else if call.get("remove_unfinished").is_some() {
             learner.remove_unfinished();
         } else if let Some(child) = call.get("rest").and_then(Json::as_u64) {

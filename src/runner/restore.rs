@@ -1,8 +1,11 @@
+use super::drive::look_after;
+use super::engine::Replay;
+use super::goal::GoalTracker;
 use super::outputs::Outputs;
-use super::{Engine, Policy};
-use crate::checkpoint::{Loaded, Told};
+use super::{Engine, Order, Policy};
+use crate::checkpoint::{Fact, Loaded, Told};
 use crate::learner::{Learner, TellError};
-use crate::model::Sample;
+use crate::model::{Sample, Value};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
@@ -37,7 +40,11 @@ struct Open {
 }
 
 /// An engine whose learner knows all that is in the checkpoint, rebuilt from the facts in the order in which they
-/// came: it asks the same points as the learner of the earlier run would have.
+/// came.
+///
+/// Where results are told in the order of asks, the run is gone over again, at the cost of its asks and tells: from
+/// here on it asks what it would have asked without a break, also where only the values were saved. `goals` say which
+/// learners rested.
 ///
 /// `learner_now` gives, by index in the checkpoint, the index of the learner in this run, if it still has one.
 /// With `retry_given_up`, samples that were given up start anew.
@@ -46,10 +53,32 @@ pub fn restore(
     policy: Policy,
     loaded: &Loaded,
     learner_now: &dyn Fn(u32) -> Option<u32>,
+    goals: &mut GoalTracker,
     retry_given_up: bool,
 ) -> Result<(Engine, Restored), TellError> {
-    let (open, mut restored) = tell_all(learner.as_mut(), loaded, learner_now, &mut |_| ())?;
-    let mut engine = Engine::new(learner, policy);
+    let (mut engine, (open, mut restored)) = match policy.order {
+        Order::Arrival => {
+            let settled = settle_all(loaded, learner_now, &mut |sample, value| match value {
+                Some(value) => learner.tell(sample, value),
+                None => {
+                    learner.give_up(sample);
+                    Ok(())
+                }
+            })?;
+            (Engine::new(learner, policy), settled)
+        }
+        Order::Asked { .. } => {
+            let mut replay = Replay::new(Engine::new(learner, policy));
+            let settled = settle_all(loaded, learner_now, &mut |sample, value| {
+                replay.settle(sample, value)?;
+                if value.is_some() {
+                    look_after(goals, replay.engine(), sample.learner as usize);
+                }
+                Ok(())
+            })?;
+            (replay.end(), settled)
+        }
+    };
     let outputs = Outputs::of(loaded);
     let mut early: Vec<_> =
         loaded.early.iter().filter_map(|told| in_this_run(told, &outputs, learner_now)).collect();
@@ -66,9 +95,9 @@ pub fn restore(
                 true => engine.retry(sample),
                 false => engine.resume(sample, attempts),
             }
-            restored.resumed += 1;
         }
     }
+    restored.resumed = engine.waiting() as u64;
     // Asked after the last snapshot, so that nothing tells their place: in the order in which they arrived.
     early.into_iter().for_each(|told| engine.resume_arrived(told));
     Ok((engine, restored))
@@ -82,26 +111,41 @@ fn in_this_run(told: &Told, outputs: &Outputs, learner_now: &dyn Fn(u32) -> Opti
 }
 
 /// Tells a learner all that is in the checkpoint and nothing else, shows each told sample to `told`, and returns the
-/// samples that were given up. What was in flight, or waited for another attempt, is forgotten.
+/// samples that were given up, unless they are to be tried again. What was in flight, or waited for another attempt, is
+/// forgotten.
 pub(super) fn restore_values(
     learner: &mut dyn Learner,
     loaded: &Loaded,
     learner_now: &dyn Fn(u32) -> Option<u32>,
     told: &mut dyn FnMut(&Sample),
+    retry_given_up: bool,
 ) -> Result<(Vec<Sample>, Restored), TellError> {
-    let (open, mut restored) = tell_all(learner, loaded, learner_now, told)?;
-    let given_up: Vec<Sample> =
-        open.into_iter().filter(|open| open.given_up).map(|open| open.sample).collect();
+    let (open, mut restored) = settle_all(loaded, learner_now, &mut |sample, value| {
+        match value {
+            Some(value) => {
+                learner.tell(sample, value)?;
+                told(sample);
+            }
+            None if retry_given_up => {}
+            None => learner.give_up(sample),
+        }
+        Ok(())
+    })?;
+    let left_out = |open: &Open| open.given_up && !retry_given_up;
+    let given_up: Vec<Sample> = open.into_iter().filter(left_out).map(|open| open.sample).collect();
     restored.given_up = given_up.len() as u64;
     Ok((given_up, restored))
 }
 
-/// Tells all values, and finds the samples without one, in the order in which they were asked or failed.
-fn tell_all(
-    learner: &mut dyn Learner,
+/// Takes a sample and its value, or none if it was given up.
+type Settle<'a> = dyn FnMut(&Sample, Option<&Value>) -> Result<(), TellError> + 'a;
+
+/// Hands over all values, and `None` for samples that were given up, in the order in which they came. Returns the
+/// samples without a value, in the order in which they were asked or failed.
+fn settle_all(
     loaded: &Loaded,
     learner_now: &dyn Fn(u32) -> Option<u32>,
-    told: &mut dyn FnMut(&Sample),
+    settle: &mut Settle<'_>,
 ) -> Result<(Vec<Open>, Restored), TellError> {
     let mut restored = Restored::default();
     // The few samples without a value, found first, so that the many with one need no table.
@@ -122,22 +166,23 @@ fn tell_all(
             entry.given_up = failed.given_up;
         }
     }
-    let outputs = Outputs::of(loaded);
-    for row in loaded.columns.iter() {
-        let mut sample = row.sample();
-        if !open.is_empty() {
-            open.remove(&key(&sample));
+    for mut fact in loaded.facts() {
+        if let (Fact::Told(told), false) = (&fact, open.is_empty()) {
+            open.remove(&key(&told.sample));
         }
-        let Some(now) = learner_now(sample.learner) else {
-            restored.kept += 1;
-            continue;
-        };
-        sample.learner = now;
-        let mut value = row.value();
-        outputs.name(&mut value);
-        learner.tell(&sample, &value)?;
-        told(&sample);
-        restored.told += 1;
+        let now = learner_now(fact.sample().learner);
+        if let Some(now) = now {
+            fact.sample_mut().learner = now;
+        }
+        match &fact {
+            Fact::Told(_) if now.is_none() => restored.kept += 1,
+            Fact::Told(told) => {
+                settle(&told.sample, Some(&told.value))?;
+                restored.told += 1;
+            }
+            Fact::Failed(failed) if failed.given_up && now.is_some() => settle(&failed.sample, None)?,
+            Fact::Failed(_) => {}
+        }
     }
     let mut open: Vec<Open> = open.into_values().collect();
     open.sort_by_key(|open| open.order);

@@ -6,7 +6,7 @@
 use super::{Study, StudyError, per_combo};
 use crate::learner::Learner;
 use crate::model::settings::{self, SettingError, Table};
-use crate::model::{Parameter, Parameters, Signature};
+use crate::model::{Parameter, Parameters, Signature, Value};
 
 /// How the parts of a study are made.
 pub trait Makers {
@@ -31,6 +31,11 @@ pub trait Makers {
         signature: &Signature,
         parameters: &[String],
     ) -> settings::Result<Self::Function>;
+
+    /// A value of the shape of all that a function returns, if that is known before any evaluation.
+    fn outline(&self, _: &Self::Function) -> Option<Value> {
+        None
+    }
 
     /// Whether a function of this table takes parameters that are text.
     fn takes_text(&self, _: &Table) -> bool {
@@ -131,12 +136,28 @@ impl Study {
                 return Err(invalid([first.err(), function.err()].into_iter().flatten().collect()));
             }
         };
+        if let Some(value) = makers.outline(&function) {
+            self.check_values(first.as_ref(), &value).map_err(|problem| invalid(vec![problem]))?;
+        }
         let Learners { learner, signature, combos, priorities } =
             self.join(makers, first, combos).map_err(|problem| invalid(vec![problem]))?;
         if !makers.takes_text(&self.function) {
             self.refuse_text(&combos).map_err(|problem| invalid(vec![problem]))?;
         }
         Ok(Built { learner, function, signature, combos, priorities })
+    }
+
+    /// What a learner can't learn is found before anything is evaluated, if the function says what it returns.
+    fn check_values(&self, learner: &dyn Learner, value: &Value) -> settings::Result<()> {
+        let mut probe = learner.boxed_clone();
+        match probe.ask(1).first().map(|next| probe.tell(&next.sample, value)) {
+            Some(Err(error)) => {
+                let message = format!("this learner can't learn from this function: {error}");
+                let help = "let the function return what the learner needs, or correct the learner";
+                Err(self.learner.error("loss", message).help(help))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// For functions of numbers only.
@@ -175,7 +196,7 @@ impl Study {
 mod tests {
     use super::*;
     use crate::learner::{Loss, Suggestion, TellError};
-    use crate::model::{Sample, Value};
+    use crate::model::Sample;
 
     /// Counts how learners are made and joined; never runs.
     struct Fake {

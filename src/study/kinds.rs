@@ -3,8 +3,8 @@
 use super::Makers;
 use crate::function::{Context, FUNCTIONS, FunctionSpec, Natives};
 use crate::learner::{BalancingLearner, Learner};
-use crate::model::Signature;
 use crate::model::settings::{self, Table};
+use crate::model::{Signature, Value};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -53,6 +53,10 @@ impl Makers for AllKinds {
             ..Context::default()
         };
         crate::function::from_settings(table, &context)
+    }
+
+    fn outline(&self, function: &Self::Function) -> Option<Value> {
+        function.outline()
     }
 
     fn takes_text(&self, table: &Table) -> bool {

@@ -290,7 +290,7 @@ const TAIL: &str = r#"
 # raise_if_retries_exceeded = false
 # Whether NaN and infinite values are values ("accept") or failures ("fail").
 # nan = "accept"
-# Give the same results with any number of workers, at some cost in speed.
+# Give the same results with any number of workers, and with or without a break, at some cost in speed.
 # deterministic = false
 # Write every ask and tell to a file: true, false, or its name. Earlier ones stay as NAME.log.1, NAME.log.2, …
 # log = false
@@ -340,6 +340,7 @@ const FITTED: &[(&str, &[&str], &str, &str)] = &[
     ("builtin", PLANE, "\"peak\"", "\"ring_2d\""),
     ("builtin", PLANE, "\noffset = { start = -0.5, stop = 0.5,", "\nradius = { start = 0.5, stop = 0.9,"),
     ("builtin", &["data_saver"], "arg_picker = \"y\"", "arg_picker = 0"),
+    ("library", &["data_saver"], "arg_picker = \"y\"", "arg_picker = 0"),
     ("command", PLANE, "\"--x={x}\"", "\"--x={x}\", \"--y={y}\""),
     ("command", &["average"], "\"--x={x}\"", "\"--seed={seed}\""),
     ("command", &["average"], "{x}", "{seed}"),

@@ -109,7 +109,7 @@ fn whatever_is_wrong_is_said_and_nothing_is_lost() {
         ("{\"tell\": [[0.5, []]]}", "empty"),
         ("{\"tell\": [[\"inf\", 1]]}", "no finite number"),
         ("{\"tell\": [[[0, 0.5], 1]]}", "write it as x"),
-        ("{\"tell\": [[0.5, [1, 2]]]}", "2 numbers, but 1 before; nothing was told"),
+        ("{\"tell\": [[0.5, [1, 2]]]}", "2 numbers instead of 1; nothing was told"),
         ("{\"tell\": [[0.5, 1], [0.6, true, 2]]}", "tell[1] is no pair"),
         ("{\"tell_many\": [[0.5, 1], [0.6, [1, 2]], [0.7, 1]]}", "nothing was told"),
         ("{\"tell_pending\": 0.5}", "is a list"),

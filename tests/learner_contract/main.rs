@@ -5,8 +5,10 @@
 mod balancing;
 mod calls;
 mod domain;
+mod given_up;
 mod points_first;
 mod refused;
+mod restart;
 mod whole_numbers;
 
 use adaptive_mpi::learner::{

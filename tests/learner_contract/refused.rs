@@ -1,6 +1,6 @@
 //! What does not belong to a learner: wrong shapes, foreign points, wrong settings.
 
-use crate::{curved, list, same, settings};
+use crate::{curved, list, loss_settings, same, settings};
 use adaptive_mpi::learner::{self, Learner, Loss, TellError};
 use adaptive_mpi::model::settings::{SettingValue, Table};
 use adaptive_mpi::model::{Point, Sample, Value};
@@ -28,6 +28,32 @@ fn wrong_shapes_and_foreign_points_are_refused_without_effect() {
     assert!(matches!(learner.tell(&plane, &Value::vector(&[1.0, 2.0])), Err(TellError::Foreign(_))));
     assert_eq!((learner.npoints(), learner.npending()), (1, 0));
     assert!(same(&before, &learner.suggest(4)));
+}
+
+#[test]
+fn a_value_without_the_component_of_the_loss_is_refused() {
+    let at = |kind: &str| match kind {
+        "2d" | "nd" => Sample::at(Point::new(&[0.25, 0.125])),
+        _ => Sample::at(Point::scalar(0.25)),
+    };
+    let kinds =
+        [("1d", "level"), ("1d", "thresholded"), ("2d", "level"), ("nd", "level"), ("nd", "thresholded")];
+    for (kind, loss) in kinds.into_iter().chain([("average1d", "level")]) {
+        let SettingValue::Table(loss) = loss_settings(loss) else { unreachable!() };
+        let loss = SettingValue::Table(loss.with("component", SettingValue::Integer(1)));
+        let mut learner = learner::from_settings(&settings(kind).with("loss", loss)).unwrap();
+        let refused = learner.tell(&at(kind), &0.5.into()).unwrap_err();
+        let many = [0.1, 0.2, 0.3].map(|y| (at(kind), Value::scalar(y)));
+        assert_eq!(learner.tell_many(&many), Err(refused.clone()), "{kind}");
+        assert!(
+            matches!(&refused, TellError::Unusable(why) if why.contains("component 1, counted from 0, but it has"))
+        );
+        assert_eq!(learner.npoints(), 0, "{kind}");
+        if kind != "average1d" {
+            learner.tell(&at(kind), &Value::vector(&[0.5, 0.5])).unwrap();
+            assert_eq!(learner.npoints(), 1, "{kind}");
+        }
+    }
 }
 
 #[test]

@@ -9,6 +9,16 @@ const LEARNER: &str = "type = \"1d\"\nbounds = [-1, 1]";
 const INTEGRATOR: &str =
     "type = \"1d\"\nbounds = [-1, 1]\n\n[goal]\nloss = 0.01\nnpoints = 10_000\nduration = \"2h\"\n";
 
+/// From the function to the learner.
+const FUNCTION: &str = "builtin = \"peak\"\n\n[parameters]\noffset = { start = 0.0, stop = 0.9, num = 10 }\n\
+     a = [0.01, 0.1]\n\n[learner]\ntype = \"1d\"\nbounds = [-1, 1]\n";
+
+macro_rules! formula {
+    ($expression:literal, $learner:literal) => {
+        concat!("expression = ", $expression, "\n\n[learner]\n", $learner, "\n")
+    };
+}
+
 macro_rules! integrator {
     ($tol:literal, $goal:literal) => {
         concat!("type = \"integrator\"\nbounds = [0, 1]\n", $tol, "\n[goal]\n", $goal, "\n")
@@ -16,6 +26,30 @@ macro_rules! integrator {
 }
 
 pub(super) const CASES: &[Case] = &[
+    case(
+        FUNCTION,
+        formula!(
+            "\"x\"",
+            "type = \"1d\"\nbounds = [-1, 1]\nloss = { name = \"level\", levels = [0], component = 3 }"
+        ),
+        9,
+        "the loss looks at its component 3, counted from 0, but it has only 1",
+    ),
+    case(
+        FUNCTION,
+        formula!(
+            "[\"x\", \"y\"]",
+            "type = \"nd\"\nbounds = [[0, 1], [0, 1]]\nloss = { name = \"thresholded\", lower_threshold = 0, component = 2 }"
+        ),
+        9,
+        "the loss looks at its component 2, counted from 0, but it has only 2",
+    ),
+    case(
+        FUNCTION,
+        formula!("[\"seed\", \"seed\"]", "type = \"average\"\natol = 0.1"),
+        6,
+        "this learner can't learn from this function: the function returned 2 numbers instead of 1",
+    ),
     case(
         "bounds = [-1, 1]",
         "bounds = [-1, 1]\nloss = { name = \"resolution\", min_length = 0.5, max_length = 0.1 }",

@@ -27,13 +27,42 @@ fn a_region_where_the_process_dies_does_not_end_the_run() {
 }
 
 #[test]
-fn a_goal_out_of_reach_because_points_fail_is_told() {
+fn a_region_where_points_fail_keeps_no_goal_out_of_reach() {
+    let study = |value: &str| {
+        let folder = Folder::new(
+            "[function]\npython = 'model.py:h'\n[learner]\ntype = '1d'\nbounds = [-1, 1]\n\
+             [goal]\nloss = 0.01\n[run]\nretries = 0\nworkers = 2\nin_flight = 4\ndeterministic = true\n",
+        );
+        folder.write("model.py", format!("def h(x):\n    if abs(x) < 0.3: {value}\n    return x * x\n"));
+        folder.run(0, &["--quiet"]);
+        folder
+    };
+    let (failing, nan) = (study("raise ValueError('no root')"), study("return float('nan')"));
+    let inside = nan.rows().iter().filter(|row| row.values[0].is_nan()).count();
+    assert_eq!(failing.read().failures.len(), inside);
+    assert_eq!(failing.rows().len() + inside, nan.rows().len());
+    assert!(inside < 100, "{inside}");
+    // With a finer goal, both go on alike.
+    for folder in [&failing, &nan] {
+        let finer = folder.text("adaptive.toml").replace("loss = 0.01", "loss = 0.005");
+        folder.write("adaptive.toml", finer);
+        folder.run(0, &["--quiet"]);
+    }
+    let finite = |folder: &Folder| {
+        let rows = folder.rows().into_iter().filter(|row| row.values[0].is_finite());
+        rows.map(|row| row.point[0]).collect::<Vec<_>>()
+    };
+    assert_eq!(finite(&failing), finite(&nan));
+}
+
+#[test]
+fn many_points_that_fail_are_told_with_what_to_do_about_it() {
     let folder = Folder::new(
-        "[function]\npython = 'model.py:h'\n[learner]\ntype = '1d'\nbounds = [-1, 1]\n\
-         [goal]\nloss = 0.01\n[run]\nretries = 0\nworkers = 2\n",
+        "[function]\npython = 'model.py:h'\n[learner]\ntype = '1d'\nbounds = [-1, 1]\nloss = 'uniform'\n\
+         [goal]\nnpoints = 100_000\n[run]\nretries = 0\nworkers = 2\n",
     );
     folder
-        .write("model.py", "def h(x):\n    if abs(x) < 0.3: raise ValueError('no root')\n    return x * x\n");
+        .write("model.py", "def h(x):\n    if abs(x) < 0.8: raise ValueError('no root')\n    return x * x\n");
     let mut run = folder.command(&["run"]).start();
     assert!(run.until(|run| run.said().contains("let it return NaN")), "{}", run.said());
     assert!(run.said().contains("were given up") && run.said().contains("no root"), "{}", run.said());

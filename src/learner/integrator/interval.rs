@@ -14,6 +14,8 @@ const LEAST_SEPARATION: f64 = 16.0 * f64::EPSILON;
 pub(super) struct Interval {
     pub(super) a: f64,
     pub(super) b: f64,
+    /// Of the whole integral: rounding leads no node out of it. (Out of an interval it may, as upstream.)
+    domain: (f64, f64),
     /// Estimate of the error of `igral`, or a share of the parent's while nothing better is known.
     pub(super) err: f64,
     pub(super) igral: f64,
@@ -54,6 +56,7 @@ impl Interval {
         Self {
             a,
             b,
+            domain: (a, b),
             err: f64::MAX,
             igral: 0.0,
             c00: 0.0,
@@ -78,6 +81,7 @@ impl Interval {
     pub(super) fn halves(&self, number: u32) -> [Self; 2] {
         let middle = self.x(NODES / 2);
         [(self.a, middle), (middle, self.b)].map(|(a, b)| Self {
+            domain: self.domain,
             err: self.err / 2.0,
             parent: number,
             rdepth: self.rdepth + 1,
@@ -90,7 +94,8 @@ impl Interval {
     /// The coordinate of a node. The same for all depths, bit for bit. Never -0.0.
     #[inline]
     pub(super) fn x(&self, node: usize) -> f64 {
-        (self.a + self.b) / 2.0 + (self.b - self.a) * RULE.xi[node] / 2.0 + 0.0
+        let x = (self.a + self.b) / 2.0 + (self.b - self.a) * RULE.xi[node] / 2.0;
+        x.clamp(self.domain.0, self.domain.1) + 0.0
     }
 
     /// The rule that is wanted is known and used.

@@ -355,6 +355,19 @@ proptest! {
 
     /// However values arrive, what is known of the whole is the sum over intervals that cover the domain once.
     #[test]
+    fn no_point_is_outside_of_the_bounds(lo in -1e3f64..1e3, width in prop_oneof![1e-9f64..1e-3, 1e-3..1e3]) {
+        let bounds = (lo, lo + width);
+        let mut learner = made(bounds, 1e-12);
+        for _ in 0..40 {
+            for suggestion in learner.ask(33) {
+                let x = suggestion.sample.point.x();
+                prop_assert!((bounds.0..=bounds.1).contains(&x), "{x} of {bounds:?}");
+                tell(&mut learner, x, ((x - bounds.0) / width).sqrt().floor() + (20.0 * x).sin());
+            }
+        }
+    }
+
+    #[test]
     fn the_intervals_always_cover_the_domain_once(
         batch in 1usize..60,
         order in prop::collection::vec(any::<prop::sample::Index>(), 400),

@@ -34,8 +34,8 @@ pub use settings::PlaneError;
 
 use super::interpolant;
 use super::points_first::refused_by_box;
-use super::{Interpolant, Learner, Loss, Suggestion, TellError};
-use crate::geometry::SimplexId;
+use super::{Interpolant, Learner, Loss, Suggestion, TellError, components};
+use crate::geometry::{SimplexId, VertexId};
 use crate::loss::triangle::TriangleLoss;
 use crate::model::{Sample, Signature, Value, shown};
 use domain::Domain;
@@ -43,7 +43,7 @@ use expected::Expected;
 use field::Field;
 use plan::{Candidate, suggestion};
 use range::Range;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -116,6 +116,10 @@ pub struct Learner2D {
     npending_inside: usize,
     /// Numbers pending points in their order.
     counter: u64,
+    /// Vertices of told points that stand for points given up, with NaN.
+    given_up: FxHashSet<VertexId>,
+    /// Points given up while corners are missing: pending.
+    given_up_early: Vec<[f64; 2]>,
     /// Points told within the bounds while corners are missing, and their values row after row.
     early: (Vec<[f64; 2]>, Vec<f64>),
     /// The told points, once all corners are told.
@@ -135,6 +139,8 @@ type PointKey = (u64, u64);
 #[derive(Clone, Copy, Debug)]
 enum Known {
     Told,
+    /// Counted as pending. The vertex that stands for it, if it can be told apart from others.
+    GivenUp(Option<VertexId>),
     /// `hint`: a triangle of told points at or near it.
     Pending {
         order: u64,
@@ -202,6 +208,8 @@ impl Learner2D {
             npending: 0,
             npending_inside: 0,
             counter: 0,
+            given_up: FxHashSet::default(),
+            given_up_early: Vec::new(),
             early: Default::default(),
             told: None,
             expected: None,
@@ -229,7 +237,7 @@ impl Learner2D {
 
     /// The told points within the bounds and their values: the corners first, then the others in the order of their
     /// telling; in that order alone while corners are missing. Points that could not be told apart from others
-    /// (closer than rounding errors) are left out.
+    /// (closer than rounding errors) are left out; those that were given up stand among them, with NaN.
     pub fn told(&self) -> impl Iterator<Item = ([f64; 2], &[f64])> {
         let (points, rows) = match &self.told {
             Some(field) => (field.points(), field.values()),
@@ -245,10 +253,16 @@ impl Learner2D {
         field.flat_map(|field| field.triangles().map(|(corners, loss)| (corners.map(|v| v as usize), loss)))
     }
 
-    fn linear(&self) -> Option<interpolant::Field<'_, 2>> {
+    /// Does something with the linear interpolant of the told points. O(1), or O(n log n) where points were given up.
+    fn with_linear<T>(&self, act: impl FnOnce(&interpolant::Field<'_, 2>) -> T) -> Option<T> {
         let field = self.told.as_ref()?;
         let (mesh, points, values) = (field.mesh(), field.points(), field.values());
-        Some(interpolant::Field { mesh, points, values, width: self.dim })
+        let all = interpolant::Field { mesh, points, values, width: self.dim };
+        if self.given_up.is_empty() {
+            return Some(act(&all));
+        }
+        let told = all.without(|vertex| self.given_up.contains(&vertex))?;
+        Some(act(&told.field()))
     }
 
     /// The coordinates of a sample that can belong to this learner: whole numbers, where only such are asked.
@@ -266,14 +280,8 @@ impl Learner2D {
 
     #[inline]
     fn check_shape(&mut self, y: &[f64]) -> Result<(), TellError> {
-        if self.dim == 0 {
-            self.dim = y.len();
-        }
-        if y.len() == self.dim && !y.is_empty() {
-            Ok(())
-        } else {
-            Err(TellError::WrongShape { expected: self.dim.max(1), got: y.len() })
-        }
+        self.dim = components(self.dim, y.len(), || self.loss.component())?;
+        Ok(())
     }
 }
 
@@ -328,6 +336,12 @@ impl Learner for Learner2D {
             return Ok(());
         }
         self.check_shape(&value.components)?;
+        if let Some(Known::GivenUp(vertex)) = known {
+            self.known.insert(key(point), Known::Told);
+            (self.ntold, self.npending) = (self.ntold + 1, self.npending - 1);
+            self.tell_given_up(vertex, &value.components);
+            return Ok(());
+        }
         self.known.insert(key(point), Known::Told);
         self.ntold += 1;
         let mut near = None;
@@ -356,9 +370,24 @@ impl Learner for Learner2D {
         }
     }
 
+    fn give_up(&mut self, sample: &Sample) {
+        self.tell_pending(sample);
+        let Ok(point) = self.point_of(sample) else { return };
+        let Some(&Known::Pending { hint, inside: true, .. }) = self.known.get(&key(point)) else { return };
+        if self.needs(sample) {
+            // Nothing can stand for a corner.
+        } else if self.told.is_some() {
+            self.give_up_inside(point, hint);
+            self.settle_if_looked_at();
+        } else if !self.given_up_early.contains(&point) {
+            self.given_up_early.push(point);
+        }
+    }
+
     fn remove_unfinished(&mut self) {
-        self.known.retain(|_, known| matches!(known, Known::Told));
-        (self.npending, self.npending_inside) = (0, 0);
+        self.known.retain(|_, known| !matches!(known, Known::Pending { .. }));
+        (self.npending, self.npending_inside) = (self.known.len() - self.ntold, 0);
+        self.given_up_early.clear();
         (self.expected, *self.watched.get_mut()) = (None, None);
         self.stack_corners();
     }
@@ -389,7 +418,7 @@ impl Learner for Learner2D {
     /// Of whole numbers along both axes: whether all of them are told.
     fn done(&self) -> Option<bool> {
         let told = self.told.as_ref();
-        self.domain.is_finite().then(|| told.is_some_and(Field::is_full))
+        self.domain.is_finite().then(|| told.is_some_and(Field::is_full) && self.given_up.is_empty())
     }
 
     fn refuses(&self, point: &[f64]) -> Option<String> {
@@ -406,14 +435,12 @@ impl Learner for Learner2D {
     }
 
     fn interpolate_all(&self, at: &[f64], out: &mut Vec<f64>) -> bool {
-        let Some(field) = self.linear() else { return false };
         let scaled = |point: &[f64; 2]| self.domain.holds(*point).then(|| self.domain.scaled(*point));
-        field.interpolate(at, scaled, out);
-        true
+        self.with_linear(|field| field.interpolate(at, scaled, out)).is_some()
     }
 
     fn interpolant(&self) -> Option<Interpolant> {
-        self.linear().map(|field| field.to_interpolant())
+        self.with_linear(|field| field.to_interpolant())
     }
 
     fn new_empty(&self) -> Box<dyn Learner> {

@@ -4,7 +4,7 @@ use super::expected::Expected;
 use super::field::Field;
 use super::plan::Hint;
 use super::{Known, Learner2D, key};
-use crate::geometry::SimplexId;
+use crate::geometry::{SimplexId, VertexId};
 
 impl Learner2D {
     /// The field of told and pending points, made anew.
@@ -51,7 +51,13 @@ impl Learner2D {
         self.npending += 1;
     }
 
-    pub(super) fn tell_inside(&mut self, point: [f64; 2], y: &[f64], hint: Option<SimplexId>) {
+    /// A point of the domain and its value; NaN for a point that is given up. Returns its vertex, if it has one by now.
+    pub(super) fn tell_inside(
+        &mut self,
+        point: [f64; 2],
+        y: &[f64],
+        hint: Option<SimplexId>,
+    ) -> Option<VertexId> {
         self.range.put(y);
         let Some(told) = &mut self.told else {
             self.early.0.push(point);
@@ -63,18 +69,39 @@ impl Learner2D {
             if all {
                 self.start();
             }
-            return;
+            return None;
         };
-        let placed = told.insert(&self.domain, point, y, hint).is_ok();
+        let placed = told.insert(&self.domain, point, y, hint).ok();
         told.set_range(self.range.widest());
         told.settle();
         for expected in self.expected.iter_mut().chain(self.watched.get_mut()) {
-            expected.tell(&self.domain, told, point, y, placed);
+            expected.tell(&self.domain, told, point, y, placed.is_some());
             expected.field.set_range(self.range.widest());
         }
         if let Some(watched) = self.watched.get_mut() {
             watched.field.settle();
         }
+        placed
+    }
+
+    /// A pending point of the domain stands as told NaN from now on.
+    pub(super) fn give_up_inside(&mut self, point: [f64; 2], hint: Option<SimplexId>) {
+        self.npending_inside -= 1;
+        let vertex = self.tell_inside(point, &vec![f64::NAN; self.dim], hint);
+        self.given_up.extend(vertex);
+        self.known.insert(key(point), Known::GivenUp(vertex));
+    }
+
+    /// A value for a point that was given up.
+    pub(super) fn tell_given_up(&mut self, vertex: Option<VertexId>, y: &[f64]) {
+        self.range.put(y);
+        let (Some(told), Some(vertex)) = (&mut self.told, vertex) else { return };
+        self.given_up.remove(&vertex);
+        told.set_value(vertex, y);
+        told.set_range(self.range.widest());
+        told.settle();
+        // A rare event: made anew when needed.
+        (self.expected, *self.watched.get_mut()) = (None, None);
     }
 
     /// All corners are told: triangulates what is known by now.
@@ -93,5 +120,10 @@ impl Learner2D {
         }
         field.settle();
         self.told = Some(field);
+        for point in std::mem::take(&mut self.given_up_early) {
+            if let Some(&Known::Pending { hint, .. }) = self.known.get(&key(point)) {
+                self.give_up_inside(point, hint);
+            }
+        }
     }
 }

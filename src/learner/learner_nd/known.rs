@@ -14,6 +14,8 @@ pub(super) enum State {
     },
     /// Pending outside of the domain.
     Outside,
+    /// Counted as pending. The vertex that stands for it, if it can be told apart from others.
+    GivenUp(Option<u32>),
 }
 
 impl State {
@@ -53,7 +55,19 @@ impl<const D: usize> Known<D> {
     }
 
     pub(super) fn is_pending(&self, point: &[f64; D]) -> bool {
-        self.states.get(&bits(point)).is_some_and(|state| *state != State::Told)
+        self.states
+            .get(&bits(point))
+            .is_some_and(|state| matches!(state, State::Pending { .. } | State::Outside))
+    }
+
+    /// What is known of a point.
+    pub(super) fn get(&self, point: &[f64; D]) -> Option<State> {
+        self.states.get(&bits(point)).copied()
+    }
+
+    /// A pending point is given up.
+    pub(super) fn give_up(&mut self, point: &[f64; D], vertex: Option<u32>) {
+        self.states.insert(bits(point), State::GivenUp(vertex));
     }
 
     pub(super) fn npending(&self) -> usize {
@@ -114,8 +128,8 @@ impl<const D: usize> Known<D> {
 
     /// Forgets all pending points. O(N).
     pub(super) fn forget_pending(&mut self) {
-        self.states.retain(|_, state| *state == State::Told);
-        self.npending = 0;
+        self.states.retain(|_, state| matches!(state, State::Told | State::GivenUp(_)));
+        self.npending = self.states.values().filter(|state| **state != State::Told).count();
     }
 
     pub(super) fn order(&self) -> u64 {

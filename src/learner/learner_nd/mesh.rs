@@ -144,14 +144,24 @@ impl<const D: usize> Mesh<D> {
             scratch: Scratch::default(),
         };
         let all: Vec<SimplexId> = mesh.triangulation.simplices().collect();
-        for id in &all {
-            mesh.clear(*id);
-            if mesh.options.loss.demands().sees_gradients {
-                mesh.slopes.count(1.0, mesh.triangulation.vertices(*id), &mesh.triangulation, told.rows());
+        all.iter().for_each(|id| mesh.clear(*id));
+        mesh.see_all(told);
+        mesh
+    }
+
+    /// Computes all gradients and losses anew, as after the value of a vertex has changed. O(N).
+    pub(super) fn see_all(&mut self, told: &Told<D>) {
+        if self.options.loss.demands().sees_gradients {
+            self.slopes = Slopes::default();
+            let ids = self.triangulation.simplices();
+            // In an order that does not depend on the numbers of simplices.
+            let mut all: Vec<&[u32]> = ids.map(|id| self.triangulation.vertices(id)).collect();
+            all.sort_unstable();
+            for vertices in all {
+                self.slopes.count(1.0, vertices, &self.triangulation, told.rows());
             }
         }
-        mesh.recompute_all(told);
-        mesh
+        self.recompute_all(told);
     }
 
     /// The triangulation, in scaled coordinates.

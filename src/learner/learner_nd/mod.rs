@@ -7,6 +7,7 @@
 
 mod choose;
 mod domain;
+mod given_up;
 mod inside;
 mod known;
 mod mesh;
@@ -20,7 +21,7 @@ mod told;
 mod twister;
 
 use super::interpolant;
-use super::{Interpolant, Learner, Loss, Suggestion, TellError};
+use super::{Interpolant, Learner, Loss, Suggestion, TellError, components};
 use crate::geometry::{GeometryError, Triangulation};
 use crate::loss::simplex::{SimplexLoss, default_simplex_loss};
 use crate::model::{Point, Sample, Signature, Value, shown};
@@ -28,6 +29,7 @@ use domain::Domain;
 use inside::Pending;
 use known::{Known, State};
 use mesh::Mesh;
+use rustc_hash::FxHashSet;
 use span::Span;
 use start::Start;
 use std::sync::Arc;
@@ -110,6 +112,10 @@ pub struct LearnerNd<const D: usize> {
     start: Start<D>,
     /// Told points that are no vertices: outside of the domain, or too close to another one.
     aside: Vec<([f64; D], Box<[f64]>)>,
+    /// Vertices that stand for points given up, with NaN.
+    given_up: FxHashSet<u32>,
+    /// Points given up before there is a triangulation: pending.
+    given_up_early: Vec<[f64; D]>,
 }
 
 /// Calls a constructor of [`LearnerNd`] with the dimension known at compile time.
@@ -166,6 +172,8 @@ impl<const D: usize> LearnerNd<D> {
             mesh: None,
             start: Start::new(),
             aside: Vec::new(),
+            given_up: FxHashSet::default(),
+            given_up_early: Vec::new(),
         }
     }
 
@@ -174,8 +182,8 @@ impl<const D: usize> LearnerNd<D> {
         &self.domain.corners
     }
 
-    /// The told points in the domain and their values. The vertices of [`LearnerNd::simplices`] are numbers in this
-    /// sequence.
+    /// The told points in the domain and their values; among them, with NaN, those that were given up. The vertices of
+    /// [`LearnerNd::simplices`] are numbers in this sequence.
     pub fn told(&self) -> impl Iterator<Item = (&[f64; D], &[f64])> {
         (0u32..).zip(&self.told.points).map(|(vertex, point)| (point, self.told.value(vertex)))
     }
@@ -222,14 +230,8 @@ impl<const D: usize> LearnerNd<D> {
     }
 
     fn check_shape(&mut self, got: usize) -> Result<(), TellError> {
-        if self.told.dim == 0 && got > 0 {
-            self.told.dim = got;
-        }
-        if got == self.told.dim && got > 0 {
-            Ok(())
-        } else {
-            Err(TellError::WrongShape { expected: self.told.dim.max(1), got })
-        }
+        self.told.dim = components(self.told.dim, got, || self.options.loss.component())?;
+        Ok(())
     }
 
     /// A told point of the domain becomes a vertex.
@@ -281,6 +283,11 @@ impl<const D: usize> LearnerNd<D> {
             self.known.set_cell(&point, cell);
         }
         self.mesh = Some(mesh);
+        for point in std::mem::take(&mut self.given_up_early) {
+            if let Some(state @ State::Pending { .. }) = self.known.get(&point) {
+                self.give_up_inside(point, state);
+            }
+        }
     }
 
     /// The first triangulation as prescribed, if it fits.
@@ -320,10 +327,16 @@ impl<const D: usize> LearnerNd<D> {
         self.known.set_cell(&point, cell);
     }
 
-    fn linear(&self) -> Option<interpolant::Field<'_, D>> {
+    /// Does something with the linear interpolant of the told points. O(1), or O(N log N) where points were given up.
+    fn with_linear<T>(&self, act: impl FnOnce(&interpolant::Field<'_, D>) -> T) -> Option<T> {
         let mesh = self.mesh.as_ref()?.triangulation();
         let (points, values) = (&self.told.points[..], self.told.values());
-        Some(interpolant::Field { mesh, points, values, width: self.told.dim })
+        let all = interpolant::Field { mesh, points, values, width: self.told.dim };
+        if self.given_up.is_empty() {
+            return Some(act(&all));
+        }
+        let told = all.without(|vertex| self.given_up.contains(&vertex))?;
+        Some(act(&told.field()))
     }
 }
 
@@ -388,6 +401,10 @@ impl<const D: usize> Learner for LearnerNd<D> {
         }
         self.check_shape(value.components.len())?;
         let state = self.known.tell(point);
+        if let Some(State::GivenUp(vertex)) = state {
+            self.tell_given_up(point, vertex, &value.components);
+            return Ok(());
+        }
         // A point that was chosen in a simplex is inside, whatever rounding has done to it.
         if state.is_some_and(|state| state.cell().is_some()) || self.domain.contains(&point) {
             self.place(point, &value.components, state);
@@ -409,7 +426,21 @@ impl<const D: usize> Learner for LearnerNd<D> {
         }
     }
 
+    fn give_up(&mut self, sample: &Sample) {
+        self.tell_pending(sample);
+        let Ok(point) = self.point_of(sample) else { return };
+        let Some(state @ State::Pending { .. }) = self.known.get(&point) else { return };
+        if self.needs(sample) {
+            // Nothing can stand for a corner.
+        } else if self.mesh.is_some() {
+            self.give_up_inside(point, state);
+        } else if !self.given_up_early.contains(&point) {
+            self.given_up_early.push(point);
+        }
+    }
+
     fn remove_unfinished(&mut self) {
+        self.given_up_early.clear();
         if self.known.npending() > 0 {
             self.known.forget_pending();
         }
@@ -427,7 +458,7 @@ impl<const D: usize> Learner for LearnerNd<D> {
     }
 
     fn npoints(&self) -> usize {
-        self.told.points.len() + self.aside.len()
+        self.told.points.len() + self.aside.len() - self.given_up.len()
     }
 
     fn npending(&self) -> usize {
@@ -445,7 +476,8 @@ impl<const D: usize> Learner for LearnerNd<D> {
     /// Of whole numbers along all axes: whether all of them are told. O(1), but for O(N) where no simplex has a loss.
     fn done(&self) -> Option<bool> {
         self.domain.lattice.as_ref().filter(|lattice| lattice.is_finite())?;
-        let is_full = |mesh: &Mesh<D>| self.loss(Loss::Real) == 0.0 && mesh.is_full();
+        let is_full =
+            |mesh: &Mesh<D>| self.given_up.is_empty() && self.loss(Loss::Real) == 0.0 && mesh.is_full();
         Some(self.mesh.as_ref().is_some_and(is_full))
     }
 
@@ -462,13 +494,12 @@ impl<const D: usize> Learner for LearnerNd<D> {
     }
 
     fn interpolate_all(&self, at: &[f64], out: &mut Vec<f64>) -> bool {
-        let Some(field) = self.linear() else { return false };
-        field.interpolate(at, |point| Some(self.domain.scaled(point)), out);
-        true
+        self.with_linear(|field| field.interpolate(at, |point| Some(self.domain.scaled(point)), out))
+            .is_some()
     }
 
     fn interpolant(&self) -> Option<Interpolant> {
-        self.linear().map(|field| field.to_interpolant())
+        self.with_linear(|field| field.to_interpolant())
     }
 }
 

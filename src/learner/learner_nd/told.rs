@@ -32,6 +32,12 @@ impl<const D: usize> Told<D> {
         (self.points.remove(vertex), value)
     }
 
+    /// Replaces the value of a vertex.
+    pub(super) fn set_value(&mut self, vertex: u32, value: &[f64]) {
+        let start = vertex as usize * self.dim;
+        self.values[start..start + self.dim].copy_from_slice(value);
+    }
+
     #[inline]
     pub(super) fn point(&self, vertex: u32) -> [f64; D] {
         self.points[vertex as usize]

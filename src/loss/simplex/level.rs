@@ -15,13 +15,16 @@ impl SimplexLoss for Level {
         Demands { sees_neighbors: true, is_current: true, splits_towards_error: true, sees_gradients: false }
     }
 
+    fn component(&self) -> Option<usize> {
+        Some(self.component)
+    }
+
     /// √V where a level may be crossed and the simplex is large, else a tenth of the second term of
     /// [`InterpolationError`] with the weight 0.5.
     fn evaluate(&self, view: &View<'_>) -> f64 {
         let volume = view.volume();
         let elsewhere = 0.05 * volume * volume.sqrt();
-        let k = self.component.min(view.value_dim() - 1);
-        let mut corners = (0..=view.dim()).map(|i| view.value(i)[k] * view.scale());
+        let mut corners = (0..=view.dim()).map(|i| view.raw(i, self.component));
         if corners.clone().any(|y| !y.is_finite()) {
             return elsewhere;
         }

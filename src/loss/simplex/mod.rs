@@ -55,6 +55,12 @@ pub trait SimplexLoss: Send + Sync {
         Demands::default()
     }
 
+    /// The component of a value, from 0, that the loss looks at by its number, if there is one: learners refuse values
+    /// that lack it.
+    fn component(&self) -> Option<usize> {
+        None
+    }
+
     /// The loss of a simplex: zero or more; what is infinite or NaN is ranked by its volume. (Where infinite losses
     /// [come first](Demands::is_current), this holds as soon as a point is pending inside.)
     fn evaluate(&self, simplex: &View<'_>) -> f64;

@@ -17,9 +17,12 @@ impl SimplexLoss for Thresholded<InterpolationError> {
         self.base.demands()
     }
 
+    fn component(&self) -> Option<usize> {
+        Some(self.component)
+    }
+
     fn evaluate(&self, view: &View<'_>) -> f64 {
-        let k = self.component.min(view.value_dim() - 1);
-        let corners = (0..=view.dim()).map(|i| view.value(i)[k] * view.scale());
+        let corners = (0..=view.dim()).map(|i| view.raw(i, self.component));
         self.base.evaluate(view) * self.factor(corners)
     }
 }

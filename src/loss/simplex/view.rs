@@ -79,6 +79,12 @@ impl<'a> View<'a> {
         &self.values[i * self.value_dim..(i + 1) * self.value_dim]
     }
 
+    /// A component of the value at point `i`, in the units of the function; NaN where values lack it.
+    #[inline]
+    pub fn raw(&self, i: usize, component: usize) -> f64 {
+        self.value(i).get(component).map_or(f64::NAN, |y| y * self.scale)
+    }
+
     /// Volume of the simplex: 1 is the box around the whole domain.
     #[inline]
     pub fn volume(&self) -> f64 {

@@ -61,6 +61,10 @@ impl TriangleLoss for InterpolationError {
 }
 
 impl TriangleLoss for Level {
+    fn component(&self) -> Option<usize> {
+        Some(self.component)
+    }
+
     fn needs_neighbours(&self) -> bool {
         true
     }

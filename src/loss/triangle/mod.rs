@@ -57,6 +57,12 @@ pub trait TriangleLoss: Send + Sync {
         false
     }
 
+    /// The component of a value, from 0, that the loss looks at by its number, if there is one: learners refuse values
+    /// that lack it.
+    fn component(&self) -> Option<usize> {
+        None
+    }
+
     /// The loss: zero or more. A triangle with infinite loss comes before all others, the largest first; one whose
     /// loss is NaN counts 0.3 of its area, as where the function is flat under the default loss.
     fn evaluate(&self, triangle: &Triangle<'_>) -> f64;

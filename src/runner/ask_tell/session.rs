@@ -88,16 +88,9 @@ impl Session {
         let mut remember = |sample: &Sample| {
             known.insert(key(sample));
         };
-        let (given_up, mut restored) =
-            restore_values(self.learner.as_mut(), loaded, learner_now, &mut remember)?;
-        if retry_given_up {
-            restored.given_up = 0;
-        } else {
-            for sample in given_up {
-                self.learner.tell_pending(&sample);
-                self.given_up.insert(key(&sample), sample);
-            }
-        }
+        let (given_up, restored) =
+            restore_values(self.learner.as_mut(), loaded, learner_now, &mut remember, retry_given_up)?;
+        self.given_up.extend(given_up.into_iter().map(|sample| (key(&sample), sample)));
         self.outputs = Outputs::of(loaded);
         look_at_all(&mut self.goals, self.learner.as_ref());
         Ok(restored)
@@ -155,7 +148,7 @@ impl Session {
             }
             Request::RemoveUnfinished => {
                 self.learner.remove_unfinished();
-                self.given_up.values().for_each(|sample| self.learner.tell_pending(sample));
+                self.given_up.values().for_each(|sample| self.learner.give_up(sample));
                 Ok(self.pending())
             }
             Request::Failed(pairs) => self.failed(&pairs, now, facts),
@@ -346,7 +339,7 @@ impl Session {
             let meta = Meta { worker: 0, attempt: *attempts, started: now, duration: 0.0 };
             *attempts += 1;
             if given_up {
-                self.learner.tell_pending(&sample);
+                self.learner.give_up(&sample);
                 self.given_up.insert(key, sample.clone());
             }
             facts.push(Fact::Failed(Failed { sample, failure, meta, given_up }));

@@ -2,6 +2,7 @@
 
 use super::{Drive, Loop};
 use crate::learner::{Learner, Loss};
+use crate::runner::Engine;
 use crate::runner::goal::{Condition, Goal, GoalTracker, Progress, Reached};
 
 /// One learner of possibly many, as a goal sees it.
@@ -35,6 +36,16 @@ pub fn look_at(goals: &mut GoalTracker, learner: &dyn Learner, index: usize) {
 pub fn look_at_all(goals: &mut GoalTracker, learner: &dyn Learner) {
     for index in 0..learner.children().map_or(1, <[_]>::len) {
         look_at(goals, learner, index);
+    }
+}
+
+/// Shows the goals a learner that was told a value. One that has met its part of them rests while it has.
+pub(in crate::runner) fn look_after(goals: &mut GoalTracker, engine: &mut Engine, index: usize) {
+    let before = goals.is_finished(index);
+    look_at(goals, engine.learner(), index);
+    let after = goals.is_finished(index);
+    if before != after && goals.lets_rest() {
+        engine.rest(index, after);
     }
 }
 

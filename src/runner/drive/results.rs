@@ -1,7 +1,8 @@
 //! From the workers to the learners, the checkpoint and the cache.
 
+use super::progress::look_after;
 use super::stopping::not_saved;
-use super::{Drive, Loop, look_at};
+use super::{Drive, Loop};
 use crate::checkpoint::{Fact, Meta};
 use crate::model::{Failure, FailureKind, Outcome};
 use crate::pool::{Completed, TaskError, TaskErrorKind};
@@ -108,12 +109,7 @@ impl Loop {
             self.told += 1;
             let index = learner as usize;
             self.note_hopeless(drive, index);
-            let before = drive.goals.is_finished(index);
-            look_at(&mut drive.goals, drive.engine.learner(), index);
-            let after = drive.goals.is_finished(index);
-            if before != after && drive.goals.lets_rest() {
-                drive.engine.rest(index, after);
-            }
+            look_after(&mut drive.goals, &mut drive.engine, index);
             if !self.draining {
                 self.look_at_goal(drive);
             }

@@ -48,7 +48,7 @@ impl Loop {
         drive.walltime.filter(|end| end.left() <= drive.walltime_margin).map(|_| StopReason::Walltime)
     }
 
-    /// Learners go on asking for points where nothing is known, and points that fail leave it so.
+    /// Learners leave alone the regions where points fail, but each point there costs all its attempts.
     pub(super) fn warn_of_failures(&mut self, drive: &Drive<'_>, observer: &mut dyn Observer) {
         if self.warned_of_failures || self.given_up < MANY.max(self.told / FEW_VALUES) {
             return;
@@ -57,7 +57,7 @@ impl Loop {
         let why = drive.engine.first_given_up().map(|failed| format!(": {}", failed.failure.message));
         observer.note(&format!(
             "warning: {} points of this run were given up, {} got a value{}\nhelp: where the function has no value, \
-             let it return NaN: learners leave such regions alone, while they go on asking where points fail",
+             let it return NaN, which costs one evaluation a point, and no further attempts",
             self.given_up,
             self.told,
             why.unwrap_or_default()
