@@ -82,7 +82,7 @@ impl StopSignals {
         Some(StopReason::Signal(SIGNALS[index].1))
     }
 
-    /// Whether one more has come, [`SAME_SIGNAL`] or longer after the first: then nothing is to be waited for any
+    /// Whether one more has come, a second or longer after the first: then nothing is to be waited for any
     /// more. To be asked now and then once a run stops.
     pub fn insists(&self, now: Instant) -> bool {
         if self.armed.get() {
