@@ -3,7 +3,7 @@ use super::exit::{CommandError, Exit};
 use super::output;
 use super::run::launch_error;
 use super::together;
-use crate::pool::{Pool, Program, Task, WorkerInfo};
+use crate::pool::{Pool, Program, Task, WorkerInfo, linked_mpi};
 use crate::report::{Align, TextTable};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -106,13 +106,17 @@ fn examine(
         }));
         return Ok(Exit::Done);
     }
+    let mpi = match (world.library.as_str(), linked_mpi()) {
+        ("", linked) if !linked.is_empty() => format!("{linked} (not in use: there is no launcher)"),
+        (library, _) => library.to_owned(),
+    };
     let or_none = |text: &str| if text.is_empty() { "none".to_owned() } else { text.to_owned() };
     let mut text = format!(
         "world        {}\nlauncher     {}\nMPI          {}\nthread level {}\nHDF5         {}\n\
          round trip   {hot:.1} us hot, {cold:.0} us after a pause of {} ms (medians)\n",
         world.summary(),
         or_none(world.launcher),
-        or_none(&world.library),
+        or_none(&mpi),
         or_none(world.thread_level),
         hdf5.unwrap_or_else(|| "none: built without it".to_owned()),
         PAUSE.as_millis(),

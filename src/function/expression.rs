@@ -114,7 +114,13 @@ fn explain(error: nanoexpr::Error, setting: &Setting, text: &str, names: &[Strin
         ErrorKind::UnexpectedToken
             if part.starts_with(|c: char| c.is_alphanumeric() || "_.(".contains(c)) =>
         {
-            (format!("no operator before `{part}`"), "a product is written with `*`, as in 2 * x".into())
+            let before = text[..error.span.start].trim_end();
+            let called = formula::functions().filter(|name| before.ends_with(name));
+            let help = match called.max_by_key(|name| name.len()) {
+                Some(name) => format!("a function has its argument in parentheses, as in {name}(x)"),
+                None => "a product is written with `*`, as in 2 * x".into(),
+            };
+            (format!("no operator before `{part}`"), help)
         }
         ErrorKind::UnexpectedCharacter if part.contains(char::is_alphabetic) => (
             format!("unexpected letter `{part}`"),
@@ -211,6 +217,11 @@ mod tests {
             ),
             ("max(x)", "wrong number of arguments: `max(x)`", "`max` takes 2"),
             ("2x", "no operator before `x`", "a product is written with `*`, as in 2 * x"),
+            (
+                "1 + sin x",
+                "no operator before `x`",
+                "a function has its argument in parentheses, as in sin(x)",
+            ),
             ("2(x + 1)", "no operator before `(`", "a product is written with `*`, as in 2 * x"),
             ("x * \u{3b1}", "unexpected letter `\u{3b1}`", "names in a formula are of the letters a to z"),
             ("x \u{2212} 1", "unexpected character `\u{2212}`", LOOKS_LIKE),

@@ -178,6 +178,18 @@ impl Launch {
     }
 }
 
+/// The name and version of the MPI library that this program is linked to, whether it is in use or not; empty without MPI.
+#[cfg(feature = "mpi")]
+pub fn linked_mpi() -> String {
+    super::transport::mpi::library()
+}
+
+/// The name and version of the MPI library that this program is linked to: none.
+#[cfg(not(feature = "mpi"))]
+pub fn linked_mpi() -> String {
+    String::new()
+}
+
 fn survival(launcher: &Launcher, variables: &Variables) -> Survival {
     let is_on = |name: &str| {
         variables.get(name).is_some_and(|v| matches!(v.trim(), "1" | "true" | "yes" | "t" | "enabled"))

@@ -86,7 +86,7 @@ pub use group::{Group, GroupError};
 pub use handle::Pool;
 pub use health::{Health, LostWorker, Straggler};
 pub use inputs::{Inputs, Reader};
-pub use launch::Launch;
+pub use launch::{Launch, linked_mpi};
 pub use map::{Imap, MapError, MapOptions, MapUnordered};
 pub use options::{PoolOptions, TaskOptions};
 pub use program::{GroupTask, Program, Task};

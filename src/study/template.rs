@@ -315,7 +315,8 @@ const TAIL: &str = r#"
 # duplicate_stragglers = false
 
 [checkpoint]
-# Where results are kept, and how often the file is written. A crash loses nothing in between.
+# Where results are kept, from the folder of this file, and how often it is written. A crash loses nothing in
+# between.
 # folder = "data"
 # interval = "5min"
 # compress = false
