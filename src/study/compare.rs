@@ -3,6 +3,7 @@
 //! Results of another function or another domain must not be mixed with new ones, so such changes are refused.
 //! Goals, run options, resources and the like may change freely: they do not appear here at all.
 
+use super::calls::FREE_KEYS;
 use super::{Combos, StudyError, files, identity, tree};
 use crate::model::settings::{Setting, SettingValue, Table};
 use std::collections::{BTreeMap, HashMap};
@@ -26,22 +27,9 @@ pub enum Severity {
     Refuse,
 }
 
-/// Keys of `[function]` that say how a value is computed, not which value.
-const FREE_FUNCTION_KEYS: [&str; 13] = [
-    "timeout",
-    "start_timeout",
-    "isolate",
-    "ranks",
-    "threads",
-    "gpus",
-    "env",
-    "cache",
-    "priority",
-    "scratch",
-    "keep_scratch",
-    "cwd",
-    "python_executable",
-];
+/// Keys of `[function]` that may change values, so that a cache tells them apart, but hardly do in the middle of a run: a
+/// study that moves to another machine changes them.
+const FREE_FOR_RESTARTS: [&str; 3] = ["env", "cwd", "python_executable"];
 
 /// Keys of `[learner]` that say what is sampled. With the others learners choose, or know when they have enough: all results
 /// stay what they are.
@@ -133,12 +121,13 @@ fn settings(path: &str, old: Option<&SettingValue>, new: Option<&SettingValue>, 
                 |table: &'_ Table, key: &str| find(table, key).map(|i| table.entries()[i].2.value.clone());
             let added = new.entries().iter().filter(|(key, ..)| find(old, key).is_none());
             for (key, ..) in old.entries().iter().chain(added) {
-                let free: &[&str] = match path {
-                    "function" => &FREE_FUNCTION_KEYS,
-                    "learner" => &FREE_LEARNER_KEYS,
-                    _ => &[],
+                let name = key.as_str();
+                let is_free = match path {
+                    "function" => FREE_KEYS.contains(&name) || FREE_FOR_RESTARTS.contains(&name),
+                    "learner" => FREE_LEARNER_KEYS.contains(&name),
+                    _ => false,
                 };
-                if free.contains(&key.as_str()) {
+                if is_free {
                     continue;
                 }
                 settings(&format!("{path}.{key}"), value(old, key).as_ref(), value(new, key).as_ref(), out);
