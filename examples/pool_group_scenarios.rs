@@ -98,6 +98,10 @@ fn main() -> Result<()> {
         Ok(sums.into_iter().flat_map(|sum| numbers.iter().map(move |x| x + sum)).collect::<Vec<_>>())
     });
     let square = program.task("square", |_, x: u64| Ok(x * x));
+    let occupy = program.task("occupy", |_, milliseconds: u64| {
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        Ok(())
+    });
 
     let ran = program.run(|pool: &Pool| -> Result<()> {
         let workers = pool.workers() as u32;
@@ -122,6 +126,21 @@ fn main() -> Result<()> {
                 assert_eq!(all_sums[7], 7.0 + sum);
                 assert_eq!(all_sums.last(), Some(&(49_999.0 + f64::from(size) * sum)));
                 println!("60 groups, {} squares, {} of all", squares.len(), all()?.len());
+            }
+            "groups-large" => {
+                // Each time another set of ranks, whose communicator is made while a member still waits for its large
+                // arguments.
+                let numbers: Vec<f64> = (0..50_000).map(f64::from).collect();
+                for round in 0..4 * workers {
+                    let (busy, size) = (round % (workers - 1), 2 + round % 3);
+                    let occupied: Vec<_> = (0..busy).map(|_| pool.submit(occupy, 5)).collect();
+                    let sums = pool.submit(gathered.on(size.min(workers)), numbers.clone()).wait()?;
+                    assert_eq!(sums.len(), size.min(workers) as usize * numbers.len());
+                    for one in occupied {
+                        one.wait()?;
+                    }
+                }
+                println!("{} in the end", all()?.len());
             }
             "groups-fail" => {
                 let mut kinds = Vec::new();

@@ -414,6 +414,13 @@ fn groups_of_all_sizes_get_communicators_of_their_own_beside_tasks_of_one_rank()
 }
 
 #[test]
+fn groups_are_made_while_large_arguments_are_on_their_way() {
+    for ranks in [3, 8, 8] {
+        assert_eq!(succeed(ranks, &["groups-large"]), format!("{} in the end", ranks - 1));
+    }
+}
+
+#[test]
 fn the_failure_of_a_member_fails_its_task_and_frees_all_others() {
     for ranks in [3, 4, 8] {
         assert_eq!(succeed(ranks, &["groups-fail"]), format!("epep {}", ranks - 1));

@@ -85,10 +85,10 @@ fn create(world: &MpiWorld, members: &[u32]) -> Result<ffi::MPI_Comm, TransportE
     let ranks: Vec<c_int> = members.iter().map(|rank| *rank as c_int).collect();
     let (mut all, mut some) = (MaybeUninit::uninit(), MaybeUninit::uninit());
     let mut comm = MaybeUninit::uninit();
-    // SAFETY: out-pointers to live locals, read after success only; the ranks are those of `world.comm`, and all of them
+    // SAFETY: out-pointers to live locals, read after success only; the ranks are those of the world, and all of them
     // make these calls.
     unsafe {
-        check("MPI_Comm_group", None, ffi::MPI_Comm_group(world.comm, all.as_mut_ptr()))?;
+        check("MPI_Comm_group", None, ffi::MPI_Comm_group(world.parent_of_groups, all.as_mut_ptr()))?;
         let mut all: ffi::MPI_Group = all.assume_init();
         let included = ffi::MPI_Group_incl(all, ranks.len() as c_int, ranks.as_ptr(), some.as_mut_ptr());
         let included = check("MPI_Group_incl", None, included);
@@ -98,7 +98,8 @@ fn create(world: &MpiWorld, members: &[u32]) -> Result<ffi::MPI_Comm, TransportE
         let created = match &world.deaths {
             Some(deaths) => deaths.create(some, members, comm.as_mut_ptr()),
             None => {
-                let code = ffi::MPI_Comm_create_group(world.comm, some, MAKING, comm.as_mut_ptr());
+                let code =
+                    ffi::MPI_Comm_create_group(world.parent_of_groups, some, MAKING, comm.as_mut_ptr());
                 check("MPI_Comm_create_group", None, code)
             }
         };

@@ -117,6 +117,9 @@ pub(crate) fn leave(code: i32) -> ! {
 /// This process in MPI: a communicator of our own over all ranks.
 pub(crate) struct MpiWorld {
     pub(super) comm: ffi::MPI_Comm,
+    /// The same ranks. Communicators of groups are made over it, on which nothing is received: for making them, Open MPI
+    /// sends messages with a tag like any other, and a probe for whatever comes would take them from the library.
+    pub(super) parent_of_groups: ffi::MPI_Comm,
     /// Between rank 0 and the workers that it has spawned.
     bridge: Option<ffi::MPI_Comm>,
     pub(super) byte: ffi::MPI_Datatype,
@@ -191,6 +194,8 @@ impl MpiWorld {
             let (mut rank, mut size) = (0, 0);
             check("MPI_Comm_rank", None, ffi::MPI_Comm_rank(comm, &raw mut rank))?;
             check("MPI_Comm_size", None, ffi::MPI_Comm_size(comm, &raw mut size))?;
+            let mut parent_of_groups = MaybeUninit::uninit();
+            check("MPI_Comm_dup", None, ffi::MPI_Comm_dup(comm, parent_of_groups.as_mut_ptr()))?;
             let byte = ffi::RSMPI_UINT8_T;
             let mut block = MaybeUninit::uninit();
             let code = ffi::MPI_Type_contiguous(BLOCK as c_int, byte, block.as_mut_ptr());
@@ -199,6 +204,7 @@ impl MpiWorld {
             check("MPI_Type_commit", None, ffi::MPI_Type_commit(&raw mut block))?;
             Ok(Self {
                 comm,
+                parent_of_groups: parent_of_groups.assume_init(),
                 bridge,
                 byte,
                 block,
@@ -246,6 +252,7 @@ impl MpiWorld {
                 check("MPI_Win_free", None, ffi::MPI_Win_free(&raw mut window))?;
             }
             check("MPI_Type_free", None, ffi::MPI_Type_free(&raw mut self.block))?;
+            check("MPI_Comm_free", None, ffi::MPI_Comm_free(&raw mut self.parent_of_groups))?;
             check("MPI_Comm_free", None, ffi::MPI_Comm_free(&raw mut self.comm))?;
             if let Some(bridge) = &mut self.bridge {
                 check("MPI_Comm_disconnect", None, ffi::MPI_Comm_disconnect(bridge))?;
