@@ -12,6 +12,7 @@
 //! runner                                   goal, retries, logging: a state machine and a thin loop around it
 //! report  cache                            status lines, tables, exports of what a checkpoint holds; known values
 //! pool  checkpoint  function               the outside world: MPI, HDF5, user code
+//! process                                  the processes of this host
 //! learner                                  pure and deterministic
 //! loss                                     pure
 //! geometry                                 pure
@@ -28,6 +29,7 @@ pub mod learner;
 pub mod loss;
 pub mod model;
 pub mod pool;
+mod process;
 pub mod report;
 pub mod runner;
 pub mod study;

@@ -7,6 +7,7 @@
 use super::CheckpointError;
 use super::facts::unix_now;
 use super::files::{Files, Part, identity};
+use crate::process;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
@@ -39,8 +40,7 @@ impl Holder {
     pub fn me() -> Self {
         let variable = |name| std::env::var(name).ok().filter(|text: &String| !text.is_empty());
         Self {
-            host: nix::unistd::gethostname()
-                .map_or_else(|_| "unknown".into(), |name| name.to_string_lossy().into_owned()),
+            host: process::host(),
             pid: std::process::id(),
             job: variable("SLURM_JOB_ID").or_else(|| variable("PBS_JOBID")),
             restarts: variable("SLURM_RESTART_COUNT").and_then(|n| n.parse().ok()).unwrap_or(0),
@@ -49,22 +49,15 @@ impl Holder {
         }
     }
 
-    /// Whether the process still runs, as far as this host can tell.
+    /// Whether the process still runs, as far as this host can tell. One that was killed does not, though perhaps some of
+    /// its threads have its files open for a moment, and with them its `flock`.
     fn runs_here(&self) -> bool {
-        let Ok(pid) = i32::try_from(self.pid) else { return false };
-        // EPERM: there is such a process, of another user.
-        !matches!(nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None), Err(Errno::ESRCH))
-            && !self.is_leaving()
-    }
-
-    /// Whether a process of this host is dead, though perhaps some of its threads still have its files open: a killed
-    /// process keeps its `flock` for a moment.
-    fn is_leaving(&self) -> bool {
-        match fs::read_to_string(format!("/proc/{}/stat", self.pid)) {
-            // The name of the program, in parentheses, may hold anything.
-            Ok(stat) => stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(['Z', 'X'])),
-            Err(error) => error.kind() == io::ErrorKind::NotFound && Path::new("/proc/self").exists(),
+        if let Some(stat) = process::Stat::of(self.pid) {
+            return stat.life != process::Life::Ended;
         }
+        let Ok(pid) = i32::try_from(self.pid) else { return false };
+        // EPERM: there is such a process, of another user, and `/proc` hides it.
+        !matches!(nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None), Err(Errno::ESRCH))
     }
 }
 
@@ -140,7 +133,7 @@ impl Lock {
                 Some(Held::FileOnly) => State::Unknown,
                 None => State::Held,
             };
-            if turn < 60 && matches!(state, State::Held) && holder.host == me.host && holder.is_leaving() {
+            if turn < 60 && matches!(state, State::Held) && holder.host == me.host && !holder.runs_here() {
                 std::thread::sleep(LEAVING);
                 continue;
             }

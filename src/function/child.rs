@@ -5,12 +5,12 @@
 
 use super::{environment, guard};
 use crate::model::{Failure, FailureKind};
+use crate::process::{Life, Stat};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use std::ffi::{OsStr, OsString};
-use std::fs;
 use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
@@ -339,15 +339,8 @@ fn runs(group: Pid) -> bool {
     if killpg(group, None).is_err() {
         return false;
     }
-    let Ok(processes) = fs::read_dir("/proc") else { return true };
-    let group = group.to_string();
-    processes.flatten().any(|process| {
-        // PID (NAME) STATE PARENT GROUP …; the name may hold anything.
-        let stat = fs::read_to_string(process.path().join("stat")).unwrap_or_default();
-        let mut fields = stat.rsplit(')').next().unwrap_or_default().split_ascii_whitespace();
-        let (state, own) = (fields.next(), fields.nth(1));
-        own == Some(group.as_str()) && !matches!(state, Some("Z" | "X"))
-    })
+    let Some(mut processes) = Stat::all() else { return true };
+    processes.any(|process| process.group == group.as_raw() && process.life != Life::Ended)
 }
 
 #[derive(Default)]

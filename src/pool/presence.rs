@@ -1,5 +1,8 @@
 //! Whether another process on this host still runs: the only evidence of a death that needs no message.
 
+pub(crate) use crate::process::{Life, host};
+
+use crate::process::Stat;
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +23,7 @@ impl Presence {
 
     /// A process on this host.
     pub(crate) fn of(pid: u32) -> Self {
-        let started = stat(pid).map_or(0, |(_, started)| started);
+        let started = Stat::of(pid).map_or(0, |stat| stat.started);
         Self { host: host(), pid, started }
     }
 
@@ -36,12 +39,8 @@ impl Presence {
 
     /// What it is doing. Only meaningful if [`Self::is_visible`] was true once.
     pub(crate) fn life(&self) -> Life {
-        match stat(self.pid) {
-            Some((state, started)) if started == self.started => match state {
-                'Z' | 'X' | 'x' => Life::Ended,
-                'T' | 't' => Life::Stopped,
-                _ => Life::Running,
-            },
+        match Stat::of(self.pid) {
+            Some(stat) if stat.started == self.started => stat.life,
             _ => Life::Ended,
         }
     }
@@ -63,31 +62,6 @@ impl Presence {
             let _ = nix::sys::signal::kill(pid, signal);
         }
     }
-}
-
-/// What a process is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Life {
-    /// It can go on, or waits for something.
-    Running,
-    /// A signal has stopped it.
-    Stopped,
-    /// It is gone, or a zombie.
-    Ended,
-}
-
-/// The name of this host.
-pub(crate) fn host() -> String {
-    nix::unistd::gethostname().map_or_else(|_| "localhost".into(), |name| name.to_string_lossy().into_owned())
-}
-
-/// State and start time of a process, from `/proc`.
-fn stat(pid: u32) -> Option<(char, u64)> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in parentheses may contain anything; the fields after it are plain.
-    let mut fields = stat.get(stat.rfind(')')? + 1..)?.split_ascii_whitespace();
-    let state = fields.next()?.chars().next()?;
-    Some((state, fields.nth(18)?.parse().ok()?))
 }
 
 #[cfg(all(test, target_os = "linux"))]
