@@ -205,3 +205,35 @@ fn a_lost_member_costs_the_attempt_and_the_task_is_done_by_others() {
         .unwrap();
     assert_eq!(results, ((1..=6).map(Ok).collect(), 5));
 }
+
+#[test]
+fn groups_at_work_end_in_good_order_when_main_returns_early() {
+    for finishes in [false, true] {
+        let mut program = Program::new();
+        // The first member leaves the others alone after a while, who wait for it.
+        let alone = program.group_task("alone", move |_, group, (): ()| {
+            if group.rank() == 0 {
+                std::thread::sleep(Duration::from_millis(100));
+                if finishes {
+                    group.finish();
+                    return Ok(());
+                }
+                return Err("gives up".to_owned());
+            }
+            while finishes && !group.has_given_up() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            if finishes { Ok(()) } else { group.barrier().map_err(|error| error.to_string()) }
+        });
+        let (done, ended) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            run(program, 4, |pool| {
+                let mut futures = [2, 2, 4].map(|ranks| pool.submit(alone.on(ranks), ()));
+                // They are sent, and then nobody wants them.
+                assert!(futures[0].wait_within(Duration::from_millis(20)).is_none());
+            });
+            done.send(()).unwrap();
+        });
+        assert!(ended.recv_timeout(Duration::from_secs(20)).is_ok(), "hangs (finishes: {finishes})");
+    }
+}

@@ -141,7 +141,11 @@ impl Lock {
                 Verdict::Refuse(advice) => return Err(locked(&path, holder, &advice)),
                 Verdict::TakeOver => {
                     notices.push(format!("took over the lock of a run that is gone ({holder})"));
-                    if let Some(held @ Held::Flock(_)) = flock {
+                    // A requeued job may come from another host, and its last run may live on there after all, cut off
+                    // from the batch system alone. On this host the `flock` is proof.
+                    if let Some(held @ Held::Flock(_)) = flock
+                        && holder.host == me.host
+                    {
                         rewrite(&mut file, &me).map_err(failed)?;
                         return Ok(Self { identity: identity(&path), path, _held: held });
                     }
@@ -154,9 +158,13 @@ impl Lock {
         Err(locked(&path, Holder::default(), "it changes hands all the time: try again"))
     }
 
-    /// Whether the file is still the one that was taken.
+    /// Whether the file is still the one that was taken, as far as can be seen: an error of the file system is no sign of
+    /// another run.
     pub(super) fn is_ours(&self) -> bool {
-        identity(&self.path) == self.identity
+        match fs::metadata(&self.path) {
+            Ok(meta) => self.identity.is_none_or(|own| own == (meta.dev(), meta.ino())),
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        }
     }
 
     pub(super) fn path(&self) -> &Path {

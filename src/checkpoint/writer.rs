@@ -138,14 +138,7 @@ impl Checkpoint {
         load::no_longer_early(&mut self.early, sample.learner, sample.replica, &sample.point);
         match fact {
             Fact::Told(told) => {
-                if self.header.outputs.is_empty()
-                    && let Some(detail) = &told.value.detail
-                    && !detail.names.is_empty()
-                {
-                    self.header.outputs.clone_from(&detail.names);
-                    self.header = std::mem::take(&mut self.header).normalised();
-                    self.journal.header(sequence, &self.header);
-                }
+                self.note_outputs(told);
                 self.journal.told(sequence, &Row::from(told));
                 self.columns.push(told);
             }
@@ -155,6 +148,18 @@ impl Checkpoint {
             }
         }
         self.stats.appended += 1;
+    }
+
+    /// Keeps the names of outputs, which stand in the header alone.
+    fn note_outputs(&mut self, told: &Told) {
+        if self.header.outputs.is_empty()
+            && let Some(detail) = &told.value.detail
+            && !detail.names.is_empty()
+        {
+            self.header.outputs.clone_from(&detail.names);
+            self.header = std::mem::take(&mut self.header).normalised();
+            self.journal.header(self.len() as u64, &self.header);
+        }
     }
 
     /// More learners, behind those that are there. Writes all of them: better many at once than one by one. In memory
@@ -168,6 +173,7 @@ impl Checkpoint {
     /// Takes a value that is told later, when its turn comes, by [`append`](Self::append): until then a reader finds
     /// it in [`Loaded::early`]. As `append`, in memory only until the next [`commit`](Self::commit).
     pub fn append_early(&mut self, told: &Told) {
+        self.note_outputs(told);
         self.journal.early(self.len() as u64, &Row::from(told));
         self.early.push(told.clone());
     }

@@ -58,6 +58,15 @@ pub struct Drive<'a> {
     pub cached: Option<Cached>,
 }
 
+/// What is asked and not settled, as the checkpoint keeps it: with its own indices of learners.
+fn unfinished(engine: &Engine, stored_learner: Option<&[u32]>) -> Vec<Sample> {
+    let mut unfinished = engine.unfinished();
+    if let Some(stored) = stored_learner {
+        unfinished.iter_mut().for_each(|sample| sample.learner = stored[sample.learner as usize]);
+    }
+    unfinished
+}
+
 /// Runs until the goal, a signal, the end of the job, or nothing is left to ask.
 ///
 /// Every result is handed to the operating system as a journal record before the next points are sent.
@@ -66,6 +75,7 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
         accounting: Accounting::start(Instant::now()),
         told: 0,
         given_up: 0,
+        handed_out_before_given_up: 0,
         goal: None,
         hopeless: BTreeMap::new(),
         draining: false,
@@ -93,9 +103,9 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
         Some(reason) => Ended::Stopped(reason.clone()),
         None => ended,
     };
-    let Drive { mut engine, queue, checkpoint, goals, cached, .. } = drive;
+    let Drive { mut engine, queue, checkpoint, goals, cached, stored_learner, .. } = drive;
     engine.stop_asking();
-    let unfinished = engine.unfinished();
+    let unfinished = unfinished(&engine, stored_learner.as_deref());
     let kind = match &ended {
         Ended::Goal(_) => EndingKind::Goal,
         Ended::Stopped(StopReason::Signal(_) | StopReason::Walltime | StopReason::WorkerLost(_)) => {
@@ -136,6 +146,8 @@ struct Loop {
     told: u64,
     /// Points given up in this run.
     given_up: u64,
+    /// How many attempts had been handed out when the first point was given up.
+    handed_out_before_given_up: u64,
     goal: Option<Reached>,
     /// Learners that will never be finished, and why.
     hopeless: BTreeMap<usize, String>,
@@ -219,8 +231,8 @@ impl Loop {
 
     /// Holds the lock, and begins and publishes snapshots when it is time.
     fn look_after_checkpoint(&mut self, drive: &mut Drive<'_>, now: Instant, observer: &mut dyn Observer) {
-        let engine = &drive.engine;
-        match drive.checkpoint.tick(now, &|| engine.unfinished()) {
+        let (engine, stored_learner) = (&drive.engine, drive.stored_learner.as_deref());
+        match drive.checkpoint.tick(now, &|| unfinished(engine, stored_learner)) {
             Ok(()) => {}
             // The journal still holds everything: the next snapshot may succeed.
             Err(error) if error.results_are_safe() => observer.note(&format!("warning: {error}")),

@@ -162,7 +162,8 @@ fn settle_all(
         // In flight at the end comes in the order of asks, which is the order to go on in.
         entry.order = entry.order.max(order);
         if let Some(failed) = failed {
-            entry.attempts = entry.attempts.max(failed.meta.attempt + 1);
+            // The last one counts: `--retry-failed` begins again at 0.
+            entry.attempts = failed.meta.attempt + 1;
             entry.given_up = failed.given_up;
         }
     }

@@ -152,6 +152,11 @@ impl Dispatcher {
         }
     }
 
+    /// Whether workers run tasks in groups.
+    pub(in crate::pool) fn has_groups_at_work(&self) -> bool {
+        self.scheduler.has_groups_at_work()
+    }
+
     /// Gives up the members of failed groups that have not come back for too long: they wait in a call of MPI for one that
     /// will never answer. Returns who that is.
     pub(super) fn lose_stuck(&mut self, now: Duration) -> Vec<u32> {

@@ -59,11 +59,7 @@ impl Dispatcher {
         for late in self.scheduler.stragglers(now) {
             while let Some((slot, worker)) = self.scheduler.copy_of(late.worker, now) {
                 tracing::info!(from = late.worker + 1, to = worker + 1, silent = ?late.silent, "a straggler's task is started elsewhere too");
-                let message = self.message(&[slot]);
-                self.manager.messages_sent += 1;
-                if let Err(error) = self.transport.send(worker + 1, message) {
-                    self.lose(worker, &error.to_string());
-                }
+                self.send_batch(worker, &[slot]);
             }
         }
     }
@@ -161,7 +157,11 @@ impl Dispatcher {
         }
         self.stats[worker as usize].losses += 1;
         let slots = &self.slots;
-        let loss = self.scheduler.lose(worker, |slot| !slots[slot as usize].message.is_empty());
+        let mut loss = self.scheduler.lose(worker, |slot| !slots[slot as usize].message.is_empty());
+        // It may live, and wait for the others of its group when it is back.
+        if let Some(group) = loss.abandoned.as_mut().filter(|_| !self.watch.has_ended(worker)) {
+            group.rest.push(worker);
+        }
         self.abandon_group(loss.abandoned);
         tracing::warn!(
             rank = worker + 1,

@@ -216,7 +216,7 @@ impl Dispatcher {
         self.batch = batch;
     }
 
-    fn send_batch(&mut self, worker: u32, batch: &[u32]) {
+    pub(super) fn send_batch(&mut self, worker: u32, batch: &[u32]) {
         let message = self.message(batch);
         let bulk = match batch {
             [index] => self.bulk_of(*index),
@@ -240,7 +240,15 @@ impl Dispatcher {
     /// The arguments of a task that travel beside its message: a copy, if the task may have to be sent again.
     fn bulk_of(&mut self, index: u32) -> Option<Box<Bulk>> {
         let slot = &mut self.slots[index as usize];
-        if self.keep_tasks || slot.retries > 0 { slot.bulk.clone() } else { slot.bulk.take() }
+        if self.keep_tasks || slot.retries > 0 {
+            return slot.bulk.clone();
+        }
+        let bulk = slot.bulk.take();
+        if bulk.is_some() {
+            // Without its arguments it can't be sent again.
+            slot.message.clear();
+        }
+        bulk
     }
 
     /// Makes the message for a batch. A single task that need not be kept gives its buffer away.

@@ -121,6 +121,11 @@ impl Groups {
         self.runs[run as usize].members.first().copied()
     }
 
+    /// Whether a worker is in a run.
+    pub(super) fn are_at_work(&self) -> bool {
+        self.of_worker.iter().any(Option::is_some)
+    }
+
     /// Takes a worker out of its run, if it is in one. The number of the run if the task depended on it, with the others.
     pub(super) fn leave(&mut self, worker: u32) -> Option<(u32, Option<Abandoned>)> {
         let number = self.of_worker[worker as usize].take()?;
@@ -177,6 +182,11 @@ impl Scheduler {
     /// Whether [`Self::next_group`] may have something to do.
     pub(in crate::pool) fn has_groups(&self) -> bool {
         self.groups.waiting > 0 || self.groups.reserved.is_some()
+    }
+
+    /// Whether any worker belongs to a group at work.
+    pub(in crate::pool) fn has_groups_at_work(&self) -> bool {
+        self.groups.are_at_work()
     }
 
     /// Whether a worker belongs to a group at work.
