@@ -3,7 +3,9 @@
 #![expect(clippy::print_stdout, reason = "an example talks to people")]
 
 use adaptive_mpi::cache::TaskCache;
-use adaptive_mpi::pool::{MapOptions, Pool, PoolOptions, Program, TaskErrorKind, TaskOptions, Until};
+use adaptive_mpi::pool::{
+    MapOptions, Pool, PoolOptions, Program, TaskError, TaskErrorKind, TaskOptions, Until,
+};
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -90,6 +92,7 @@ fn main() -> Result<()> {
         Ok(3 * x)
     });
 
+    let mut outliving = Vec::new();
     let ran = program.run(|pool: &Pool| -> Result<()> {
         match scenario.as_str() {
             "futures-dag" => {
@@ -151,6 +154,9 @@ fn main() -> Result<()> {
                 pool.submit(add, (1, 2)).detach();
                 println!("rank 0 returns");
             }
+            "futures-outlive" => {
+                outliving.extend((0..amount).map(|_| pool.submit(nap, 20)));
+            }
             "futures-main-panics" => {
                 let input = pool.submit(nap, 50);
                 let _child = pool.submit_after(add, &input, |_| (0, 0));
@@ -200,6 +206,11 @@ fn main() -> Result<()> {
         }
         Ok(())
     });
+    if !outliving.is_empty() {
+        let cancelled = |error: &TaskError| error.kind == TaskErrorKind::Cancelled;
+        let all = outliving.into_iter().all(|future| future.wait().as_ref().err().is_none_or(cancelled));
+        println!("all have ended: {all}");
+    }
     match ran {
         Ok(None) => Ok(()),
         Ok(Some(result)) => result,

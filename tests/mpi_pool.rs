@@ -350,6 +350,7 @@ fn all_ranks_leave_when_rank_0_drops_its_futures_shuts_down_or_panics() {
     for ranks in WORLDS {
         assert_eq!(succeed(ranks, &["futures-dropped", "50"]), "rank 0 returns\ncallback: true");
         assert_eq!(succeed(ranks, &["futures-shutdown", "500"]), "500 done");
+        assert_eq!(succeed(ranks, &["futures-outlive", "50"]), "all have ended: true");
         let ended = run(ranks, &["futures-main-panics"]);
         assert_ne!(ended.code, Some(0));
         assert!(ended.err.contains("rank 0 gives up"), "{}", ended.err);

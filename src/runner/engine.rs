@@ -314,9 +314,14 @@ impl Engine {
     /// not come back in this run, so that none is lost.
     pub fn settle_early(&mut self) -> Option<Fact> {
         let (turn, arrived) = self.early.pop_first()?;
-        // A value that the learner refused comes back after its turn, so the turn may be an old one.
+        // A stopping run passes turns over, so the turn may be an old one.
         self.turn_to_settle = self.turn_to_settle.max(turn + 1);
-        Some(self.draw_consequences(arrived))
+        let fact = self.draw_consequences(arrived);
+        // A value that the learner refused: the sample is tried again, and keeps its turn.
+        if matches!(&fact, Fact::Failed(failed) if !failed.given_up) && self.turn_to_settle == turn + 1 {
+            self.turn_to_settle = turn;
+        }
+        Some(fact)
     }
 
     fn checked(&self, outcome: Outcome) -> Outcome {

@@ -237,27 +237,31 @@ fn an_exhausted_learner_ends_only_after_its_last_result() {
 }
 
 proptest! {
-    /// However results arrive, on however many workers and with whatever failures on the way, a learner that is
+    /// However results arrive, on however many workers, with whatever failures and refused values on the way, a learner that is
     /// told in the order of asks sees exactly the same calls.
     #[test]
     fn told_in_the_order_of_asks_the_learner_sees_the_same_calls(
         workers in 1_usize..9,
         window in 1_usize..12,
-        choices in prop::collection::vec((0_usize..100, prop::bool::weighted(0.1)), 600),
+        choices in prop::collection::vec((0_usize..100, 0_u8..20), 600),
     ) {
-        let run = |workers: usize, choices: &[(usize, bool)]| {
+        let run = |workers: usize, choices: &[(usize, u8)]| {
             let (learner, calls) = counting(40);
             let policy = Policy { order: Order::Asked { window }, retries: 1000, ..POLICY };
             let mut engine = Engine::new(learner, policy);
             let mut running = Vec::new();
-            for (choice, fails) in choices {
+            for (choice, how) in choices {
                 let room = workers - running.len();
                 engine.next(room, &mut running);
                 if running.is_empty() {
                     break;
                 }
                 let work = running.swap_remove(choice % running.len());
-                let outcome = if *fails { Err(failure()) } else { Ok(1.0.into()) };
+                let outcome = match how {
+                    0 | 1 => Err(failure()),
+                    2 | 3 => Ok(Value::vector(&[1.0, 2.0])),
+                    _ => Ok(1.0.into()),
+                };
                 engine.completed(work.key, outcome, Meta::default());
                 settle_all(&mut engine);
             }
@@ -265,7 +269,7 @@ proptest! {
             (calls, engine.learner().npoints())
         };
         let (calls, told) = run(workers, &choices);
-        let (expected, all) = run(1, &vec![(0, false); 600]);
+        let (expected, all) = run(1, &vec![(0, 19); 600]);
         prop_assert_eq!(all, 40);
         prop_assert_eq!(told, 40);
         prop_assert_eq!(calls, expected);

@@ -157,3 +157,9 @@ proptest! {
         anywhere::<6>(n, seed, grid, 10);
     }
 }
+
+/// A corner comes again, once rounding has dented the hull so that it seems to lie outside.
+#[test]
+fn a_vertex_is_known_again_before_a_dent() {
+    in_a_box::<3>(46, 140_978_937_860_532_787, 1, 1);
+}

@@ -8,7 +8,7 @@ use crate::geometry::predicates;
 use rustc_hash::FxHashSet;
 
 /// How far rounding may have moved a point off a plane, as a share of its greatest coordinate.
-const ROUNDING: f64 = 4e-15;
+pub(super) const ROUNDING: f64 = 4e-15;
 
 /// Relative volume below which a circumsphere may be so large that its slack reaches far away.
 const ROUGH: f64 = 1e-5;

@@ -1,6 +1,6 @@
 //! Inserts one point: finds its place, digs its cavity, fills it.
 
-use super::cavity::{Care, Cavity};
+use super::cavity::{Care, Cavity, ROUNDING};
 use super::locate::Place;
 use super::{InsertError, NEAR, NONE, SimplexId, Sphere, Triangulation, VertexId};
 
@@ -49,7 +49,9 @@ impl<const D: usize> Triangulation<D> {
         Ok(self.points.len() as VertexId - 1)
     }
 
-    /// A vertex that is the point, exactly or by its weights in the simplex.
+    /// A vertex that is the point, exactly or by its weights in the simplex, or but for rounding where the point lies before
+    /// a dent of the hull: there the vertex may be one of other simplices, and a second one in its place would fold what lies
+    /// around it. O(1), and O(n) before a dent.
     fn refuse_duplicates(&self, point: &[f64; D], place: Place) -> Result<(), InsertError> {
         let simplex = simplex_of(place);
         let (first, others) = self.weights(simplex, point);
@@ -60,6 +62,13 @@ impl<const D: usize> Triangulation<D> {
             // While all are inserted anew, what was a point of its own is so still.
             if self.point(vertex) == point || far == 1 && weight.abs() >= NEAR && !self.convex {
                 return Err(InsertError::Duplicate(vertex));
+            }
+        }
+        if self.dented && !self.convex && matches!(place, Place::Outside(..)) {
+            let near = ROUNDING * point.iter().fold(0.0_f64, |scale, x| scale.max(x.abs()));
+            let is_near = |known: &[f64; D]| known.iter().zip(point).all(|(a, b)| (a - b).abs() <= near);
+            if let Some(vertex) = self.points.iter().position(is_near) {
+                return Err(InsertError::Duplicate(vertex as VertexId));
             }
         }
         Ok(())

@@ -6,7 +6,7 @@
 use super::{Dispatcher, ROUND};
 use crate::pool::error::{TaskErrorKind, TransportError};
 use crate::pool::pulse::PATIENCE;
-use crate::pool::transport::Received;
+use crate::pool::transport::{Closed, Received};
 use crate::pool::watch::Sign;
 use crate::pool::wire::{self, Header, Kind};
 use std::time::Duration;
@@ -76,13 +76,15 @@ impl Dispatcher {
         }
         // Also those that wait for the farewell may have died.
         self.look_for_missing(&mut ends, Duration::ZERO);
-        let missing = self.say_farewell(&ends);
+        let missing = self.say_farewell(&mut ends);
         if missing && self.world.survival.possible {
             beyond_reach |= self.see_out(&ends);
         }
         if let Some(code) = self.exit_code.filter(|_| beyond_reach) {
             self.end_by_force(code);
         }
+        // Futures may still hold on to this. Without the transport, MPI can be finalised.
+        self.transport = Box::new(Closed::since(self.transport.now()));
         missing
     }
 
@@ -189,26 +191,40 @@ impl Dispatcher {
     }
 
     /// Tells those that have said goodbye how to leave. Whether anyone is missing.
-    fn say_farewell(&mut self, ends: &[End]) -> bool {
+    fn say_farewell(&mut self, ends: &mut [End]) -> bool {
+        if !ends.contains(&End::Missing) {
+            // While all still receive: nobody does after its farewell.
+            self.send_all(ends);
+        }
         let missing = ends.contains(&End::Missing);
         for (worker, _) in ends.iter().enumerate().filter(|(_, end)| **end == End::Left) {
             let farewell = wire::signal(Kind::Farewell, u64::from(missing), self.transport.buffer());
             // Who can't be told leaves when rank 0 has ended.
             let _ = self.transport.send(worker as u32 + 1, farewell);
         }
+        self.send_all(ends);
+        missing
+    }
+
+    /// Waits until all messages are on their way.
+    fn send_all(&mut self, ends: &mut [End]) {
         let began = self.transport.now();
+        let mut round = began;
         loop {
-            let unsent = self.transport.unsent();
+            let (unsent, now) = (self.transport.unsent(), self.transport.now());
             // Messages to the missing stay here for ever, or fail one by one while the others leave.
-            let hopeless = missing || unsent.is_err();
-            let late = self.transport.now().saturating_sub(began) >= GRACE;
-            if unsent == Ok(0) || (hopeless && late) {
-                break;
+            let hopeless = unsent.is_err() || ends.contains(&End::Missing);
+            if unsent == Ok(0) || (hopeless && now.saturating_sub(began) >= GRACE) {
+                return;
+            }
+            if now.saturating_sub(round) >= ROUND {
+                self.look_for_missing(ends, now.saturating_sub(round).min(2 * ROUND));
+                (0..ends.len() as u32).for_each(|worker| self.watch.wake(worker));
+                round = now;
             }
             if let Ok(Some(received)) = self.transport.receive(Duration::from_millis(1)) {
                 self.transport.recycle(received.message);
             }
         }
-        missing
     }
 }

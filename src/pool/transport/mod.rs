@@ -3,10 +3,13 @@
 //! A transport moves byte messages between rank 0 and the workers, in order per pair, and tells the time.
 //! It knows nothing of tasks.
 
+mod closed;
 #[cfg(feature = "mpi")]
 pub(crate) mod mpi;
 pub(crate) mod sim;
 pub(crate) mod threads;
+
+pub(crate) use closed::Closed;
 
 use super::bulk::Bulk;
 use super::error::TransportError;

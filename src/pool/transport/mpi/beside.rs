@@ -1,7 +1,7 @@
 //! Vectors that travel beside their message: a short message says what comes, and the vector follows from where it lies.
 #![expect(unsafe_code, reason = "the MPI library is a C library")]
 
-use super::world::{IN_PLACE, MpiWorld, Open, check};
+use super::world::{MpiWorld, Open, check};
 use crate::pool::bulk::{Bulk, Room};
 use crate::pool::error::TransportError;
 use ::mpi::ffi;
@@ -23,7 +23,6 @@ impl MpiWorld {
     ) -> Result<[ffi::MPI_Request; 2], TransportError> {
         message.extend_from_slice(&(bulk.size() as u64).to_le_bytes());
         message.extend_from_slice(&u64::from(bulk.code()).to_le_bytes());
-        debug_assert!(message.len() <= IN_PLACE, "a short message, so that receiving it does not wait");
         // SAFETY: both hold as many bytes as is said; the caller keeps them until the requests complete.
         unsafe {
             Ok([

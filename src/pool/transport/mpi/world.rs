@@ -416,7 +416,8 @@ impl MpiWorld {
         let target = message.as_mut_ptr().cast::<c_void>();
         // SAFETY (all calls): `target` has room for `count` items. A probe without match followed by a receive
         // with its source and tag takes the same message, because no other thread receives.
-        if length <= IN_PLACE {
+        // A message with a vector beside it is short, but for a group of hundreds, whose members it names.
+        if length <= IN_PLACE || tag == WITH_BULK {
             let code = unsafe {
                 let ignore = ffi::RSMPI_STATUS_IGNORE;
                 if matched {
