@@ -127,13 +127,20 @@ fn combos_may_be_added_moved_and_left_out() {
     assert_eq!(folder.status()["learners"], 2);
 }
 
+// Journals alone do not say what was in flight.
+#[cfg(feature = "hdf5")]
 #[test]
 fn what_was_in_flight_belongs_to_its_combo_after_combos_were_moved() {
-    let study = |list: &str| PEAK.replace("[-0.5, 0.0, 0.5]", list) + "deterministic = true\n";
-    let folder = Folder::new(&study("[-0.5, 0.0]"));
+    // Slow enough that most of what is asked ahead has no value when the goal is reached.
+    let study = |list: &str| {
+        PEAK.replace("\"peak\"", "\"sleep\"")
+            .replace("offset = [-0.5, 0.0, 0.5]", &format!("seconds = 0.003\njitter = {list}"))
+            + "deterministic = true\n"
+    };
+    let folder = Folder::new(&study("[0.001, 0.002]"));
     folder.run(0, &["--quiet"]);
     // Only the new combo is asked now. It is the third of the checkpoint, and the first of the study.
-    folder.write("adaptive.toml", study("[0.5, -0.5, 0.0]"));
+    folder.write("adaptive.toml", study("[0.0, 0.001, 0.002]"));
     folder.run(0, &["--quiet"]);
     let in_flight = folder.read().in_flight;
     assert!(!in_flight.is_empty());
@@ -143,15 +150,12 @@ fn what_was_in_flight_belongs_to_its_combo_after_combos_were_moved() {
         assert!(!known.contains(&(sample.learner, sample.point.x())), "{sample:?} has its value");
     }
     // And they are asked for the same combo again.
-    folder.write("adaptive.toml", study("[0.5, -0.5, 0.0]").replace("npoints = 30", "npoints = 200"));
+    folder.write("adaptive.toml", study("[0.0, 0.001, 0.002]").replace("npoints = 30", "npoints = 120"));
     folder.run(0, &["--quiet"]);
     let rows = folder.rows();
     for sample in in_flight {
         let asked = rows.iter().any(|row| row.learner == sample.learner && row.point[0] == sample.point.x());
         assert!(asked, "{sample:?} was forgotten");
     }
-    check_rows(&[], &rows, |row| {
-        let (x, offset, a) = (row.point[0], [-0.5, 0.0, 0.5][row.learner as usize], 0.01);
-        x + a * a / (a * a + (x - offset) * (x - offset))
-    });
+    check_rows(&[], &rows, |row| row.point[0]);
 }
