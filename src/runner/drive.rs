@@ -75,7 +75,6 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
         accounting: Accounting::start(Instant::now()),
         told: 0,
         given_up: 0,
-        handed_out_before_given_up: 0,
         goal: None,
         hopeless: BTreeMap::new(),
         draining: false,
@@ -146,8 +145,6 @@ struct Loop {
     told: u64,
     /// Points given up in this run.
     given_up: u64,
-    /// How many attempts had been handed out when the first point was given up.
-    handed_out_before_given_up: u64,
     goal: Option<Reached>,
     /// Learners that will never be finished, and why.
     hopeless: BTreeMap<usize, String>,

@@ -59,8 +59,6 @@ struct Attempt {
     number: u32,
     /// The place of the sample in the order of asks.
     turn: u64,
-    /// How many attempts had been handed out before this one.
-    handed_out: u64,
     /// Whether the run is not over before it has a value or is given up again.
     owed: bool,
 }
@@ -94,8 +92,6 @@ pub struct Engine {
     retried: u64,
     /// Samples of attempts that are owed.
     owed: usize,
-    /// Attempts handed out.
-    handed_out: u64,
     /// Attempts in a row that could not begin, over all workers, and why the last one could not.
     not_started: (usize, Option<Failure>),
     first_given_up: Option<Failed>,
@@ -131,7 +127,6 @@ impl Engine {
             failed_attempts: 0,
             retried: 0,
             owed: 0,
-            handed_out: 0,
             not_started: (0, None),
             first_given_up: None,
             outputs: Outputs::default(),
@@ -164,7 +159,7 @@ impl Engine {
     /// A sample that was asked earlier, with a new turn.
     fn open(&mut self, sample: Sample, attempts: u32) -> Attempt {
         self.learner.tell_pending(&sample);
-        Attempt { sample, number: attempts, turn: self.take_turn(), handed_out: 0, owed: false }
+        Attempt { sample, number: attempts, turn: self.take_turn(), owed: false }
     }
 
     /// A sample that earlier runs gave up, which starts anew: see [`Engine::owed`].
@@ -211,13 +206,7 @@ impl Engine {
         self.exhausted = suggestions.len() < n;
         for suggestion in suggestions.drain(..) {
             let turn = self.take_turn();
-            self.first.push_back(Attempt {
-                sample: suggestion.sample,
-                number: 0,
-                turn,
-                handed_out: 0,
-                owed: false,
-            });
+            self.first.push_back(Attempt { sample: suggestion.sample, number: 0, turn, owed: false });
         }
         self.suggestions = suggestions;
     }
@@ -241,9 +230,7 @@ impl Engine {
             Order::Asked { .. } => self.fill_window(),
         }
         for _ in 0..room {
-            let Some(mut attempt) = self.first.pop_front() else { break };
-            attempt.handed_out = self.handed_out;
-            self.handed_out += 1;
+            let Some(attempt) = self.first.pop_front() else { break };
             let sample = attempt.sample.clone();
             self.in_flight += 1;
             let place = self.free.pop().unwrap_or_else(|| {
@@ -450,17 +437,6 @@ impl Engine {
     /// the last reason.
     pub fn not_started(&self) -> (usize, Option<&Failure>) {
         (self.not_started.0, self.not_started.1.as_ref())
-    }
-
-    /// How many attempts have been handed out.
-    pub fn handed_out(&self) -> u64 {
-        self.handed_out
-    }
-
-    /// Whether one of the first so many attempts handed out is still with the pool. It takes longer than those that
-    /// failed since, so it may go better. O(in flight).
-    pub fn awaits_one_of_the_first(&self, attempts: u64) -> bool {
-        self.attempts.iter().flatten().any(|attempt| attempt.handed_out < attempts)
     }
 
     /// Samples given up, over all runs.

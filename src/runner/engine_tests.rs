@@ -175,21 +175,6 @@ fn a_function_that_can_not_start_costs_no_attempt_and_is_no_fact() {
 }
 
 #[test]
-fn attempts_that_were_out_before_others_failed_are_known_until_they_end() {
-    let mut engine = Engine::new(counting(10).0, Policy { retries: 0, ..POLICY });
-    let work = next(&mut engine, 2);
-    engine.completed(work[1].key, Err(failure()), Meta::default());
-    settle_all(&mut engine);
-    let first = engine.handed_out();
-    let later = next(&mut engine, 1);
-    assert!(first == 2 && engine.awaits_one_of_the_first(first));
-    engine.completed(work[0].key, Err(failure()), Meta::default());
-    assert!(!engine.awaits_one_of_the_first(first), "the later one is none of them");
-    engine.completed(later[0].key, Ok(1.0.into()), Meta::default());
-    assert!(!engine.awaits_one_of_the_first(u64::MAX));
-}
-
-#[test]
 fn nan_is_a_failure_where_the_policy_says_so() {
     for (nan, told) in [(NanPolicy::Accept, true), (NanPolicy::Fail, false)] {
         let mut engine = Engine::new(counting(1).0, Policy { nan, ..POLICY });

@@ -552,19 +552,3 @@ fn no_loss_goal_is_met_before_all_corners_are_known() {
     folder.run(0, &[]);
     assert!(folder.rows().len() >= 16, "{} points", folder.rows().len());
 }
-
-#[test]
-fn points_that_fail_at_once_do_not_end_a_run_whose_values_take_their_time() {
-    let folder = Folder::new(
-        "[function]\npython = 'model.py:h'\n[learner]\ntype = 'sequence'\nsequence = { start = 0, stop = 49, num = 50 }\n\
-         [run]\nretries = 0\nworkers = 2\n",
-    );
-    folder.write(
-        "model.py",
-        "import time\ndef h(x):\n    if x > 1: raise ValueError('no root')\n    time.sleep(1.5)\n    return x\n",
-    );
-    folder.run(4, &[]).says("48 points were given up").says("nothing is left to ask");
-    let mut told: Vec<f64> = folder.rows().iter().map(|row| row.point[0]).collect();
-    told.sort_by(f64::total_cmp);
-    assert_eq!(told, [0.0, 1.0]);
-}

@@ -98,9 +98,6 @@ impl Loop {
         }
         drive.checkpoint.append(&fact);
         if matches!(&fact, Fact::Failed(failed) if failed.given_up) {
-            if self.given_up == 0 {
-                self.handed_out_before_given_up = drive.engine.handed_out();
-            }
             self.given_up += 1;
             self.note_needed_in_vain(drive);
             // It may have been the last that was owed.

@@ -42,11 +42,7 @@ impl Loop {
         if drive.raise_if_retries_exceeded && drive.engine.given_up() > 0 {
             return Some(StopReason::RetriesExceeded);
         }
-        if self.given_up >= HOPELESS
-            && self.told == 0
-            // Points may fail at once where others take an hour.
-            && !drive.engine.awaits_one_of_the_first(self.handed_out_before_given_up)
-        {
+        if self.given_up >= HOPELESS && self.told == 0 {
             return Some(StopReason::NothingWorks(self.given_up));
         }
         drive.walltime.filter(|end| end.left() <= drive.walltime_margin).map(|_| StopReason::Walltime)
