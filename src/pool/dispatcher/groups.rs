@@ -152,9 +152,9 @@ impl Dispatcher {
         }
     }
 
-    /// Whether workers run tasks in groups.
+    /// Whether workers run tasks in groups, as far as anything is still heard of them.
     pub(in crate::pool) fn has_groups_at_work(&self) -> bool {
-        self.scheduler.has_groups_at_work()
+        self.closed.is_none() && self.scheduler.has_groups_at_work()
     }
 
     /// Gives up the members of failed groups that have not come back for too long: they wait in a call of MPI for one that
