@@ -34,6 +34,22 @@ fn mapping_of(address: usize) -> String {
     fields.get(3..5).map(|fields| fields.join(" ")).unwrap_or_default()
 }
 
+/// Data that one rank can't read.
+#[derive(serde::Serialize)]
+struct Picky;
+
+impl<'de> serde::Deserialize<'de> for Picky {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
+        <()>::deserialize(from)?;
+        let rank = ["OMPI_COMM_WORLD_RANK", "PMI_RANK"].iter().find_map(|name| std::env::var(name).ok());
+        let wanted = std::env::args().nth(1).is_some_and(|scenario| scenario == "futures-data-odd");
+        if wanted && rank.as_deref() == Some("2") {
+            return Err(serde::de::Error::custom("this rank is picky"));
+        }
+        Ok(Self)
+    }
+}
+
 fn number(i: u64) -> u64 {
     i.wrapping_mul(2_654_435_761) >> 7
 }
@@ -55,6 +71,7 @@ fn main() -> Result<()> {
     });
     let reading = scenario.clone();
     let length = if scenario.starts_with("futures-data") { amount } else { 3 };
+    program.data("picky", || Ok(Picky));
     let table = program.data("table", move || {
         READS.fetch_add(1, Ordering::SeqCst);
         if reading == "futures-data-fails" {

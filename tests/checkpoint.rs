@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use adaptive_mpi::checkpoint::*;
-use adaptive_mpi::model::{Detail, Failure, FailureKind, Point, Sample, Value};
+use adaptive_mpi::model::{Detail, Failure, FailureKind, Parameter, Parameters, Point, Sample, Value};
 use proptest::prelude::*;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -174,6 +174,23 @@ fn a_second_writer_is_refused_and_the_first_goes_on() {
     drop(first);
     let (_, loaded) = Checkpoint::open(&options(folder.path())).unwrap();
     assert_eq!(loaded.columns.len(), 1);
+}
+
+#[test]
+fn learners_that_another_run_has_added_meanwhile_are_not_given_other_meanings() {
+    let folder = tempfile::tempdir().unwrap();
+    let with = |names: &[&str]| {
+        let combo = |name: &&str| Parameters(vec![("a".into(), Parameter::Text((*name).into()))]);
+        let learners = names.iter().map(combo).collect();
+        let header = Header { learners, ..options(folder.path()).header };
+        Options { header, ..options(folder.path()) }
+    };
+    drop(Checkpoint::open(&with(&["one", "two"])).unwrap());
+    // Both have read a file with the first one only.
+    let error = Checkpoint::open(&with(&["one", "three"])).err().unwrap();
+    assert!(matches!(error, CheckpointError::Changed { .. }), "{error}");
+    let (_, loaded) = Checkpoint::open(&with(&["one", "two", "three"])).unwrap();
+    assert_eq!(loaded.header.unwrap().learners.len(), 2, "as it was");
 }
 
 fn leave_lock(folder: &Path, holder: &Holder) {

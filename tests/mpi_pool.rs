@@ -407,6 +407,14 @@ fn data_that_cannot_be_read_is_told_by_rank_0_and_all_leave() {
 }
 
 #[test]
+fn data_that_one_rank_cannot_read_keeps_no_other_waiting_for_what_comes_behind_it() {
+    let ended = run(4, &["futures-data-odd"]);
+    assert!(is_mpich() || ended.code != Some(0));
+    assert!(ended.err.contains("data `picky`: ") && ended.err.contains("is picky"), "{}", ended.err);
+    assert!(ended.took < Duration::from_secs(20) && !ended.out.contains("main runs"));
+}
+
+#[test]
 fn groups_of_all_sizes_get_communicators_of_their_own_beside_tasks_of_one_rank() {
     for ranks in [2, 4, 8] {
         let out = succeed(ranks, &["groups-sizes"]);

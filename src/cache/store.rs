@@ -39,10 +39,16 @@ impl Store {
             _ => Path::new("."),
         };
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        // A checkpoint is what its writer says of it, so the writer has to know the calls that are there.
-        let known = checkpoint::read(folder, &name)?.header.map(|header| header.learners);
-        let header = Header { learners: known.unwrap_or_default(), ..Header::new(name.clone()) };
-        let opened = Checkpoint::open(&checkpoint::Options::new(folder, name.clone(), header));
+        let open = || {
+            // A checkpoint is what its writer says of it, so the writer has to know the calls that are there.
+            let known = checkpoint::read(folder, &name)?.header.map(|header| header.learners);
+            let header = Header { learners: known.unwrap_or_default(), ..Header::new(name.clone()) };
+            Checkpoint::open(&checkpoint::Options::new(folder, name.clone(), header))
+        };
+        let opened = match open() {
+            Err(CheckpointError::Changed { .. }) => open(),
+            opened => opened,
+        };
         let (file, loaded) = match opened {
             Ok((checkpoint, loaded)) => (File::Ours(Box::new(checkpoint)), loaded),
             Err(error @ CheckpointError::Locked { .. }) => {

@@ -55,6 +55,12 @@ pub enum CheckpointError {
         /// How to go on.
         advice: String,
     },
+    /// Another run has added learners since the header of the options was made from these files (exit 7).
+    #[error("{path} was changed by another run while this one began; start it again")]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// The lock was taken away from this run: another one writes now (exit 7).
     #[error("the lock {path} was taken over by another run; this one stops writing")]
     LockLost {

@@ -153,7 +153,7 @@ impl Lock {
                 Verdict::Replace => notices.push(format!("broke the lock of {holder}")),
             }
             // A new file, so that the old holder, should it live, finds its own gone.
-            fs::remove_file(&path).map_err(failed)?;
+            remove(&path, inode).map_err(failed)?;
         }
         Err(locked(&path, Holder::default(), "it changes hands all the time: try again"))
     }
@@ -269,6 +269,21 @@ fn create(path: &Path, me: &Holder) -> io::Result<Option<Lock>> {
     })();
     let _ = fs::remove_file(&draft);
     Ok(made?.map(|held| Lock { identity: identity(path), path: path.to_owned(), _held: held }))
+}
+
+/// Removes a lock file, if it is still that one: another process may have replaced it by its own meanwhile, which is put
+/// back then. (Should a third one have made its own in this moment, the second finds that it has lost its lock.)
+fn remove(path: &Path, inode: Option<(u64, u64)>) -> io::Result<()> {
+    let turn = DRAFTS.fetch_add(1, Ordering::Relaxed);
+    let aside = path.with_extension(format!("lock.broken.{}.{turn}", std::process::id()));
+    match fs::rename(path, &aside) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        moved => moved?,
+    }
+    if inode.is_some() && identity(&aside) != inode {
+        let _ = fs::hard_link(&aside, path);
+    }
+    fs::remove_file(&aside)
 }
 
 fn try_flock(file: File) -> Try {

@@ -9,12 +9,18 @@ use super::snapshot;
 use super::{CheckpointError, Header, Options};
 use std::io;
 
-/// Refuses what must not be written to.
+/// Refuses what must not be written to. `options` are those of the writer, with a normalised header.
 pub(super) fn refuse(options: &Options, files: &Files, found: &Found) -> Result<(), CheckpointError> {
     if let Some((format, part)) = found.format
         && format > FORMAT
     {
         return Err(CheckpointError::Newer { path: files.path(part), found: format, known: FORMAT });
+    }
+    // The index of a learner is its place in the header, also in what is there already.
+    if let Some(known) = &found.header
+        && !options.header.learners.starts_with(&known.learners)
+    {
+        return Err(CheckpointError::Changed { path: files.path(Part::Journal) });
     }
     match found.losses.first() {
         Some((part, reason)) if !options.accept_losses => {

@@ -91,11 +91,12 @@ impl Checkpoint {
         let mut notices = Vec::new();
         let lock = Lock::acquire(&files, options.break_lock, &mut notices)?;
         let mut found = load::load(&files)?;
-        resume::refuse(options, &files, &found)?;
+        let options = Options { header: options.header.clone().normalised(), ..options.clone() };
+        resume::refuse(&options, &files, &found)?;
         found.notices.splice(0..0, notices);
         let changed = |error| CheckpointError::not_saved("prepare", files.folder())(error);
         resume::set_aside(&files, &mut found).map_err(changed)?;
-        let header = resume::merged(options.header.clone().normalised(), &found);
+        let header = resume::merged(options.header.clone(), &found);
         let mut journal = resume::journal(&files, &mut found, &header).map_err(changed)?;
         if found.ended.is_some() || found.header.as_ref() != Some(&header) {
             // At once: whatever becomes of this run, the end of the one before is not its own.
@@ -108,7 +109,7 @@ impl Checkpoint {
         let mut loaded = found.loaded(&files);
         loaded.columns = found.columns.share();
         let checkpoint = Self {
-            options: options.clone(),
+            options,
             header,
             columns: found.columns,
             failures: found.failures,

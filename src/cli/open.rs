@@ -12,6 +12,9 @@ use crate::study::{self, AllKinds, Difference, Learners, Severity, Study};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
+/// How often a checkpoint is read again that another run has changed before it could be locked.
+const TURNS: usize = 3;
+
 /// Where the learners of this run stand in the checkpoint, and the other way round.
 pub(super) struct Places {
     /// By index in the checkpoint: the index now, or none for a combo that left the study file.
@@ -34,6 +37,23 @@ pub(super) fn open(
     signature: &Signature,
     combos: &[Parameters],
 ) -> Result<(Checkpoint, Loaded, Places), CommandError> {
+    // It is read before it is locked, so that a study that is refused changes nothing, not even a lock file.
+    for _ in 0..TURNS {
+        match open_as_read(args, study, signature, combos)? {
+            Err(CheckpointError::Changed { .. }) => {}
+            opened => return opened.map_err(checkpoint_error),
+        }
+    }
+    open_as_read(args, study, signature, combos)?.map_err(checkpoint_error)
+}
+
+/// Reads the checkpoint, and opens it if the study may go on with what it has read.
+fn open_as_read(
+    args: &CheckpointArgs,
+    study: &Study,
+    signature: &Signature,
+    combos: &[Parameters],
+) -> Result<Result<(Checkpoint, Loaded, Places), CheckpointError>, CommandError> {
     let before = checkpoint::read(&study.checkpoint.folder, &study.name).map_err(checkpoint_error)?;
     let function_files = study.function_files();
     let mut stored_combos = before.header.as_ref().map(|header| header.learners.clone()).unwrap_or_default();
@@ -60,8 +80,7 @@ pub(super) fn open(
         sync: checkpoint::SyncPolicy::Every(study.checkpoint.sync_interval),
         ..checkpoint::Options::new(&study.checkpoint.folder, study.name.clone(), header)
     };
-    let (checkpoint, loaded) = Checkpoint::open(&options).map_err(checkpoint_error)?;
-    Ok((checkpoint, loaded, places))
+    Ok(Checkpoint::open(&options).map(|(checkpoint, loaded)| (checkpoint, loaded, places)))
 }
 
 /// Stored combos keep their index; new ones come behind them.
@@ -144,7 +163,9 @@ pub(super) const MEND: &str =
 /// How the program ends when a checkpoint can't be used.
 pub(super) fn checkpoint_error(error: CheckpointError) -> CommandError {
     let exit = match &error {
-        CheckpointError::Locked { .. } | CheckpointError::LockLost { .. } => Exit::Locked,
+        CheckpointError::Locked { .. }
+        | CheckpointError::Changed { .. }
+        | CheckpointError::LockLost { .. } => Exit::Locked,
         CheckpointError::Unreadable { .. } | CheckpointError::Newer { .. } => Exit::Unreadable,
         _ => Exit::NotSaved,
     };

@@ -90,8 +90,12 @@ impl Coprocess {
             Ok(Line::TooLong) => Err(self.nonsense("a line without an end")),
             Ok(Line::TooLate) => {
                 let limit = self.shared.start_timeout;
+                let or = match self.what {
+                    "program" => ", or did not say so by the line {\"ready\":true}",
+                    _ => "",
+                };
                 let message =
-                    format!("the {} did not load within {limit:?} (function.start_timeout)", self.what);
+                    format!("the {} did not load within {limit:?} (function.start_timeout){or}", self.what);
                 Err(Failure::new(FailureKind::Setup, message).with_detail(self.give_up()))
             }
             Ok(Line::End) => Err(self.died(Moment::Loading)),

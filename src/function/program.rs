@@ -12,6 +12,8 @@ use std::sync::Arc;
 struct Program {
     launch: Launch,
     shared: Shared,
+    /// It says when it has loaded.
+    announces: bool,
 }
 
 pub(super) fn from_settings(
@@ -27,7 +29,8 @@ pub(super) fn from_settings(
         folder: context.folder.clone(),
         environment: shared.environment.clone(),
     };
-    Ok(Arc::new(Program { launch, shared: shared.clone() }))
+    let announces = table.get("start_timeout").is_some();
+    Ok(Arc::new(Program { launch, shared: shared.clone(), announces }))
 }
 
 impl FunctionSpec for Program {
@@ -53,6 +56,6 @@ impl FunctionSpec for Program {
 
     fn start_with(&self, environment: &[(String, String)]) -> Result<Box<dyn Function>, Failure> {
         let launch = self.launch.with(environment);
-        Ok(Box::new(Coprocess::start("program", launch, &self.shared, false)?))
+        Ok(Box::new(Coprocess::start("program", launch, &self.shared, self.announces)?))
     }
 }

@@ -135,7 +135,7 @@ pub const DATA: &str = "ADAPTIVE_MPI_DATA";
 pub struct Shared {
     /// `timeout`: the longest that one evaluation may take.
     pub timeout: Option<Duration>,
-    /// `start_timeout`: the longest that a Python module or an isolated function may take to load.
+    /// `start_timeout`: the longest that a Python module, an isolated function or a program may take to load.
     pub start_timeout: Duration,
     /// `isolate`: in a child process.
     pub isolate: bool,

@@ -118,8 +118,24 @@ impl DataStore {
         world: &MpiWorld,
         how: &How,
     ) -> Result<Self, SpreadError> {
-        let items = sources.iter().map(|source| source.spread(world, how));
-        Ok(Self { items: items.collect::<Result<_, _>>()? })
+        let (mut items, mut malformed) = (Vec::new(), None);
+        for source in sources {
+            match source.spread(world, how) {
+                Ok(item) => items.push(item),
+                // The others do not know, and wait for this rank at what comes next.
+                Err(error @ SpreadError::Malformed(..)) => malformed = malformed.or(Some(error)),
+                Err(error) => return Err(error),
+            }
+        }
+        if !sources.is_empty() {
+            // It may be rank 0 that has no room for its copy; then all leave.
+            if world.rank() == 0 {
+                world.announce(malformed.is_none().then_some(0), how.limit)?;
+            } else {
+                world.announced(how.limit)?.ok_or(SpreadError::Absent)?;
+            }
+        }
+        malformed.map_or(Ok(Self { items }), Err)
     }
 }
 
@@ -139,7 +155,7 @@ pub(super) enum SpreadError {
     Unreadable(String, String),
     /// On the other ranks: rank 0 has none, so this rank should leave.
     Absent,
-    /// On any rank but 0: what came does not decode; its name and why.
+    /// On this rank: what came does not decode, or there is no room for it; its name and why.
     Malformed(String, String),
     Transport(TransportError),
 }

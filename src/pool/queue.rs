@@ -125,6 +125,28 @@ impl<A: Serialize + 'static, R: DeserializeOwned + 'static> Queue<A, R> {
         self.shared.borrow().alive()
     }
 
+    /// Whether this rank is a worker that can be set aside. None can where tasks take several.
+    pub fn can_set_aside(&self, rank: u32) -> bool {
+        rank > 0 && self.task.ranks() <= 1
+    }
+
+    /// Gives a worker no tasks from now on, or again; it is here all the same, and answers what it has.
+    pub fn set_aside(&mut self, rank: u32, aside: bool) {
+        if self.can_set_aside(rank) {
+            self.shared.borrow_mut().set_aside(rank - 1, aside);
+        }
+    }
+
+    /// Workers that are neither lost nor set aside.
+    pub fn available(&self) -> usize {
+        self.shared.borrow().available()
+    }
+
+    /// The host of a rank.
+    pub fn host_of(&self, rank: u32) -> String {
+        self.shared.borrow().world().host_of(rank).to_owned()
+    }
+
     /// Why nothing more can be expected of the pool, if so: no worker is left, or one has died and the launcher ends the job
     /// with it. Names the rank. Workers are looked at a few times a second while tasks are waited for; `now`: look at
     /// their processes now.

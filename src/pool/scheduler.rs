@@ -154,6 +154,16 @@ impl Scheduler {
         self.loads.contains(worker)
     }
 
+    /// Workers that are given tasks: neither lost nor parked.
+    pub(in crate::pool) fn available(&self) -> usize {
+        self.loads.listed()
+    }
+
+    /// Gives a worker no tasks from now on, or again. Groups park workers in the same way: this is for pools without.
+    pub(in crate::pool) fn set_aside(&mut self, worker: u32, aside: bool) {
+        self.loads.park(worker, aside);
+    }
+
     /// Tasks that workers hold.
     pub(in crate::pool) fn out(&self) -> usize {
         self.out

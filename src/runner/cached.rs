@@ -64,16 +64,28 @@ impl Cached {
             waiting.push(work);
             return LookUp::Waits;
         }
-        if !self.refused.contains(&key)
-            && let Some(told) = self.cache.get(&key)
-        {
-            self.found += 1;
-            self.arrived.insert(key);
+        if let Some(told) = self.stored(&key) {
             return LookUp::Known(work.key, Told { sample: work.sample, ..told });
         }
         self.owners.insert(work.key, key.clone());
         self.running.insert(key, Vec::new());
         LookUp::Evaluate(work)
+    }
+
+    /// As [`Self::look_up`] for an attempt that is not made if nothing is known: `None` leaves no trace of it.
+    pub fn only_if_known(&mut self, work: &Work) -> Option<Told> {
+        let key = self.key(&work.sample).filter(|key| !self.running.contains_key(key))?;
+        Some(Told { sample: work.sample.clone(), ..self.stored(&key)? })
+    }
+
+    fn stored(&mut self, key: &Key) -> Option<Told> {
+        if self.refused.contains(key) {
+            return None;
+        }
+        let told = self.cache.get(key)?;
+        self.found += 1;
+        self.arrived.insert(key.clone());
+        Some(told)
     }
 
     /// An attempt ended without a value. Those that waited for it are given back, to be looked up again.
@@ -172,6 +184,18 @@ mod tests {
         assert_eq!(cached.told(&told(&first, 7.0)), std::slice::from_ref(&second));
         assert_eq!(cached.look_up(second.clone()), LookUp::Known(1, told(&second, 7.0)));
         assert_eq!(cached.found(), 1);
+    }
+
+    #[test]
+    fn an_attempt_that_is_not_made_leaves_no_trace() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut cached = cached(folder.path(), false);
+        let (first, second) = (work(0, 0, 0, 0.5), work(1, 0, 1, 0.5));
+        assert_eq!(cached.only_if_known(&first), None);
+        assert_eq!(cached.look_up(second.clone()), LookUp::Evaluate(second.clone()));
+        assert_eq!(cached.only_if_known(&first), None);
+        assert!(cached.told(&told(&second, 7.0)).is_empty());
+        assert_eq!(cached.only_if_known(&first), Some(told(&first, 7.0)));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 mod progress;
 mod results;
+mod starts;
 mod stopping;
 mod work;
 
@@ -15,6 +16,7 @@ use crate::checkpoint::{Checkpoint, Ending, EndingKind};
 use crate::model::{Outcome, Sample};
 use crate::pool::Queue;
 use jiff::Timestamp;
+use starts::Starts;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use stopping::not_saved;
@@ -83,6 +85,7 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
         noted_in_vain: 0,
         told_of_lost_goal: false,
         warned_of_failures: false,
+        starts: Starts::default(),
         not_saved: None,
         chores_due: Instant::now(),
         moment: Moment { elapsed: Duration::ZERO, now: Timestamp::now() },
@@ -158,6 +161,7 @@ struct Loop {
     /// It was said that a goal did not hold any more with what was still in flight.
     told_of_lost_goal: bool,
     warned_of_failures: bool,
+    starts: Starts,
     /// Results can't be saved any more, or not by this run.
     not_saved: Option<StopReason>,
     chores_due: Instant,
@@ -221,6 +225,7 @@ impl Loop {
             }
         }
         self.accounting.book(Phase::Checkpoint, Instant::now());
+        self.look_after_starts(drive, now, observer);
         self.warn_of_failures(drive, observer);
         self.show(drive, observer);
         self.accounting.book(Phase::Other, Instant::now());

@@ -92,8 +92,6 @@ pub struct Engine {
     retried: u64,
     /// Samples of attempts that are owed.
     owed: usize,
-    /// Attempts in a row that could not begin, over all workers, and why the last one could not.
-    not_started: (usize, Option<Failure>),
     first_given_up: Option<Failed>,
     outputs: Outputs,
     suggestions: Vec<Suggestion>,
@@ -127,7 +125,6 @@ impl Engine {
             failed_attempts: 0,
             retried: 0,
             owed: 0,
-            not_started: (0, None),
             first_given_up: None,
             outputs: Outputs::default(),
             suggestions: Vec::new(),
@@ -256,14 +253,10 @@ impl Engine {
     /// A value that has to wait for its turn is returned too, to be remembered until then.
     pub fn completed(&mut self, key: u64, outcome: Outcome, meta: Meta) -> Option<Told> {
         let attempt = self.end(key)?;
-        match outcome {
-            // A function that can't start says nothing about the sample: no attempt is counted against it.
-            Err(failure) if failure.kind == FailureKind::Setup => {
-                self.not_started = (self.not_started.0 + 1, Some(failure));
-                self.first.push_front(attempt);
-                return None;
-            }
-            _ => self.not_started.0 = 0,
+        // A function that can't start says nothing about the sample: no attempt is counted against it.
+        if matches!(&outcome, Err(failure) if failure.kind == FailureKind::Setup) {
+            self.first.push_front(attempt);
+            return None;
         }
         let meta = Meta { attempt: attempt.number, ..meta };
         let outcome = self.checked(outcome);
@@ -431,12 +424,6 @@ impl Engine {
     /// Attempts that are with the pool.
     pub fn in_flight(&self) -> usize {
         self.in_flight
-    }
-
-    /// How many attempts in a row could not begin because the function could not be started (on any worker), and
-    /// the last reason.
-    pub fn not_started(&self) -> (usize, Option<&Failure>) {
-        (self.not_started.0, self.not_started.1.as_ref())
     }
 
     /// Samples given up, over all runs.

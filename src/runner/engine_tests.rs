@@ -160,18 +160,16 @@ fn a_sample_that_is_retried_is_owed_until_it_has_a_value_or_is_given_up_again() 
 #[test]
 fn a_function_that_can_not_start_costs_no_attempt_and_is_no_fact() {
     let mut engine = Engine::new(counting(10).0, POLICY);
-    for times in 1..20 {
+    for _ in 1..20 {
         let work = next(&mut engine, 1);
         assert_eq!(xs(&work), [0.0]);
         let failure = Failure::new(FailureKind::Setup, "no module named numpy");
         engine.completed(work[0].key, Err(failure), Meta::default());
         assert!(settle_all(&mut engine).is_empty());
-        assert_eq!(engine.not_started().0, times);
     }
     let work = next(&mut engine, 1);
     engine.completed(work[0].key, Ok(1.0.into()), Meta::default());
     assert!(matches!(&settle_all(&mut engine)[..], [Fact::Told(told)] if told.meta.attempt == 0));
-    assert_eq!(engine.not_started().0, 0);
 }
 
 #[test]

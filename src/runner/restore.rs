@@ -36,6 +36,8 @@ struct Open {
     sample: Sample,
     attempts: u32,
     given_up: bool,
+    /// Given up, and tried again by a run that was asked to and was stopped while it did.
+    retried: bool,
     order: usize,
 }
 
@@ -84,10 +86,10 @@ pub fn restore(
         loaded.early.iter().filter_map(|told| in_this_run(told, &outputs, learner_now)).collect();
     engine.set_outputs(outputs);
     restored.early = early.len() as u64;
-    for Open { sample, attempts, given_up, .. } in open {
+    for Open { sample, attempts, given_up, retried, .. } in open {
         if let Some(at) = early.iter().position(|told| key(&told.sample) == key(&sample)) {
             engine.resume_arrived(early.remove(at));
-        } else if given_up && !retry_given_up {
+        } else if given_up && !retried && !retry_given_up {
             engine.leave_out(&sample);
             restored.given_up += 1;
         } else {
@@ -157,10 +159,13 @@ fn settle_all(
             sample: sample.clone(),
             attempts: 0,
             given_up: false,
+            retried: false,
             order,
         });
         // In flight at the end comes in the order of asks, which is the order to go on in.
         entry.order = entry.order.max(order);
+        // What has been given up since the snapshot is in flight no more.
+        entry.retried = failed.is_none() && entry.given_up;
         if let Some(failed) = failed {
             // The last one counts: `--retry-failed` begins again at 0.
             entry.attempts = failed.meta.attempt + 1;

@@ -69,6 +69,7 @@ command = ["./simulate", "--x={x}", "--offset={offset}", "--a={a}"]
         text: r#"# A program that is started once per worker. It reads one line of JSON per point from standard input,
 #     {"id": 1, "point": 0.25, "parameters": {"offset": 0.1, "a": 0.01}}
 # and answers with a line on standard output: {"id": 1, "value": 0.5}
+# If it takes long to load, give it a start_timeout, and let it write {"ready": true} when it has loaded.
 program = ["./simulator", "--serve"]
 "#,
     },

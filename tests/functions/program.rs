@@ -156,6 +156,23 @@ fn a_program_may_say_that_it_is_ready_and_leave_out_ids() {
 }
 
 #[test]
+fn loading_is_no_part_of_the_first_point_of_a_program_that_says_when_it_has_loaded() {
+    let study = Study::new();
+    let load = |seconds: &str, ready: &str| {
+        let script = format!("sleep {seconds}\n{ready}\nwhile read line; do echo '{{\"value\": 3}}'; done");
+        sh("program", &script).with("timeout", text("500ms")).with("start_timeout", text("2s"))
+    };
+    let mut started = study.start(load("1", "echo '{\"ready\":true}'"));
+    assert_eq!(started.y(0.5), 3.0);
+    for settings in [load("10", "echo '{\"ready\":true}'"), load("0", "")] {
+        let mut started = study.start(settings);
+        let failure = started.at(&[0.5]).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Setup);
+        assert!(failure.message.contains("by the line {\"ready\":true}"), "{}", failure.message);
+    }
+}
+
+#[test]
 fn a_missing_program_is_found_by_check_and_at_the_start() {
     let study = Study::new();
     let spec = study.spec(settings(&[("program", list(&["./simulator", "--serve"]))]));

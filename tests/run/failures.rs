@@ -463,6 +463,23 @@ fn a_function_that_never_works_ends_the_run_instead_of_running_for_ever() {
 }
 
 #[test]
+fn points_that_fail_at_once_do_not_end_a_run_whose_first_values_take_long() {
+    let points: Vec<String> = (0..60).map(|i| i.to_string()).collect();
+    let folder = Folder::new(&format!(
+        "goal = {{ npoints = 5 }}\n[function]\npython = 'model.py:h'\n[learner]\ntype = 'sequence'\n\
+         sequence = [{}]\n[run]\nretries = 0\nworkers = 2\n",
+        points.join(", ")
+    ));
+    let model = "import time\ndef h(i):\n    if i == 0: time.sleep(1.5)\n    elif i < 40: raise ValueError('outside')\n\
+                 \x20   return i\n";
+    folder.write("model.py", model);
+    folder.run(0, &[]);
+    let loaded = folder.read();
+    assert_eq!(folder.rows()[0].point[0], 0.0);
+    assert!(loaded.failures.len() >= 20, "{}", loaded.failures.len());
+}
+
+#[test]
 fn attempts_are_counted_over_all_runs_of_a_study() {
     // The function ends its run at its third attempt, in good order or not.
     for (signal, attempts) in [("SIGTERM", 6), ("SIGKILL", 7)] {
@@ -491,6 +508,25 @@ fn attempts_are_counted_over_all_runs_of_a_study() {
         folder.run(4, &["--quiet", "--retry-failed"]);
         assert_eq!(folder.text("attempts").len(), attempts + 6, "{signal}");
     }
+}
+
+#[test]
+fn a_retry_that_a_stop_interrupts_is_finished_by_the_next_run() {
+    let folder = Folder::new(
+        "goal = 'done'\n[function]\npython = 'model.py:h'\n[learner]\ntype = 'sequence'\nsequence = [1, 2]\n\
+         [run]\nretries = 0\nworkers = 1\ngrace = 0.1\n",
+    );
+    folder.write("model.py", "def h(x):\n    assert x != 2, 'broken'\n    return x\n");
+    folder.run(4, &["--quiet"]);
+    folder.write("model.py", "import time\ndef h(x):\n    open('begun', 'w')\n    time.sleep(60)\n");
+    let mut run = folder.command(&["run", "--quiet", "--retry-failed"]).start();
+    assert!(run.until(|_| folder.file("begun").exists()), "{}", run.said());
+    run.signal(nix::sys::signal::Signal::SIGTERM);
+    run.end().expect(75);
+    folder.write("model.py", "def h(x):\n    return 10 * x\n");
+    folder.run(0, &["--accept-changes"]);
+    let values: Vec<f64> = folder.rows().iter().map(|row| row.values[0]).collect();
+    assert_eq!(values, [1.0, 20.0]);
 }
 
 #[test]

@@ -45,8 +45,9 @@ impl Dispatcher {
                     let place = &mut self.slots[slot as usize];
                     let owner = std::mem::replace(&mut place.owner, Owner::Nobody);
                     let workers = self.scheduler.alive();
+                    let lost: String = self.lost.iter().map(|lost| format!("; {lost}")).collect();
                     let reason = format!(
-                        "it asks for more ranks than there are workers ({workers}): start more ranks, \
+                        "it asks for more ranks than there are workers ({workers}{lost}): start more ranks, \
                          or ask for fewer"
                     );
                     let answer = Answer::failed(place.key, TaskErrorKind::TooLarge, reason);

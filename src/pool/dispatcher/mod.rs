@@ -387,6 +387,16 @@ impl Dispatcher {
         self.exit_code = Some(code);
     }
 
+    /// Workers that are given tasks.
+    pub(in crate::pool) fn available(&self) -> usize {
+        self.scheduler.available()
+    }
+
+    /// Gives a worker no tasks, or again. Not for pools with tasks for several workers.
+    pub(in crate::pool) fn set_aside(&mut self, worker: u32, aside: bool) {
+        self.scheduler.set_aside(worker, aside);
+    }
+
     /// Tasks that workers hold for nobody.
     pub(in crate::pool) fn held_for_nobody(&self) -> usize {
         self.scheduler.unwanted()

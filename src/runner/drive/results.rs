@@ -42,6 +42,7 @@ impl Loop {
             }
             Err(error) => Err(failure(error)),
         };
+        self.note_start(drive, worker, &outcome);
         self.accounting.evaluated(duration);
         let mut waited = Vec::new();
         match &mut drive.cached {

@@ -10,8 +10,6 @@ use std::time::{Duration, Instant};
 /// After so many points that failed for good in this run, without a single value, the function itself is taken to be
 /// broken: a run that went on would only give up all points that the learners ask for.
 const HOPELESS: u64 = 20;
-/// Attempts in a row, for each worker, that could not begin: then no worker can be expected to start the function.
-const TIMES_NOT_STARTED: usize = 3;
 /// From so many points given up on, if that is one for so few values, the user is told what can be done about it.
 const MANY: u64 = 100;
 const FEW_VALUES: u64 = 10;
@@ -31,21 +29,26 @@ impl Loop {
         if signal.is_some() {
             return signal;
         }
-        if let (times, Some(failure)) = drive.engine.not_started()
-            && times >= TIMES_NOT_STARTED * drive.workers
-        {
-            return Some(StopReason::CannotStart(
-                format!("{}\n{}", failure.message, failure.detail).trim_end().to_owned(),
-            ));
+        if let Some(reason) = self.cannot_start(drive) {
+            return Some(reason);
         }
         // Also one of an earlier run: starting the same study again does not mend it.
         if drive.raise_if_retries_exceeded && drive.engine.given_up() > 0 {
             return Some(StopReason::RetriesExceeded);
         }
-        if self.given_up >= HOPELESS && self.told == 0 {
+        // What else is out may take longer than to fail does.
+        if self.is_in_doubt(drive) && (drive.engine.in_flight() == 0 || drive.engine.is_deterministic()) {
             return Some(StopReason::NothingWorks(self.given_up));
         }
         drive.walltime.filter(|end| end.left() <= drive.walltime_margin).map(|_| StopReason::Walltime)
+    }
+
+    /// Whether so many points have failed, and none got a value, that nothing more is asked until what is out is back.
+    /// Before that, each worker should have had the luck of a point that works.
+    pub(super) fn is_in_doubt(&self, drive: &Drive<'_>) -> bool {
+        let many =
+            if drive.engine.is_deterministic() { HOPELESS } else { HOPELESS.max(2 * drive.workers as u64) };
+        self.told == 0 && self.given_up >= many
     }
 
     /// Learners leave alone the regions where points fail, but each point there costs all its attempts.

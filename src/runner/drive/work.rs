@@ -14,6 +14,9 @@ impl Loop {
     /// As many new evaluations as the pool can use, and no more than the goal can. Whether some of them need none,
     /// because their values are known.
     pub(super) fn hand_out(&mut self, drive: &mut Drive<'_>) -> bool {
+        if self.is_in_doubt(drive) {
+            return false;
+        }
         let room = match drive.in_flight {
             Some(fixed) => fixed.saturating_sub(drive.engine.in_flight()),
             None => drive.queue.wanted(),
@@ -64,12 +67,9 @@ impl Loop {
         if self.draining {
             // Nothing new is begun any more; but what is known now is taken along.
             for work in waited {
-                if let Some(LookUp::Known(key, told)) =
-                    drive.cached.as_mut().map(|cached| cached.look_up(work.clone()))
-                {
-                    self.arrive(drive, key, Ok(told.value), told.meta);
-                } else {
-                    drive.engine.withdrawn(work.key);
+                match drive.cached.as_mut().and_then(|cached| cached.only_if_known(&work)) {
+                    Some(told) => self.arrive(drive, work.key, Ok(told.value), told.meta),
+                    None => drive.engine.withdrawn(work.key),
                 }
             }
         } else if !waited.is_empty() {

@@ -140,7 +140,8 @@ impl MpiTransport {
         match self.world.collect(small, &mut self.buffers) {
             Err(error) if !error.by_death => {
                 tracing::debug!(%error, "small messages are received by probes from now on");
-                self.small = None;
+                // The library may still write to its room.
+                std::mem::forget(self.small.take());
                 Ok(None)
             }
             collected => collected,
