@@ -272,16 +272,20 @@ fn create(path: &Path, me: &Holder) -> io::Result<Option<Lock>> {
 }
 
 /// Removes a lock file, if it is still that one: another process may have replaced it by its own meanwhile, which is put
-/// back then. (Should a third one have made its own in this moment, the second finds that it has lost its lock.)
+/// back then. (Should that process look for it in this moment, or a third one make its own, then it finds that it has lost
+/// its lock, and stops: nothing is lost by that.)
 fn remove(path: &Path, inode: Option<(u64, u64)>) -> io::Result<()> {
-    let turn = DRAFTS.fetch_add(1, Ordering::Relaxed);
-    let aside = path.with_extension(format!("lock.broken.{}.{turn}", std::process::id()));
+    let (turn, me) = (DRAFTS.fetch_add(1, Ordering::Relaxed), Holder::me());
+    let aside = path.with_extension(format!("lock.{}.{}.{turn}.broken", me.host, me.pid));
     match fs::rename(path, &aside) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         moved => moved?,
     }
     if inode.is_some() && identity(&aside) != inode {
-        let _ = fs::hard_link(&aside, path);
+        match fs::hard_link(&aside, path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return fs::rename(&aside, path),
+            _ => {}
+        }
     }
     fs::remove_file(&aside)
 }
@@ -338,6 +342,21 @@ mod tests {
             assert!(!takes(&holder("b", Some("12"), 1), state, false), "another step of the same start");
         }
         assert!(takes(&holder("b", Some("12"), 0), Free, false));
+    }
+
+    #[test]
+    fn only_the_lock_that_was_looked_at_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.lock");
+        fs::write(&path, "old").unwrap();
+        let old = identity(&path);
+        fs::write(folder.path().join("b"), "new").unwrap();
+        fs::rename(folder.path().join("b"), &path).unwrap();
+        remove(&path, old).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        remove(&path, identity(&path)).unwrap();
+        remove(&path, old).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -56,11 +56,12 @@ fn open_as_read(
 ) -> Result<Result<(Checkpoint, Loaded, Places), CheckpointError>, CommandError> {
     let before = checkpoint::read(&study.checkpoint.folder, &study.name).map_err(checkpoint_error)?;
     let function_files = study.function_files();
+    let mut changed = Vec::new();
     let mut stored_combos = before.header.as_ref().map(|header| header.learners.clone()).unwrap_or_default();
     if let Some(header) = &before.header
         && !header.study_text.is_empty()
     {
-        refuse_changes(args, study, &function_files, header, !before.columns.is_empty())?;
+        changed = refuse_changes(args, study, &function_files, header, !before.columns.is_empty())?;
     }
     drop(before);
     let places = places(&mut stored_combos, combos);
@@ -80,7 +81,13 @@ fn open_as_read(
         sync: checkpoint::SyncPolicy::Every(study.checkpoint.sync_interval),
         ..checkpoint::Options::new(&study.checkpoint.folder, study.name.clone(), header)
     };
-    Ok(Checkpoint::open(&options).map(|(checkpoint, loaded)| (checkpoint, loaded, places)))
+    let opened = Checkpoint::open(&options);
+    if opened.is_ok() {
+        changed
+            .iter()
+            .for_each(|difference| output::note(format!("changed since the last run: {difference}")));
+    }
+    Ok(opened.map(|(checkpoint, loaded)| (checkpoint, loaded, places)))
 }
 
 /// Stored combos keep their index; new ones come behind them.
@@ -124,29 +131,30 @@ pub(super) fn refused_changes(study: &Study) -> Vec<Difference> {
     settings.into_iter().chain(files).filter(|difference| difference.severity == Severity::Refuse).collect()
 }
 
+/// The changes that this run accepts.
 fn refuse_changes(
     args: &CheckpointArgs,
     study: &Study,
     files: &BTreeMap<String, String>,
     header: &Header,
     has_values: bool,
-) -> Result<(), CommandError> {
+) -> Result<Vec<Difference>, CommandError> {
     // A stored text that this version can't read any more says nothing about changes.
     // Where nothing has a value yet there is nothing to mix, and a failure is mended by changing the model.
     let mended = args.retry_failed || !has_values;
     let (settings, files) = changes(study, files, header);
     let settings = settings.into_iter().map(|difference| (difference, args.accept_changes));
     let files = files.into_iter().map(|difference| (difference, args.accept_changes || mended));
-    let mut refused = String::new();
+    let (mut refused, mut changed) = (String::new(), Vec::new());
     for (difference, accepted) in settings.chain(files) {
         if difference.severity == Severity::Refuse && !accepted {
             refused.push_str(&format!("\n  {difference}"));
         } else {
-            output::note(format!("changed since the last run: {difference}"));
+            changed.push(difference);
         }
     }
     if refused.is_empty() {
-        return Ok(());
+        return Ok(changed);
     }
     let file = study.checkpoint.folder.join(&study.name);
     Err(CommandError::new(

@@ -12,6 +12,7 @@ use crate::function::{Evaluator, Natives, crashes, may_take_its_worker_along};
 use crate::model::{Failure, Outcome, Sample};
 use crate::pool::{
     Group, Launch, LaunchError, NodeFiles, Pool, PoolOptions, Program, Task, Worker, WorkerInfo,
+    WorkerSummary,
 };
 use crate::report::count;
 use crate::runner::goal::GoalTracker;
@@ -167,6 +168,20 @@ fn groups(pool: &Pool, ranks: u32) -> Result<usize, CommandError> {
     Ok(workers / ranks)
 }
 
+/// A function that can't be started on any worker is not worth a run. Where some can't, the others do their share.
+fn refuse_what_cannot_start(pool: &Pool, ranks: u32) -> Result<(), CommandError> {
+    let used = pool.world().workers.iter().filter(|worker| worker.rank as usize <= pool.workers());
+    let failed: Vec<_> = used.filter_map(|worker| Some((worker, worker.init_error.as_ref()?))).collect();
+    let said = |(worker, error): &(&WorkerSummary, &String)| {
+        format!("the function can't be started on rank {} on {}: {error}", worker.rank, worker.host)
+    };
+    if let Some(first) = failed.first().filter(|_| ranks > 1 || failed.len() == pool.workers()) {
+        return Err(CommandError::new(Exit::Usage, said(first)).help("`adaptive-mpi check` says more"));
+    }
+    failed.iter().for_each(|failed| output::note(format!("warning: {}", said(failed))));
+    Ok(())
+}
+
 /// Rank 0's part.
 fn manage(
     args: &RunArgs,
@@ -186,16 +201,7 @@ fn manage(
             learners(&evaluators)
         ));
     }
-    for worker in &pool.world().workers {
-        if let Some(error) = &worker.init_error {
-            let place = format!("rank {} on {}", worker.rank, worker.host);
-            return Err(CommandError::new(
-                Exit::Usage,
-                format!("the function can't be started on {place}: {error}"),
-            )
-            .help("`adaptive-mpi check` says more"));
-        }
-    }
+    refuse_what_cannot_start(pool, evaluators.function.needs().ranks)?;
     if let Some(warning) = past_end(&study.goal) {
         output::note(warning);
     }

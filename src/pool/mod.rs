@@ -92,6 +92,7 @@ pub use options::{PoolOptions, TaskOptions};
 pub use program::{GroupTask, Program, Task};
 pub(crate) use promise::{Promise, Submitter, WeakSubmitter};
 pub use queue::{Completed, Queue};
+pub(crate) use scheduler::Standing;
 pub use stats::{ManagerStats, Stats, WorkerStats};
 pub use transport::RawCommunicator;
 pub use transport::sim::{DurationModel, Fault, Sim};

@@ -7,7 +7,7 @@ use super::future::left;
 use super::health::Health;
 use super::options::TaskOptions;
 use super::program::Task;
-use super::scheduler::Order;
+use super::scheduler::{Order, Standing};
 use super::turn::turn;
 use serde::{Serialize, de::DeserializeOwned};
 use std::time::Duration;
@@ -125,25 +125,25 @@ impl<A: Serialize + 'static, R: DeserializeOwned + 'static> Queue<A, R> {
         self.shared.borrow().alive()
     }
 
-    /// Whether this rank is a worker that can be set aside. None can where tasks take several.
-    pub fn can_set_aside(&self, rank: u32) -> bool {
+    /// Whether this rank is a worker whose tasks are its own; where they take several, none is.
+    pub(crate) fn is_single(&self, rank: u32) -> bool {
         rank > 0 && self.task.ranks() <= 1
     }
 
-    /// Gives a worker no tasks from now on, or again; it is here all the same, and answers what it has.
-    pub fn set_aside(&mut self, rank: u32, aside: bool) {
-        if self.can_set_aside(rank) {
-            self.shared.borrow_mut().set_aside(rank - 1, aside);
+    /// How far a worker is to be trusted with tasks. For pools without tasks for several workers.
+    pub(crate) fn set_standing(&mut self, rank: u32, standing: Standing) {
+        if self.is_single(rank) {
+            self.shared.borrow_mut().set_standing(rank - 1, standing);
         }
     }
 
-    /// Workers that are neither lost nor set aside.
-    pub fn available(&self) -> usize {
+    /// Workers that are given tasks.
+    pub(crate) fn available(&self) -> usize {
         self.shared.borrow().available()
     }
 
     /// The host of a rank.
-    pub fn host_of(&self, rank: u32) -> String {
+    pub(crate) fn host_of(&self, rank: u32) -> String {
         self.shared.borrow().world().host_of(rank).to_owned()
     }
 

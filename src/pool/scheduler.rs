@@ -43,6 +43,16 @@ impl Order {
     }
 }
 
+/// How far a worker is to be trusted with tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Good,
+    /// It gets tasks again, but no copies of those that others are at: the first answer to these counts.
+    OnTrial,
+    /// It gets no tasks; it is here all the same, and answers what it has.
+    Aside,
+}
+
 /// What is to be made of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::pool) enum Verdict {
@@ -109,6 +119,8 @@ pub(in crate::pool) struct Scheduler {
     stamp: u64,
     /// When each worker last spoke, or was given a task while it had none.
     heard: Vec<Duration>,
+    /// Workers that are not in good [`Standing`].
+    on_trial: Vec<bool>,
 }
 
 impl Scheduler {
@@ -133,6 +145,7 @@ impl Scheduler {
             groups: Groups::new(workers, options.group_grace),
             stamp: 0,
             heard: vec![Duration::ZERO; workers],
+            on_trial: vec![false; workers],
         }
     }
 
@@ -159,9 +172,12 @@ impl Scheduler {
         self.loads.listed()
     }
 
-    /// Gives a worker no tasks from now on, or again. Groups park workers in the same way: this is for pools without.
-    pub(in crate::pool) fn set_aside(&mut self, worker: u32, aside: bool) {
-        self.loads.park(worker, aside);
+    /// How far a worker is to be trusted with tasks. Groups park workers in the same way: this is for pools without.
+    pub(in crate::pool) fn set_standing(&mut self, worker: u32, standing: Standing) {
+        if let Some(on_trial) = self.on_trial.get_mut(worker as usize) {
+            *on_trial = standing != Standing::Good;
+            self.loads.park(worker, standing == Standing::Aside);
+        }
     }
 
     /// Tasks that workers hold.
@@ -191,7 +207,10 @@ impl Scheduler {
 
     /// How many tasks of this kind all workers together should hold so that none of them waits.
     pub(in crate::pool) fn capacity(&self, kind: u32, order: Order) -> usize {
-        self.room(kind, order).0 * (self.alive() / order.ranks.max(1) as usize)
+        // Those at work in groups are parked, too.
+        let workers =
+            if self.has_groups() || self.has_groups_at_work() { self.alive() } else { self.loads.listed() };
+        self.room(kind, order).0 * (workers / order.ranks.max(1) as usize)
     }
 
     /// How many more tasks of this kind the workers can take so that none of them waits.

@@ -85,6 +85,8 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
         noted_in_vain: 0,
         told_of_lost_goal: false,
         warned_of_failures: false,
+        doubts: None,
+        doubts_said: false,
         starts: Starts::default(),
         not_saved: None,
         chores_due: Instant::now(),
@@ -101,6 +103,9 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
         }
         run.go_on(&mut drive, observer);
     };
+    if !matches!(ended, Ended::Stopped(StopReason::CannotStart(_))) {
+        run.say_starts(observer);
+    }
     let ended = match &run.not_saved {
         Some(reason) => Ended::Stopped(reason.clone()),
         None => ended,
@@ -161,6 +166,9 @@ struct Loop {
     /// It was said that a goal did not hold any more with what was still in flight.
     told_of_lost_goal: bool,
     warned_of_failures: bool,
+    /// Since when nothing new is asked, as nothing has worked so far, and whether that was said.
+    doubts: Option<Instant>,
+    doubts_said: bool,
     starts: Starts,
     /// Results can't be saved any more, or not by this run.
     not_saved: Option<StopReason>,
@@ -226,6 +234,7 @@ impl Loop {
         }
         self.accounting.book(Phase::Checkpoint, Instant::now());
         self.look_after_starts(drive, now, observer);
+        self.say_doubts(drive, now, observer);
         self.warn_of_failures(drive, observer);
         self.show(drive, observer);
         self.accounting.book(Phase::Other, Instant::now());

@@ -159,9 +159,9 @@ impl Engine {
         Attempt { sample, number: attempts, turn: self.take_turn(), owed: false }
     }
 
-    /// A sample that earlier runs gave up, which starts anew: see [`Engine::owed`].
-    pub fn retry(&mut self, sample: Sample) {
-        self.resume(sample, 0);
+    /// As [`Engine::resume`], for a sample that earlier runs gave up: see [`Engine::owed`].
+    pub fn retry(&mut self, sample: Sample, attempts: u32) {
+        self.resume(sample, attempts);
         if let Some(attempt) = self.first.back_mut() {
             attempt.owed = true;
             self.owed += 1;
@@ -226,6 +226,12 @@ impl Engine {
             Order::Arrival => self.ask(room.saturating_sub(self.first.len())),
             Order::Asked { .. } => self.fill_window(),
         }
+        self.again(room, work);
+    }
+
+    /// As [`Engine::next`], without asking anything new.
+    pub fn again(&mut self, room: usize, work: &mut Vec<Work>) {
+        let room = if self.asking { room } else { 0 };
         for _ in 0..room {
             let Some(attempt) = self.first.pop_front() else { break };
             let sample = attempt.sample.clone();

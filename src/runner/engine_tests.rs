@@ -143,8 +143,8 @@ fn retries_count_over_restarts_and_samples_given_up_stay_out() {
 #[test]
 fn a_sample_that_is_retried_is_owed_until_it_has_a_value_or_is_given_up_again() {
     let mut engine = Engine::new(counting(10).0, Policy { retries: 1, ..POLICY });
-    engine.retry(Sample::at(Point::scalar(7.0)));
-    engine.retry(Sample::at(Point::scalar(8.0)));
+    engine.retry(Sample::at(Point::scalar(7.0)), 0);
+    engine.retry(Sample::at(Point::scalar(8.0)), 0);
     let work = next(&mut engine, 2);
     assert_eq!((xs(&work), engine.owed()), (vec![7.0, 8.0], 2));
     engine.completed(work[0].key, Ok(1.0.into()), Meta::default());

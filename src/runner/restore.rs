@@ -36,7 +36,7 @@ struct Open {
     sample: Sample,
     attempts: u32,
     given_up: bool,
-    /// Given up, and tried again by a run that was asked to and was stopped while it did.
+    /// Given up, and tried again since, by a run that was asked to and was stopped while it did.
     retried: bool,
     order: usize,
 }
@@ -49,7 +49,7 @@ struct Open {
 /// learners rested.
 ///
 /// `learner_now` gives, by index in the checkpoint, the index of the learner in this run, if it still has one.
-/// With `retry_given_up`, samples that were given up start anew.
+/// With `retry_given_up`, samples that were given up start anew; what such a run was at when it stopped is gone on with.
 pub fn restore(
     mut learner: Box<dyn Learner>,
     policy: Policy,
@@ -93,8 +93,8 @@ pub fn restore(
             engine.leave_out(&sample);
             restored.given_up += 1;
         } else {
-            match given_up {
-                true => engine.retry(sample),
+            match given_up || retried {
+                true => engine.retry(sample, if given_up { 0 } else { attempts }),
                 false => engine.resume(sample, attempts),
             }
         }
@@ -165,7 +165,7 @@ fn settle_all(
         // In flight at the end comes in the order of asks, which is the order to go on in.
         entry.order = entry.order.max(order);
         // What has been given up since the snapshot is in flight no more.
-        entry.retried = failed.is_none() && entry.given_up;
+        entry.retried = (entry.given_up || entry.retried) && failed.is_none_or(|failed| !failed.given_up);
         if let Some(failed) = failed {
             // The last one counts: `--retry-failed` begins again at 0.
             entry.attempts = failed.meta.attempt + 1;

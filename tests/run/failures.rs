@@ -470,9 +470,14 @@ fn points_that_fail_at_once_do_not_end_a_run_whose_first_values_take_long() {
          sequence = [{}]\n[run]\nretries = 0\nworkers = 2\n",
         points.join(", ")
     ));
-    let model = "import time\ndef h(i):\n    if i == 0: time.sleep(1.5)\n    elif i < 40: raise ValueError('outside')\n\
-                 \x20   return i\n";
-    folder.write("model.py", model);
+    // The first point takes until twenty others have failed, and rank 0 has seen it.
+    folder.write("failed", "");
+    folder.write(
+        "model.py",
+        "import os, time\ndef h(i):\n    if i == 0:\n        while os.path.getsize('failed') < 20: time.sleep(0.01)\n\
+         \x20       time.sleep(0.5)\n    elif i < 40:\n        open('failed', 'a').write('x')\n\
+         \x20       raise ValueError('outside')\n    return i\n",
+    );
     folder.run(0, &[]);
     let loaded = folder.read();
     assert_eq!(folder.rows()[0].point[0], 0.0);
@@ -512,21 +517,25 @@ fn attempts_are_counted_over_all_runs_of_a_study() {
 
 #[test]
 fn a_retry_that_a_stop_interrupts_is_finished_by_the_next_run() {
-    let folder = Folder::new(
-        "goal = 'done'\n[function]\npython = 'model.py:h'\n[learner]\ntype = 'sequence'\nsequence = [1, 2]\n\
-         [run]\nretries = 0\nworkers = 1\ngrace = 0.1\n",
-    );
-    folder.write("model.py", "def h(x):\n    assert x != 2, 'broken'\n    return x\n");
-    folder.run(4, &["--quiet"]);
-    folder.write("model.py", "import time\ndef h(x):\n    open('begun', 'w')\n    time.sleep(60)\n");
-    let mut run = folder.command(&["run", "--quiet", "--retry-failed"]).start();
-    assert!(run.until(|_| folder.file("begun").exists()), "{}", run.said());
-    run.signal(nix::sys::signal::Signal::SIGTERM);
-    run.end().expect(75);
-    folder.write("model.py", "def h(x):\n    return 10 * x\n");
-    folder.run(0, &["--accept-changes"]);
-    let values: Vec<f64> = folder.rows().iter().map(|row| row.values[0]).collect();
-    assert_eq!(values, [1.0, 20.0]);
+    // During the first attempt of the retry, and after it has failed.
+    for failing in [0, 1] {
+        let folder = Folder::new(
+            "goal = { npoints = 1 }\n[function]\npython = 'model.py:h'\n[learner]\ntype = 'sequence'\n\
+             sequence = [1, 2]\n[run]\nretries = 1\nworkers = 1\nin_flight = 1\ngrace = 0.1\n",
+        );
+        folder.write("model.py", "def h(x):\n    assert x != 1, 'broken'\n    return x\n");
+        folder.run(0, &["--quiet"]);
+        let model = "import os, time\ndef h(x):\n    open('begun', 'a').write('x')\n\
+                     \x20   assert os.path.getsize('begun') > FAILING\n    time.sleep(60)\n";
+        folder.write("model.py", model.replace("FAILING", &failing.to_string()));
+        let mut run = folder.command(&["run", "--quiet", "--retry-failed"]).start();
+        assert!(run.until(|_| folder.text("begun").len() > failing), "{}", run.said());
+        run.signal(nix::sys::signal::Signal::SIGTERM);
+        run.end().expect(75);
+        folder.write("model.py", "def h(x):\n    return 10 * x\n");
+        folder.run(0, &["--accept-changes"]).says("1 to be finished first");
+        assert!(folder.rows().iter().any(|row| row.point[0] == 1.0 && row.values[0] == 10.0), "{failing}");
+    }
 }
 
 #[test]

@@ -144,7 +144,7 @@ fn a_run_that_cannot_outlive_a_worker_ends_at_once_and_names_it() {
 fn a_worker_that_cannot_start_the_function_is_left_out_and_named() {
     let _machine = machine();
     let folder = Folder::new(
-        "[function]\npython = 'model.py:h'\n[learner]\ntype = '1d'\nbounds = [0, 1]\n[goal]\nnpoints = 40\n",
+        "[function]\npython = 'model.py:h'\n[learner]\ntype = '1d'\nbounds = [0, 1]\n[goal]\nnpoints = 200\n",
     );
     // The first worker that gets so far is the bad one, whenever it tries.
     let bad = "import os, time\ntry: os.symlink(str(os.getppid()), 'bad')\nexcept OSError: pass\n\
@@ -157,13 +157,12 @@ fn a_worker_that_cannot_start_the_function_is_left_out_and_named() {
         .says("the function can't be started on rank ")
         .says("no scratch disk");
     let loaded = folder.read();
-    assert!(loaded.failures.is_empty() && loaded.columns.len() >= 40);
+    assert!(loaded.failures.is_empty() && loaded.columns.len() >= 200);
     // On none it can.
     folder.write("model.py", "raise OSError('no scratch disk')\n");
-    folder.write("adaptive.toml", folder.text("adaptive.toml").replace("40", "400"));
-    let ended = folder.ranks(RANKS, &["run", "--accept-changes"]).end().expect(2);
-    let ended = ended.says("the function can't be started: ").says("no scratch disk");
-    assert!(!ended.err.contains("gets no points"), "{}", ended.err);
+    folder.write("adaptive.toml", folder.text("adaptive.toml").replace("200", "400"));
+    let ended = folder.ranks(RANKS, &["run", "--accept-changes"]).end();
+    ended.expect(2).says("the function can't be started: ").says("no scratch disk");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::appetite::Appetite;
 use super::bulk::Bulk;
 use super::error::TaskErrorKind;
 use super::health::LostWorker;
-use super::scheduler::{Expired, Order, Scheduler};
+use super::scheduler::{Expired, Order, Scheduler, Standing};
 use super::stats::{ManagerStats, Stats, WorkerStats};
 use super::transport::{Received, Transport};
 use super::watch::{Sign, Watch};
@@ -392,9 +392,9 @@ impl Dispatcher {
         self.scheduler.available()
     }
 
-    /// Gives a worker no tasks, or again. Not for pools with tasks for several workers.
-    pub(in crate::pool) fn set_aside(&mut self, worker: u32, aside: bool) {
-        self.scheduler.set_aside(worker, aside);
+    /// How far a worker is to be trusted with tasks.
+    pub(in crate::pool) fn set_standing(&mut self, worker: u32, standing: Standing) {
+        self.scheduler.set_standing(worker, standing);
     }
 
     /// Tasks that workers hold for nobody.

@@ -48,6 +48,9 @@ impl Scheduler {
     /// worker. `None`: there is no such task, or no such worker. O(tasks).
     pub(in crate::pool) fn copy_of(&mut self, straggler: u32, now: Duration) -> Option<(u32, u32)> {
         let (idle, 0) = self.loads.least()? else { return None };
+        if self.on_trial[idle as usize] {
+            return None;
+        }
         let may_be_copied = |task: &Task| {
             task.place == Place::With(straggler)
                 && task.twin.is_none()

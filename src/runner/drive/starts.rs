@@ -2,116 +2,173 @@
 
 use super::{Drive, Loop};
 use crate::model::{Failure, FailureKind, Outcome};
+use crate::pool::Standing;
 use crate::runner::{Observer, StopReason};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-/// Attempts in a row that a worker could not begin: it can't be expected to start the function.
+/// Attempts in a row that a worker could not begin: then it gets no points for a while.
 const TIMES_NOT_STARTED: usize = 3;
-/// Then it gets no points for so long. A node may recover: its disk is emptied, its file system comes back.
-const SET_ASIDE_FOR: Duration = Duration::from_secs(600);
+/// For so long at first, and twice as long each further time: a file system may be away for a moment, or a disk full for
+/// hours.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(600);
+/// Where the function did work in this run, all workers have to fail so often (after five minutes) until it is over.
+const PAUSES: u32 = 7;
 /// So long the others are waited for before one worker's failure is shown: it may be the same with all.
 const SAY_AFTER: Duration = Duration::from_secs(5);
+
+/// A worker that could not begin its last attempt.
+#[derive(Debug, Default)]
+struct Bad {
+    in_a_row: usize,
+    pauses: u32,
+    /// It gets no points until then.
+    until: Option<Instant>,
+}
 
 /// Which workers can't start the function.
 #[derive(Debug, Default)]
 pub(super) struct Starts {
-    /// By worker: attempts in a row that could not begin.
-    in_a_row: BTreeMap<u32, usize>,
-    /// The same over all workers.
+    bad: BTreeMap<u32, Bad>,
+    /// Attempts in a row that could not begin, over all workers.
     times: usize,
-    /// Workers that get no points, until then.
-    aside: BTreeMap<u32, Instant>,
     last: Option<Failure>,
     /// Whether the function has been started anywhere.
     works: bool,
     unsaid: Vec<(Instant, String)>,
+    said: BTreeSet<u32>,
+}
+
+/// What an outcome means for its worker.
+#[derive(Debug, PartialEq, Eq)]
+enum Change {
+    None,
+    Pause,
+    /// It can start the function after all.
+    Recovered,
 }
 
 impl Starts {
-    /// Takes in an outcome of a worker. True if it was the attempt with which the worker is to be set aside.
-    fn note(&mut self, worker: u32, outcome: &Outcome) -> bool {
+    fn note(&mut self, worker: u32, outcome: &Outcome) -> Change {
         match outcome {
             Err(failure) if failure.kind == FailureKind::Setup => {
                 self.times += 1;
                 self.last = Some(failure.clone());
-                let times = self.in_a_row.entry(worker).or_default();
-                *times += 1;
-                *times >= TIMES_NOT_STARTED
+                let bad = self.bad.entry(worker).or_default();
+                bad.in_a_row += 1;
+                if bad.in_a_row >= TIMES_NOT_STARTED { Change::Pause } else { Change::None }
+            }
+            // Nobody knows whether it had begun.
+            Err(failure) if matches!(failure.kind, FailureKind::Crash | FailureKind::WorkerLost) => {
+                Change::None
             }
             _ => {
                 self.works = true;
                 self.times = 0;
                 // Almost always empty: this is done for every result.
-                if !self.in_a_row.is_empty() {
-                    self.in_a_row.remove(&worker);
+                if !self.bad.is_empty() && self.bad.remove(&worker).is_some_and(|bad| bad.pauses > 0) {
+                    Change::Recovered
+                } else {
+                    Change::None
                 }
-                false
             }
         }
     }
 
-    fn why(&self) -> Option<StopReason> {
+    /// Begins a pause of a worker, unless it is in one. True if it is its first one.
+    fn pause(&mut self, worker: u32, now: Instant) -> bool {
+        let bad = self.bad.entry(worker).or_default();
+        if bad.until.is_none() {
+            let pause = FIRST_PAUSE.saturating_mul(1 << bad.pauses.min(16)).min(LONGEST_PAUSE);
+            bad.until = Some(now + pause);
+            bad.pauses += 1;
+        }
+        self.said.insert(worker)
+    }
+
+    /// Workers whose pause is over: one more failure begins the next one.
+    fn over(&mut self, now: Instant) -> impl Iterator<Item = u32> {
+        self.bad.iter_mut().filter_map(move |(worker, bad)| {
+            bad.until.take_if(|until| *until <= now)?;
+            bad.in_a_row = TIMES_NOT_STARTED - 1;
+            Some(*worker)
+        })
+    }
+
+    /// Whether those that pause, all that are left, have failed for good.
+    fn is_hopeless(&self) -> bool {
+        let mut pausing = self.bad.values().filter(|bad| bad.until.is_some()).peekable();
+        pausing.peek().is_some() && (!self.works || pausing.all(|bad| bad.pauses >= PAUSES))
+    }
+
+    fn why(&self) -> Option<String> {
         let failure = self.last.as_ref()?;
-        Some(StopReason::CannotStart(
-            format!("{}\n{}", failure.message, failure.detail).trim_end().to_owned(),
-        ))
+        Some(format!("{}\n{}", failure.message, failure.detail).trim_end().to_owned())
     }
 }
 
 impl Loop {
     /// Takes in whether a worker could begin what it was given.
     pub(super) fn note_start(&mut self, drive: &mut Drive<'_>, worker: u32, outcome: &Outcome) {
-        if !self.starts.note(worker, outcome) || !drive.queue.can_set_aside(worker) {
+        let change = self.starts.note(worker, outcome);
+        if change == Change::None || !drive.queue.is_single(worker) {
             return;
         }
-        drive.queue.set_aside(worker, true);
+        if change == Change::Recovered {
+            return drive.queue.set_standing(worker, Standing::Good);
+        }
+        drive.queue.set_standing(worker, Standing::Aside);
         let now = Instant::now();
-        if self.starts.aside.insert(worker, now + SET_ASIDE_FOR).is_some() {
-            return;
+        if self.starts.pause(worker, now) {
+            let why = self.starts.last.as_ref().map_or("", |failure| &failure.message);
+            let note = format!(
+                "warning: the function can't be started on rank {worker} ({}), which is tried again from time to \
+                 time: {why}",
+                drive.queue.host_of(worker)
+            );
+            self.starts.unsaid.push((now, note));
         }
-        let why = self.starts.last.as_ref().map_or("", |failure| &failure.message);
-        let host = drive.queue.host_of(worker);
-        self.starts.unsaid.push((
-            now,
-            format!(
-                "warning: the function can't be started on rank {worker} ({host}), which gets no points for {} \
-                 minutes: {why}",
-                SET_ASIDE_FOR.as_secs() / 60
-            ),
-        ));
     }
 
     /// Why the run has to end, if no worker can start the function.
     pub(super) fn cannot_start(&self, drive: &Drive<'_>) -> Option<StopReason> {
-        let Starts { in_a_row, aside, times, .. } = &self.starts;
-        let all_aside = !aside.is_empty() && drive.queue.available() == 0;
+        let starts = &self.starts;
         // What is not the failure of a single worker counts over all of them.
-        let of_no_worker = in_a_row.keys().any(|worker| !drive.queue.can_set_aside(*worker));
-        let none_can = all_aside || of_no_worker && *times >= TIMES_NOT_STARTED * drive.workers;
-        if none_can { self.starts.why() } else { None }
+        let of_no_worker = starts.bad.keys().any(|worker| !drive.queue.is_single(*worker));
+        if of_no_worker && starts.times >= TIMES_NOT_STARTED * drive.workers {
+            return starts.why().map(StopReason::CannotStart);
+        }
+        if drive.queue.available() > 0 || !starts.is_hopeless() {
+            return None;
+        }
+        let why = starts.why()?;
+        Some(match drive.queue.health().lost.last() {
+            Some(lost) if starts.works => StopReason::WorkerLost(format!(
+                "no worker is left that can start the function ({why}): {lost}"
+            )),
+            _ => StopReason::CannotStart(why),
+        })
     }
 
-    /// Says what is worth saying about workers that were set aside, and tries them again when it is time.
+    /// Says what is worth saying about workers that can't start the function, and tries them again when it is time.
     pub(super) fn look_after_starts(
         &mut self,
         drive: &mut Drive<'_>,
         now: Instant,
         observer: &mut dyn Observer,
     ) {
-        let Starts { in_a_row, aside, works, unsaid, .. } = &mut self.starts;
-        if *works || unsaid.first().is_some_and(|(since, _)| *since + SAY_AFTER <= now) {
-            unsaid.drain(..).for_each(|(_, note)| observer.note(&note));
+        if self.starts.works || self.starts.unsaid.first().is_some_and(|(since, _)| *since + SAY_AFTER <= now)
+        {
+            self.say_starts(observer);
         }
-        aside.retain(|&worker, until| {
-            let stays = *until > now;
-            if !stays {
-                drive.queue.set_aside(worker, false);
-                // One more failure is enough.
-                in_a_row.insert(worker, TIMES_NOT_STARTED - 1);
-            }
-            stays
-        });
+        for worker in self.starts.over(now) {
+            drive.queue.set_standing(worker, Standing::OnTrial);
+        }
+    }
+
+    pub(super) fn say_starts(&mut self, observer: &mut dyn Observer) {
+        self.starts.unsaid.drain(..).for_each(|(_, note)| observer.note(&note));
     }
 }
 
@@ -119,16 +176,59 @@ impl Loop {
 mod tests {
     use super::*;
 
+    fn bad() -> Outcome {
+        Err(Failure::new(FailureKind::Setup, "no module named numpy"))
+    }
+
     #[test]
-    fn a_worker_is_set_aside_after_three_attempts_in_a_row_that_it_could_not_begin() {
+    fn a_worker_pauses_after_three_attempts_in_a_row_that_it_could_not_begin() {
         let mut starts = Starts::default();
-        let bad = || Err(Failure::new(FailureKind::Setup, "no module named numpy"));
         for _ in 0..2 {
-            assert!(!starts.note(1, &bad()) && !starts.note(1, &bad()));
-            assert!(!starts.note(2, &Ok(1.0.into())));
-            assert!(!starts.note(1, &Err(Failure::new(FailureKind::Error, "a failure of the point"))));
+            assert_eq!((starts.note(1, &bad()), starts.note(1, &bad())), (Change::None, Change::None));
+            assert_eq!(starts.note(2, &Ok(1.0.into())), Change::None);
+            assert_eq!(starts.note(1, &Err(Failure::new(FailureKind::Error, "outside"))), Change::None);
         }
-        assert!(!starts.note(1, &bad()) && !starts.note(1, &bad()) && starts.note(1, &bad()));
+        assert_eq!([(); 3].map(|()| starts.note(1, &bad())), [Change::None, Change::None, Change::Pause]);
         assert_eq!((starts.times, starts.works), (3, true));
+        let now = Instant::now();
+        assert!(starts.pause(1, now) && !starts.pause(1, now), "said once");
+        assert_eq!(starts.note(1, &Ok(1.0.into())), Change::Recovered);
+        assert!(starts.bad.is_empty());
+    }
+
+    #[test]
+    fn pauses_grow_and_one_failure_begins_the_next_one() {
+        let mut starts = Starts::default();
+        let mut now = Instant::now();
+        let mut pauses = Vec::new();
+        for turn in 0..10 {
+            while starts.note(1, &bad()) != Change::Pause {
+                assert_eq!(turn, 0);
+            }
+            starts.pause(1, now);
+            let until = starts.bad[&1].until.unwrap();
+            pauses.push((until - now).as_secs());
+            now = until;
+            assert_eq!(starts.over(now - Duration::from_millis(1)).count(), 0);
+            assert_eq!(starts.over(now).collect::<Vec<_>>(), [1]);
+        }
+        assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 320, 600, 600, 600]);
+    }
+
+    #[test]
+    fn a_run_whose_function_did_work_waits_longer_for_it() {
+        let mut starts = Starts::default();
+        let now = Instant::now();
+        assert!(!starts.is_hopeless());
+        starts.note(1, &bad());
+        starts.pause(1, now);
+        assert!(starts.is_hopeless());
+        starts.note(2, &Ok(1.0.into()));
+        for _ in 1..PAUSES {
+            assert!(!starts.is_hopeless());
+            assert_eq!(starts.over(now + LONGEST_PAUSE).count(), 1);
+            starts.pause(1, now);
+        }
+        assert!(starts.is_hopeless());
     }
 }

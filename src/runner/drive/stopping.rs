@@ -7,12 +7,15 @@ use crate::runner::{Observer, StopReason};
 use jiff::Timestamp;
 use std::time::{Duration, Instant};
 
-/// After so many points that failed for good in this run, without a single value, the function itself is taken to be
-/// broken: a run that went on would only give up all points that the learners ask for.
+/// After so many points that failed for good in this run (or two for each worker, if that is more), without a single
+/// value, and when what else is out has come back without one, too, the function itself is taken to be broken: a run that
+/// went on would only give up all points that the learners ask for.
 const HOPELESS: u64 = 20;
 /// From so many points given up on, if that is one for so few values, the user is told what can be done about it.
 const MANY: u64 = 100;
 const FEW_VALUES: u64 = 10;
+/// A run that waits for so long before it asks anything more says so.
+const QUIET_DOUBT: Duration = Duration::from_secs(5);
 /// A run that stops within this time says nothing about it.
 const QUIET_DRAIN: Duration = Duration::from_millis(500);
 
@@ -36,19 +39,39 @@ impl Loop {
         if drive.raise_if_retries_exceeded && drive.engine.given_up() > 0 {
             return Some(StopReason::RetriesExceeded);
         }
-        // What else is out may take longer than to fail does.
-        if self.is_in_doubt(drive) && (drive.engine.in_flight() == 0 || drive.engine.is_deterministic()) {
+        let is_back =
+            drive.engine.is_deterministic() || drive.engine.in_flight() + drive.engine.waiting() == 0;
+        if self.is_in_doubt(drive) && is_back {
             return Some(StopReason::NothingWorks(self.given_up));
         }
         drive.walltime.filter(|end| end.left() <= drive.walltime_margin).map(|_| StopReason::Walltime)
     }
 
-    /// Whether so many points have failed, and none got a value, that nothing more is asked until what is out is back.
-    /// Before that, each worker should have had the luck of a point that works.
+    /// Whether so many points have failed, and none got a value, that nothing more is asked until what was asked has come to
+    /// an end: it may take longer than to fail does. With so many, each worker should be at a point that works, if there are
+    /// any.
     pub(super) fn is_in_doubt(&self, drive: &Drive<'_>) -> bool {
         let many =
             if drive.engine.is_deterministic() { HOPELESS } else { HOPELESS.max(2 * drive.workers as u64) };
         self.told == 0 && self.given_up >= many
+    }
+
+    pub(super) fn say_doubts(&mut self, drive: &Drive<'_>, now: Instant, observer: &mut dyn Observer) {
+        if drive.engine.is_deterministic() || !self.is_in_doubt(drive) || self.doubts_said {
+            return;
+        }
+        if *self.doubts.get_or_insert(now) + QUIET_DOUBT > now {
+            return;
+        }
+        self.doubts_said = true;
+        let why = drive.engine.first_given_up().map(|failed| format!(": {}", failed.failure.message));
+        observer.note(&format!(
+            "warning: {} points were given up and none got a value{}; {} evaluations are waited for before anything \
+             else is asked\nhelp: `timeout` in [function] ends those that take too long",
+            self.given_up,
+            why.unwrap_or_default(),
+            drive.engine.in_flight()
+        ));
     }
 
     /// Learners leave alone the regions where points fail, but each point there costs all its attempts.
@@ -118,6 +141,12 @@ impl Loop {
                 drive.impatient_launcher.iter().for_each(|advice| observer.note(advice));
             }
             self.look_after_checkpoint(drive, now, observer);
+            if drive.queue.available() == 0 {
+                // Those of lost workers wait for others, and there are none that can start them.
+                for key in drive.queue.cancel_unsent() {
+                    self.withdraw(drive, key);
+                }
+            }
             self.take_results(drive, left.min(LONGEST_WAIT));
             if keep {
                 self.settle(drive);

@@ -14,9 +14,6 @@ impl Loop {
     /// As many new evaluations as the pool can use, and no more than the goal can. Whether some of them need none,
     /// because their values are known.
     pub(super) fn hand_out(&mut self, drive: &mut Drive<'_>) -> bool {
-        if self.is_in_doubt(drive) {
-            return false;
-        }
         let room = match drive.in_flight {
             Some(fixed) => fixed.saturating_sub(drive.engine.in_flight()),
             None => drive.queue.wanted(),
@@ -31,7 +28,11 @@ impl Loop {
         let most = if drive.in_flight.is_some() { useful } else { useful.min(self.most_in_flight(drive)) };
         let room = room.min(most.saturating_sub(drive.engine.in_flight()));
         if room > 0 {
-            drive.engine.next(room, &mut self.work);
+            if self.is_in_doubt(drive) {
+                drive.engine.again(room, &mut self.work);
+            } else {
+                drive.engine.next(room, &mut self.work);
+            }
             self.accounting.book(Phase::Ask, Instant::now());
             let mut work = std::mem::take(&mut self.work);
             let known = self.submit(drive, work.drain(..));
