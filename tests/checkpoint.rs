@@ -160,6 +160,43 @@ fn the_names_of_outputs_are_kept_from_the_first_value_that_has_them() {
     assert!(loaded.facts().eq([fact]));
 }
 
+/// A value with named outputs at a place.
+fn named(x: f64, outputs: &[(&str, f64)]) -> Told {
+    let names = outputs.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let mut value = Value::vector(&outputs.iter().map(|(_, y)| *y).collect::<Vec<_>>());
+    value.detail = Some(Box::new(Detail { names, extra: None }));
+    let sample = Sample { learner: 0, replica: 0, point: Point::scalar(x) };
+    Told { sample, value, ..Told::default() }
+}
+
+#[test]
+fn outputs_in_another_order_are_not_stored_under_each_others_names() {
+    for told_first in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut checkpoint, _) = Checkpoint::open(&options(folder.path())).unwrap();
+        let first = Fact::Told(named(0.0, &[("a", 1.0), ("b", 2.0)]));
+        if told_first {
+            checkpoint.append(&first);
+        }
+        checkpoint.append_early(&named(1.0, &[("b", 20.0), ("a", 10.0)]));
+        checkpoint.append_early(&named(2.0, &[("a", 100.0), ("b", 200.0)]));
+        checkpoint.append_early(&named(3.0, &[("c", 0.0)]));
+        if !told_first {
+            checkpoint.commit().unwrap();
+            let early = read(folder.path(), "run").unwrap().early;
+            let values: Vec<_> = early.iter().map(|told| told.value.components.to_vec()).collect();
+            assert_eq!(values, [[20.0, 10.0], [200.0, 100.0]], "in the order of the first to arrive");
+            checkpoint.append(&first);
+        }
+        checkpoint.commit().unwrap();
+        let loaded = read(folder.path(), "run").unwrap();
+        assert_eq!(loaded.header.as_ref().unwrap().outputs, ["a", "b"]);
+        assert!(loaded.facts().eq([first]));
+        let values: Vec<_> = loaded.early.iter().map(|told| told.value.components.to_vec()).collect();
+        assert_eq!(values, [[10.0, 20.0], [100.0, 200.0]]);
+    }
+}
+
 #[test]
 fn a_second_writer_is_refused_and_the_first_goes_on() {
     let folder = tempfile::tempdir().unwrap();

@@ -41,6 +41,21 @@ impl Part {
     }
 }
 
+/// The paths of all files that a checkpoint may have.
+pub fn files_of(folder: &Path, name: &str) -> Vec<PathBuf> {
+    let parts = [
+        Part::Snapshot,
+        Part::SnapshotOld,
+        Part::SnapshotNew,
+        Part::Journal,
+        Part::JournalOld,
+        Part::JournalNew,
+        Part::Lock,
+    ];
+    let files = Files::new(folder, name);
+    parts.iter().map(|part| files.path(*part)).collect()
+}
+
 /// Called before each step with its name; an error stops the step.
 pub(super) type BeforeStep = Arc<dyn Fn(&'static str) -> io::Result<()> + Send + Sync>;
 

@@ -243,8 +243,10 @@ impl Merge<'_> {
                 Record::Early(told) => {
                     let told = told.row().told();
                     // It is written again when a new journal begins.
-                    if early.iter().all(|known| known.sample != told.sample) {
-                        early.push(told);
+                    // The later one counts: its outputs may stand in another order.
+                    match early.iter_mut().find(|known| known.sample == told.sample) {
+                        Some(known) => *known = told,
+                        None => early.push(told),
                     }
                 }
                 _ => {}

@@ -44,6 +44,7 @@ mod crash_tests;
 pub use columns::{Columns, Row};
 pub use error::CheckpointError;
 pub use facts::{Ended, Ending, EndingKind, Fact, Failed, Header, Meta, Told};
+pub use files::files_of;
 pub use load::read;
 pub use loaded::Loaded;
 pub use lock::Holder;

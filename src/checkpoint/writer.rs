@@ -139,7 +139,7 @@ impl Checkpoint {
         load::no_longer_early(&mut self.early, sample.learner, sample.replica, &sample.point);
         match fact {
             Fact::Told(told) => {
-                self.note_outputs(told);
+                self.decide_outputs(told);
                 self.journal.told(sequence, &Row::from(told));
                 self.columns.push(told);
             }
@@ -153,8 +153,26 @@ impl Checkpoint {
 
     /// Keeps the names of outputs, which stand in the header alone.
     fn note_outputs(&mut self, told: &Told) {
-        if self.header.outputs.is_empty()
-            && let Some(detail) = &told.value.detail
+        if self.header.outputs.is_empty() {
+            self.set_outputs(told);
+        }
+    }
+
+    /// As [`Self::note_outputs`], for the first value that is told: its names count, and not those of a value that only came
+    /// before it. What waits is written again under them.
+    fn decide_outputs(&mut self, told: &Told) {
+        let names = told.value.detail.as_ref().map_or(&[][..], |detail| &detail.names);
+        if !self.columns.is_empty() || names.is_empty() || self.header.outputs == names {
+            return self.note_outputs(told);
+        }
+        self.set_outputs(told);
+        for told in std::mem::take(&mut self.early) {
+            self.append_early(&told);
+        }
+    }
+
+    fn set_outputs(&mut self, told: &Told) {
+        if let Some(detail) = &told.value.detail
             && !detail.names.is_empty()
         {
             self.header.outputs.clone_from(&detail.names);
@@ -172,11 +190,15 @@ impl Checkpoint {
     }
 
     /// Takes a value that is told later, when its turn comes, by [`append`](Self::append): until then a reader finds
-    /// it in [`Loaded::early`]. As `append`, in memory only until the next [`commit`](Self::commit).
+    /// it in [`Loaded::early`]. As `append`, in memory only until the next [`commit`](Self::commit). One whose outputs are
+    /// not those of the others is not kept: it won't be told either.
     pub fn append_early(&mut self, told: &Told) {
         self.note_outputs(told);
-        self.journal.early(self.len() as u64, &Row::from(told));
-        self.early.push(told.clone());
+        let mut told = told.clone();
+        if told.value.arrange(&self.header.outputs) {
+            self.journal.early(self.len() as u64, &Row::from(&told));
+            self.early.push(told);
+        }
     }
 
     /// Hands all appended facts to the system: from then on the death of any process does not lose them.

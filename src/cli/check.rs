@@ -2,6 +2,7 @@ use super::args::CheckArgs;
 use super::exit::{CommandError, Exit};
 use super::open::refused_changes;
 use super::output;
+use super::own::{log_of, refuse_own};
 use super::prepare::{Isolation, Prepared, past_end, prepare};
 use crate::function::Natives;
 use crate::learner::point_form;
@@ -27,6 +28,9 @@ pub(super) fn check(args: &CheckArgs, natives: &Natives) -> Result<Exit, Command
         prepare(&args.study.study, natives, Isolation::AsAsked)?;
     if let Some(log) = &args.replay {
         return check_log(learner.as_mut(), log);
+    }
+    if let Some(log) = log_of(&study) {
+        refuse_own(&study, &log, "the log")?;
     }
     let needs = evaluators.function.needs();
     let missing = needs.data.iter().filter(|file| !file.is_file());

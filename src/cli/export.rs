@@ -7,6 +7,7 @@ use super::args::ExportArgs;
 use super::exit::{CommandError, Exit};
 use super::open::{checkpoint_error, lost};
 use super::output;
+use super::own::refuse_own;
 use crate::checkpoint::{self, Loaded};
 use crate::model::settings::nearest;
 use crate::report::export::{EXPORTERS, Exporter, Rows, Table, exporter};
@@ -17,6 +18,9 @@ use std::io::{BufWriter, ErrorKind, Write};
 /// `adaptive-mpi export`: the results as a table, or what the learners make of them.
 pub(super) fn export(args: &ExportArgs) -> Result<Exit, CommandError> {
     let study = Study::load_for(Reader::Learners, &args.study.study)?;
+    if let Some(output) = &args.output {
+        refuse_own(&study, output, "the table")?;
+    }
     let format = choose(args)?;
     let loaded = checkpoint::read(&study.checkpoint.folder, &study.name).map_err(checkpoint_error)?;
     loaded.notices.iter().for_each(output::note);

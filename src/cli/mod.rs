@@ -32,6 +32,7 @@ mod lines;
 mod new;
 mod open;
 mod output;
+mod own;
 mod prepare;
 mod run;
 mod status;

@@ -3,6 +3,7 @@
 use super::args::CheckpointArgs;
 use super::exit::{CommandError, Exit};
 use super::output;
+use super::own::{log_of, refuse_own};
 use crate::checkpoint::{self, Checkpoint, CheckpointError, Header, Loaded};
 use crate::learner::Learner;
 use crate::model::{Parameters, Signature};
@@ -224,11 +225,8 @@ pub(super) fn rebuild(study: &Study, loaded: &Loaded) -> Result<Rebuilt, Command
 
 /// The learner, with a log of its calls if the study wants one.
 pub(super) fn logged(study: &Study, learner: Box<dyn Learner>) -> Result<Box<dyn Learner>, CommandError> {
-    let path = match &study.run.log {
-        study::Log::Off => return Ok(learner),
-        study::Log::Default => study.checkpoint.folder.join(format!("{}.log", study.name)),
-        study::Log::File(path) => path.clone(),
-    };
+    let Some(path) = log_of(study) else { return Ok(learner) };
+    refuse_own(study, &path, "the log")?;
     // Each run starts from the stored facts and logs them too, so its log is whole by itself. What an earlier one
     // asked, and in which order, stands in its own log alone.
     let file = keep_former(&path)

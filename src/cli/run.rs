@@ -331,12 +331,13 @@ fn margin(walltime: Option<Walltime>, wanted: Duration) -> Duration {
     left / 2
 }
 
-/// Open MPI's launcher ends its ranks soon after a signal that it was sent itself; a signal to rank 0, or by the batch
-/// system, leaves them their time.
+/// Open MPI's launcher, sent SIGINT or SIGTERM, hands on SIGTERM after a second and SIGKILL after one more (a longer
+/// `odls_base_sigkill_timeout` is waited for both times). SIGUSR1 it hands on at once, and lets its ranks end; so does a signal to
+/// rank 0, or of the batch system.
 fn impatient_launcher() -> Option<&'static str> {
     let set = |name: &str| std::env::var_os(name).is_some();
     (set("OMPI_COMM_WORLD_SIZE") && !set("OMPI_MCA_odls_base_sigkill_timeout")).then_some(
-        "(if mpiexec was sent the signal, Open MPI ends the ranks after 2 s: \
-         `export OMPI_MCA_odls_base_sigkill_timeout=30` before it makes that a minute)",
+        "(if mpiexec was sent the signal, Open MPI ends the ranks in a second; `kill -USR1` of mpiexec leaves \
+         them their time)",
     )
 }

@@ -33,6 +33,10 @@ pub(super) fn exit(finished: &Finished) -> Exit {
         Ended::Exhausted
         | Ended::Hopeless(_)
         | Ended::Stopped(StopReason::RetriesExceeded | StopReason::NothingWorks(_)) => Exit::Evaluations,
+        // A time has passed, and nothing came of it.
+        Ended::Goal(_) if finished.engine.given_up() > 0 && finished.engine.learner().npoints() == 0 => {
+            Exit::Evaluations
+        }
         Ended::Goal(_) => Exit::Done,
     }
 }

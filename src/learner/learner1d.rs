@@ -311,6 +311,10 @@ fn suggestion(x: f64, loss_improvement: f64) -> Suggestion {
 }
 
 impl Learner for Learner1D {
+    fn lacks_needed(&self) -> bool {
+        !self.intervals.values.is_known()
+    }
+
     fn kind(&self) -> &'static str {
         KIND.name
     }

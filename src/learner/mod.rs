@@ -237,7 +237,8 @@ pub trait Learner: Send {
         false
     }
 
-    /// Whether points that it needs have no value yet: a loss says nothing of what lies beyond those that have one.
+    /// Whether a loss says nothing yet: points that the learner needs have no value, or a component of the values was finite
+    /// nowhere.
     fn lacks_needed(&self) -> bool {
         false
     }

@@ -86,7 +86,9 @@ impl IntervalLoss for Level {
         // Twice the estimate, which is only an estimate.
         let error = 2.0 * InterpolationError::squared_error(window).map_or(0.0, f64::sqrt) * window.y_scale();
         let (low, high) = (a.min(b) - error, a.max(b) + error);
-        if !self.levels.iter().any(|level| (low..=high).contains(level)) {
+        // Where the function stays at the level, nothing crosses it.
+        let crossed = low < high && self.levels.iter().any(|level| (low..=high).contains(level));
+        if !crossed {
             return elsewhere();
         }
         if h > self.resolution { h.sqrt() } else { elsewhere() }
@@ -100,6 +102,15 @@ mod tests {
 
     fn level(levels: &[f64]) -> Level {
         Level { levels: levels.to_vec(), component: 0, resolution: 1e-6 }
+    }
+
+    #[test]
+    fn a_plateau_at_the_level_is_not_crossed_but_where_it_ends() {
+        let of =
+            |ys: &[f64], left| level(&[0.0]).evaluate(&Window::new(&[0.0, 0.01, 0.02, 0.03], ys, 1, left));
+        assert!(of(&[0.0; 4], 1) < 1e-3);
+        let end = [0.0, 0.0, 0.0, 0.1];
+        assert!(of(&end, 0) < 1e-3 && of(&end, 1) > 0.05 && of(&end, 2) > 0.05);
     }
 
     #[test]

@@ -39,6 +39,24 @@ impl Value {
         self.components.first().copied().unwrap_or(f64::NAN)
     }
 
+    /// Puts named components in the order of these names; false if it has others. Nothing to do where either has none.
+    pub fn arrange(&mut self, names: &[String]) -> bool {
+        let Self { components, detail: Some(detail) } = self else { return true };
+        let own = &mut detail.names;
+        if own.is_empty() || names.is_empty() || own == names {
+            return true;
+        }
+        let place = |name: &String| own.iter().position(|known| known == name);
+        match names.iter().map(place).collect::<Option<Vec<usize>>>() {
+            Some(places) if own.len() == places.len() && components.len() == places.len() => {
+                *components = places.iter().map(|place| components[*place]).collect();
+                *own = names.to_vec();
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Whether every component is a finite number.
     pub fn is_finite(&self) -> bool {
         self.components.iter().all(|y| y.is_finite())

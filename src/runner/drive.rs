@@ -79,6 +79,7 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
         given_up: 0,
         goal: None,
         hopeless: BTreeMap::new(),
+        failing: BTreeMap::new(),
         draining: false,
         work: Vec::new(),
         waiting: false,
@@ -156,6 +157,8 @@ struct Loop {
     goal: Option<Reached>,
     /// Learners that will never be finished, and why.
     hopeless: BTreeMap<usize, String>,
+    /// Points given up since the last value, of each of several learners.
+    failing: BTreeMap<usize, u64>,
     /// The run is over and only takes what still comes back: goals no longer matter.
     draining: bool,
     work: Vec<Work>,

@@ -321,8 +321,11 @@ impl Engine {
 
     fn tell(&mut self, sample: &Sample, value: &mut Value) -> Result<(), Failure> {
         self.outputs.arrange(value)?;
-        self.outputs.note(value);
-        self.learner.tell(sample, value).map_err(|refused| {
+        let told = self.learner.tell(sample, value);
+        if told.is_ok() {
+            self.outputs.note(value);
+        }
+        told.map_err(|refused| {
             let kind = match refused {
                 TellError::Unusable(_) => FailureKind::BadOutput,
                 _ => FailureKind::WrongShape,

@@ -1,7 +1,7 @@
 use super::engine::{Engine, NanPolicy, Order, Policy, Work};
 use crate::checkpoint::{Fact, Meta};
 use crate::learner::{Learner, Loss, Suggestion, TellError};
-use crate::model::{Failure, FailureKind, Point, Sample, Signature, Value};
+use crate::model::{Detail, Failure, FailureKind, Point, Sample, Signature, Value};
 use proptest::prelude::*;
 use std::sync::{Arc, Mutex};
 
@@ -170,6 +170,23 @@ fn a_function_that_can_not_start_costs_no_attempt_and_is_no_fact() {
     let work = next(&mut engine, 1);
     engine.completed(work[0].key, Ok(1.0.into()), Meta::default());
     assert!(matches!(&settle_all(&mut engine)[..], [Fact::Told(told)] if told.meta.attempt == 0));
+}
+
+#[test]
+fn the_outputs_of_a_value_that_the_learner_refuses_bind_no_other() {
+    let named = |outputs: &[(&str, f64)]| {
+        let mut value = Value::vector(&outputs.iter().map(|(_, y)| *y).collect::<Vec<_>>());
+        let names = outputs.iter().map(|(name, _)| (*name).to_owned()).collect();
+        value.detail = Some(Box::new(Detail { names, extra: None }));
+        value
+    };
+    let mut engine = Engine::new(counting(3).0, Policy { retries: 0, ..POLICY });
+    let work = next(&mut engine, 3);
+    engine.completed(work[0].key, Ok(named(&[("error", 1.0), ("code", 3.0)])), Meta::default());
+    engine.completed(work[1].key, Ok(named(&[("y", 1.0)])), Meta::default());
+    engine.completed(work[2].key, Ok(named(&[("z", 1.0)])), Meta::default());
+    let facts = settle_all(&mut engine);
+    assert!(matches!(&facts[..], [Fact::Failed(_), Fact::Told(_), Fact::Failed(_)]), "{facts:?}");
 }
 
 #[test]

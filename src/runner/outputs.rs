@@ -23,28 +23,15 @@ impl Outputs {
 
     /// Puts the components of a value in the order of all others.
     pub(super) fn arrange(&self, value: &mut Value) -> Result<(), Failure> {
-        let Value { components, detail: Some(detail) } = value else { return Ok(()) };
-        let names = &mut detail.names;
-        if names.is_empty() || self.0.is_empty() || *names == self.0 {
+        if value.arrange(&self.0) {
             return Ok(());
         }
-        let place = |name: &String| names.iter().position(|known| known == name);
-        let places: Option<Vec<usize>> = self.0.iter().map(place).collect();
-        match places {
-            Some(places) if names.len() == places.len() && components.len() == places.len() => {
-                *components = places.iter().map(|place| components[*place]).collect();
-                names.clone_from(&self.0);
-                Ok(())
-            }
-            _ => Err(Failure::new(
-                FailureKind::WrongShape,
-                format!(
-                    "the function returned the outputs {}, but {} before: what varies can be returned as `extra`",
-                    names.join(", "),
-                    self.0.join(", ")
-                ),
-            )),
-        }
+        let names = value.detail.as_ref().map_or_else(String::new, |detail| detail.names.join(", "));
+        let message = format!(
+            "the function returned the outputs {names}, but {} before: what varies can be returned as `extra`",
+            self.0.join(", ")
+        );
+        Err(Failure::new(FailureKind::WrongShape, message))
     }
 
     /// Gives the components of a stored value their names again.

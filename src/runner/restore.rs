@@ -62,6 +62,7 @@ pub fn restore(
         Order::Arrival => {
             let settled = settle_all(loaded, learner_now, &mut |sample, value| match value {
                 Some(value) => learner.tell(sample, value),
+                None if retry_given_up => Ok(()),
                 None => {
                     learner.give_up(sample);
                     Ok(())

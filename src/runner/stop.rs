@@ -1,4 +1,4 @@
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
@@ -73,6 +73,8 @@ impl StopSignals {
             signal_hook::flag::register_usize(*signal, Arc::clone(&received), index + 1)?;
             signal_hook::flag::register(*signal, Arc::clone(&again))?;
         }
+        // A file that grows beyond the limit of this process is an error of its writer, which is told, and no end.
+        signal_hook::flag::register(SIGXFSZ, Arc::default())?;
         Ok(Self { received, again, seen: Cell::new(None), armed: Cell::new(false) })
     }
 

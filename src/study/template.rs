@@ -300,8 +300,7 @@ const TAIL: &str = r#"
 # Points in flight; "auto" suits the measured duration of points.
 # in_flight = "auto"
 # When the run stops: how long to wait for points in flight; a second Ctrl-C, a moment later, ends the wait.
-# After the first one, Open MPI's mpiexec waits 2 s only:
-# `export OMPI_MCA_odls_base_sigkill_timeout=15` before it makes that the 30 s here.
+# After Ctrl-C, Open MPI's mpiexec ends its ranks within 2 s; `kill -USR1` of mpiexec leaves them this time.
 # grace = "30s"
 # The time limit of the job (default: as the batch system says); the run stops this margin before.
 # walltime = "24h"

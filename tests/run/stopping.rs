@@ -51,6 +51,23 @@ fn every_stop_signal_ends_the_run_in_good_order() {
 }
 
 #[test]
+fn a_stop_signal_that_reaches_the_processes_of_the_function_too_costs_no_attempt() {
+    let folder = Folder::new(
+        "[function]\ncommand = ['sh', '-c', 'echo $$ > {study}/pid; exec sleep 60']\n[learner]\ntype = '1d'\n\
+         bounds = [0, 1]\n[goal]\nnpoints = 2\n[run]\nretries = 0\nworkers = 1\nin_flight = 1\n",
+    );
+    let mut run = folder.command(&["run"]).start();
+    assert!(run.until(|_| folder.text("pid").ends_with('\n')), "{}", run.said());
+    let pid: i32 = folder.text("pid").trim().parse().unwrap();
+    // As a batch system does.
+    run.signal(Signal::SIGTERM);
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGTERM).unwrap();
+    run.end().expect(75);
+    assert!(folder.read().failures.is_empty());
+    assert_eq!(folder.status()["to_be_finished"], 1);
+}
+
+#[test]
 fn results_that_arrive_while_the_run_stops_are_kept() {
     let folder = gated("60s");
     let mut run = folder.command(&["run"]).start();

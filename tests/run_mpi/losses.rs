@@ -1,6 +1,6 @@
 //! Workers that die or stop, in every way and at any moment: the run ends, and no point is lost or told twice.
 
-use crate::study_run::{Folder, Random, check_rows, is_mpich, send, with_recovery};
+use crate::study_run::{Folder, Random, check_rows, is_mpich, program, send, with_recovery};
 use crate::{machine, results};
 use nix::sys::signal::Signal;
 use std::time::Duration;
@@ -163,6 +163,24 @@ fn a_worker_that_cannot_start_the_function_is_left_out_and_named() {
     folder.write("adaptive.toml", folder.text("adaptive.toml").replace("200", "400"));
     let ended = folder.ranks(RANKS, &["run", "--accept-changes"]).end();
     ended.expect(2).says("the function can't be started: ").says("no scratch disk");
+}
+
+#[test]
+fn a_rank_without_the_interpreter_leaves_the_points_to_the_others() {
+    let _machine = machine();
+    let folder = Folder::new(
+        "[function]\npython = 'model.py:h'\n[learner]\ntype = '1d'\nbounds = [0, 1]\n[goal]\nnpoints = 100\n",
+    );
+    folder.write("model.py", "import time\ndef h(x):\n    time.sleep(0.01)\n    return x\n");
+    let program = program().to_str().unwrap();
+    let odd = ["run", ":", "-n", "1", "env", "PYTHON=/nowhere/python3", program, "run"];
+    let ended = folder.ranks(RANKS - 1, &odd).end();
+    ended.expect(0).says("warning: the function can't be started on rank 3 on ").says("/nowhere/python3");
+    let loaded = folder.read();
+    assert!(loaded.failures.is_empty() && loaded.columns.len() >= 100);
+    // A single worker is not left.
+    let odd = ["run", ":", "-n", "1", "env", "PYTHON=/nowhere/python3", program, "run"];
+    folder.ranks(1, &odd).end().expect(2).says("the function can't be started on rank 1 on ");
 }
 
 #[test]

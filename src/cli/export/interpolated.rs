@@ -121,20 +121,19 @@ fn grid(
     };
     let mut all = vec![1; names.len()];
     free.iter().zip(counts).for_each(|(axis, count)| all[*axis] = count);
-    let Points::Grid(mut axes) = Points::even(bounds, &all) else { return Ok(Points::Grid(Vec::new())) };
-    fixed.iter().for_each(|Fixed { axis, at }| axes[*axis] = vec![*at]);
-    let points = Points::Grid(axes);
-    if points.len().saturating_mul(parts.len()) > points::MOST_ROWS {
+    let all_points = all.iter().fold(1usize, |product, count| product.saturating_mul(*count));
+    if all_points.saturating_mul(parts.len()) > points::MOST_ROWS {
         return Err(usage(
             format!(
-                "a grid of {} points for each of {} learners is too much for one file",
-                points.len(),
+                "a grid of {all_points} points for each of {} learners is too much for one file",
                 parts.len()
             ),
             "take fewer points, or fewer learners at once by --learner",
         ));
     }
-    Ok(points)
+    let Points::Grid(mut axes) = Points::even(bounds, &all) else { return Ok(Points::Grid(Vec::new())) };
+    fixed.iter().for_each(|Fixed { axis, at }| axes[*axis] = vec![*at]);
+    Ok(Points::Grid(axes))
 }
 
 fn all_fixed() -> CommandError {

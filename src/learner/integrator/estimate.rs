@@ -15,6 +15,10 @@ const MOST_DOUBLINGS: u32 = 20;
 /// Fewer intervals than this are summed up from nothing after every change.
 const FEW: usize = 32;
 
+/// So many values of a rule that are no numbers are done without (upstream: any number of them), as at the ends of 1/√x;
+/// of fine rules one in eight.
+const FEW_MISSING: usize = 2;
+
 /// The integral seems to be infinite.
 struct Divergent;
 
@@ -39,6 +43,12 @@ impl Tree {
     fn complete(&mut self, id: u32, depth: u8) -> Result<(), Divergent> {
         let is_first = self.at(id).parent == NONE && depth == 2;
         let points = &self.points;
+        let (missing, of) = self.at(id).missing(depth, |point| points.node(point).y);
+        if missing == of {
+            let interval = self.at(id);
+            let bounds = (interval.a, interval.b);
+            self.blank.get_or_insert(bounds);
+        }
         let c = self.at(id).coefficients(depth, |point| points.node(point).y);
         let before = std::mem::replace(&mut self.at_mut(id).c, c);
         self.at_mut(id).complete = Some(depth);
@@ -49,12 +59,19 @@ impl Tree {
         }
         let igral = self.at(id).integral();
         self.change(id, |interval| interval.igral = igral);
-        let mut split = false;
+        // A few values that are no numbers are done without. More of them are a region, and not known from beyond it.
+        let is_region = missing > FEW_MISSING.max(of / 8);
+        let mut split = is_region;
         let size = norm(c.iter().copied());
         if depth > 0 {
-            split = self.compare(id, &before) > HINT * size;
+            split |= self.compare(id, &before) > HINT * size;
         } else {
             self.compare_generations(id)?;
+        }
+        if is_region {
+            let interval = self.at(id);
+            let all = (interval.b - interval.a) * size;
+            self.set_err(id, all.max(interval.err));
         }
         self.hand_up(id);
         let interval = self.at(id);
@@ -63,7 +80,7 @@ impl Tree {
         let (has_children, queued) = (interval.children != NONE, interval.queued);
         if interval.superseded {
             // Its values come late, with more points in flight: the children are on their own.
-        } else if interval.err < rounding {
+        } else if interval.err < rounding && !is_region {
             self.remove(id);
         } else if !has_children && !interval.removed {
             if split {
@@ -281,7 +298,7 @@ impl Tree {
 
     /// Whether the integral is known up to a relative error, or as well as possible.
     pub(super) fn is_done(&self, tol: f64) -> bool {
-        if self.cover.is_empty() || self.divergent {
+        if self.cover.is_empty() || self.is_hopeless() {
             return false;
         }
         let (err, excess, wanted) = (self.err(), self.totals.excess(), self.igral().abs() * tol);

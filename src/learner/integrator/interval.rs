@@ -133,6 +133,12 @@ impl Interval {
         RULE.coefficients(depth, &mut values[..n])
     }
 
+    /// How many values of this depth are no numbers, and of how many.
+    pub(super) fn missing(&self, depth: u8, value: impl Fn(u32) -> f64) -> (usize, usize) {
+        let points = self.points.iter().step_by(stride(depth)).take(nodes(depth));
+        (points.filter(|point| !value(**point).is_finite()).count(), nodes(depth))
+    }
+
     /// The integral of the function with these coefficients.
     pub(super) fn integral(&self) -> f64 {
         (self.b - self.a) * self.c[0] / std::f64::consts::SQRT_2

@@ -44,7 +44,9 @@ use tree::Tree;
 /// - values of points that no interval has are kept, and used as soon as an interval wants the point, so that the
 ///   values alone, in the order of arrival, rebuild the learner;
 /// - [`Learner::remove_unfinished`] goes back to what the values alone lead to, in O(N log N);
-/// - where the integral diverges, `tell` succeeds, `ask` gives no more points, and [`Learner::hopeless`] says why.
+/// - where the integral diverges, `tell` succeeds, `ask` gives no more points, and [`Learner::hopeless`] says why;
+/// - the same where all values of an interval are NaN or infinite, which upstream takes for 0, or for what the values beyond
+///   would have there; an interval with more than two of them, or one in eight, is divided, and not taken for known.
 ///
 /// ```
 /// use adaptive_mpi::learner::{IntegratorLearner, Learner};
@@ -330,13 +332,18 @@ impl Learner for IntegratorLearner {
     }
 
     fn hopeless(&self) -> Option<String> {
-        self.is_divergent().then(|| {
-            format!(
-                "the integral over [{}, {}] seems to be infinite",
-                shown(self.bounds.0),
-                shown(self.bounds.1)
-            )
-        })
+        let (a, b) = self.bounds;
+        if self.is_divergent() {
+            return Some(format!("the integral over [{}, {}] seems to be infinite", shown(a), shown(b)));
+        }
+        let (from, to) = self.tree.blank?;
+        Some(format!(
+            "no value in [{}, {}] is a number, so there is no integral over [{}, {}]",
+            shown(from),
+            shown(to),
+            shown(a),
+            shown(b)
+        ))
     }
 
     fn bounding_box(&self) -> Option<Vec<(f64, f64)>> {

@@ -30,6 +30,8 @@ pub(super) struct Tree {
     pub(super) patient: bool,
     /// The means grow without end towards some point. Nothing is refined any more.
     pub(super) divergent: bool,
+    /// The first interval of which no value is a number: what the integral is there, nobody knows.
+    pub(super) blank: Option<(f64, f64)>,
 }
 
 /// What to refine, and how.
@@ -50,6 +52,7 @@ impl Tree {
             changes: 0,
             patient: false,
             divergent: false,
+            blank: None,
         };
         tree.want(0, 0..=2);
         tree.enter(0);
@@ -117,7 +120,7 @@ impl Tree {
     /// The next point, now pending; `None` if there are no more.
     pub(super) fn ask(&mut self) -> Option<u32> {
         loop {
-            if self.divergent {
+            if self.is_hopeless() {
                 return None;
             }
             if let Some(point) = self.points.pop() {
@@ -132,14 +135,19 @@ impl Tree {
     /// Whether the next `n` points are on the stack, perhaps after a step of refinement that would be the next one
     /// whatever happens until then: one that no value can change because none is missing.
     pub(super) fn has_open(&mut self, n: usize) -> bool {
-        while self.points.n_open() < n && self.points.missing == 0 && !self.divergent && self.refine() {}
-        self.points.n_open() >= n && !self.divergent
+        while self.points.n_open() < n && self.points.missing == 0 && !self.is_hopeless() && self.refine() {}
+        self.points.n_open() >= n && !self.is_hopeless()
+    }
+
+    /// Whether no point can help any more.
+    pub(super) fn is_hopeless(&self) -> bool {
+        self.divergent || self.blank.is_some()
     }
 
     /// The next point and its improvement where nothing is on the stack: the first new node of the next step, found
     /// without taking the step. `None` where that takes more than a look.
     pub(super) fn first_of_next_step(&mut self) -> Option<(f64, f64)> {
-        if self.points.n_open() > 0 || self.divergent {
+        if self.points.n_open() > 0 || self.is_hopeless() {
             return None;
         }
         while self.to_split.last().is_some_and(|id| !self.at(*id).queued) {

@@ -291,6 +291,11 @@ impl Learner for Learner2D {
         sample.point.len() == 2 && sample.point.iter().zip(&self.domain.bounds).all(is_end)
     }
 
+    fn lacks_needed(&self) -> bool {
+        let is_told = |corner: &[f64; 2]| matches!(self.known.get(&key(*corner)), Some(Known::Told));
+        !self.domain.corners().iter().all(is_told) || !self.range.is_known()
+    }
+
     fn kind(&self) -> &'static str {
         KIND.name
     }
@@ -374,13 +379,12 @@ impl Learner for Learner2D {
         self.tell_pending(sample);
         let Ok(point) = self.point_of(sample) else { return };
         let Some(&Known::Pending { hint, inside: true, .. }) = self.known.get(&key(point)) else { return };
-        if self.needs(sample) {
-            // Nothing can stand for a corner.
-        } else if self.told.is_some() {
+        if self.told.is_some() {
             self.give_up_inside(point, hint);
             self.settle_if_looked_at();
         } else if !self.given_up_early.contains(&point) {
             self.given_up_early.push(point);
+            self.start_with_corners();
         }
     }
 

@@ -15,6 +15,11 @@ impl Range {
         }
     }
 
+    /// Whether every component had a finite value at some point.
+    pub(super) fn is_known(&self) -> bool {
+        self.ends.iter().all(|(lo, hi)| lo <= hi)
+    }
+
     /// The widest of the components; 0 before two values differ.
     #[inline]
     pub(super) fn widest(&self) -> f64 {
@@ -31,10 +36,10 @@ mod tests {
         let mut range = Range::default();
         assert_eq!(range.widest(), 0.0);
         range.put(&[1.0, f64::NAN]);
-        assert_eq!(range.widest(), 0.0);
+        assert_eq!((range.widest(), range.is_known()), (0.0, false));
         for row in [[2.0, f64::INFINITY], [4.0, -3.0], [f64::NEG_INFINITY, 7.0]] {
             range.put(&row);
         }
-        assert_eq!(range.widest(), 10.0);
+        assert_eq!((range.widest(), range.is_known()), (10.0, true));
     }
 }

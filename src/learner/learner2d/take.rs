@@ -64,11 +64,7 @@ impl Learner2D {
             self.early.1.extend_from_slice(y);
             // Few points, if any: made anew when needed.
             (self.expected, *self.watched.get_mut()) = (None, None);
-            let corners = self.domain.corners();
-            let all = corners.iter().all(|corner| matches!(self.known.get(&key(*corner)), Some(Known::Told)));
-            if all {
-                self.start();
-            }
+            self.start_with_corners();
             return None;
         };
         let placed = told.insert(&self.domain, point, y, hint).ok();
@@ -104,8 +100,32 @@ impl Learner2D {
         (self.expected, *self.watched.get_mut()) = (None, None);
     }
 
-    /// All corners are told: triangulates what is known by now.
-    pub(super) fn start(&mut self) {
+    /// Triangulates what is known by now, if all corners are told or given up: those stand as told NaN, like any other point.
+    pub(super) fn start_with_corners(&mut self) {
+        let corners = self.domain.corners();
+        let settled = |corner: &[f64; 2]| {
+            matches!(self.known.get(&key(*corner)), Some(Known::Told)) || self.given_up_early.contains(corner)
+        };
+        // Without any value, nobody knows how many components it has.
+        if self.dim == 0 || !corners.iter().all(settled) {
+            return;
+        }
+        for (vertex, corner) in corners.iter().enumerate() {
+            if let Some(at) = self.given_up_early.iter().position(|point| point == corner) {
+                self.given_up_early.remove(at);
+                self.npending_inside -= 1;
+                self.early.0.push(*corner);
+                self.early.1.extend(std::iter::repeat_n(f64::NAN, self.dim));
+                self.given_up.insert(vertex as VertexId);
+                self.known.insert(key(*corner), Known::GivenUp(Some(vertex as VertexId)));
+            }
+        }
+        (self.expected, *self.watched.get_mut()) = (None, None);
+        self.start();
+    }
+
+    /// Triangulates the corners and what is known beside them.
+    fn start(&mut self) {
         let (points, rows) = std::mem::take(&mut self.early);
         let row = |at: usize| &rows[at * self.dim..(at + 1) * self.dim];
         let corners = self.domain.corners();

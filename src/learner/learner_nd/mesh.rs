@@ -262,7 +262,10 @@ impl<const D: usize> Mesh<D> {
         }
         for id in &removed {
             if !self.triangulation.is_alive(*id) {
-                self.clear(*id);
+                // After the hull was mended there may not even be a place of this number.
+                if let Some(cell) = self.cells.get_mut(*id as usize) {
+                    *cell = Cell::default();
+                }
                 self.queue.remove(*id);
                 self.real.remove(*id);
                 self.expected.remove(*id);
@@ -349,13 +352,26 @@ impl<const D: usize> Mesh<D> {
         self.requeue_all();
     }
 
+    /// What values are multiplied by before their gradients are compared with distances. Upstream compares them as they are.
+    fn value_scale(&self, told: &Told<D>) -> f64 {
+        if self.options.as_upstream { 1.0 } else { told.range.multiplier() }
+    }
+
+    /// Losses of our own never are 0, and some stay small everywhere.
+    fn ranking(&self) -> fn(f64, &[u32]) -> Rank<D> {
+        if self.options.as_upstream { Rank::new } else { Rank::fine }
+    }
+
     /// Makes all queues anew. O(N).
     fn requeue_all(&mut self) {
         let (triangulation, cells) = (&self.triangulation, &self.cells);
         let cell = |id: &SimplexId| &cells[*id as usize];
-        self.queue.rebuild(triangulation.simplices().filter_map(|id| {
-            cell(&id).waiting().map(|loss| (Rank::new(loss, triangulation.vertices(id)), id))
-        }));
+        let rank = self.ranking();
+        self.queue.rebuild(
+            triangulation.simplices().filter_map(|id| {
+                cell(&id).waiting().map(|loss| (rank(loss, triangulation.vertices(id)), id))
+            }),
+        );
         self.real.rebuild(triangulation.simplices().map(|id| (ordered_bits(cell(&id).urgency()), id)));
         self.expected.rebuild(triangulation.simplices().map(|id| (ordered_bits(cell(&id).expected()), id)));
     }
@@ -364,7 +380,7 @@ impl<const D: usize> Mesh<D> {
     fn enqueue(&mut self, id: SimplexId) {
         let cell = &self.cells[id as usize];
         match cell.waiting() {
-            Some(loss) => self.queue.set(id, Rank::new(loss, self.triangulation.vertices(id))),
+            Some(loss) => self.queue.set(id, self.ranking()(loss, self.triangulation.vertices(id))),
             None => self.queue.remove(id),
         }
         self.real.set(id, ordered_bits(cell.urgency()));
@@ -475,7 +491,8 @@ impl<const D: usize> Mesh<D> {
             }
         };
         if self.options.anisotropic
-            && let Some(stretch) = Stretch::along_gradients(&self.triangulation, id, told)
+            && let Some(stretch) =
+                Stretch::along_gradients(&self.triangulation, id, told, self.value_scale(told))
         {
             corners.scaled.iter_mut().for_each(|corner| *corner = stretch.apply(corner));
         }

@@ -29,6 +29,7 @@ use domain::Domain;
 use inside::Pending;
 use known::{Known, State};
 use mesh::Mesh;
+use range::Range;
 use rustc_hash::FxHashSet;
 use span::Span;
 use start::Start;
@@ -163,7 +164,10 @@ impl<const D: usize> LearnerNd<D> {
 
     fn empty(domain: Arc<Domain<D>>, options: Arc<Options>) -> Self {
         Self {
-            told: Told::new(if options.as_upstream { 1.0 } else { 0.0 }),
+            told: Told::new(match options.as_upstream {
+                true => Range::new(true, 1.0),
+                false => Range::new(false, 0.0),
+            }),
             domain,
             options,
             known: Known::default(),
@@ -351,7 +355,7 @@ impl<const D: usize> Learner for LearnerNd<D> {
     }
 
     fn lacks_needed(&self) -> bool {
-        !self.domain.corners.iter().all(|corner| self.known.is_told(corner))
+        !self.domain.corners.iter().all(|corner| self.known.is_told(corner)) || !self.told.range.is_known()
     }
 
     fn kind(&self) -> &'static str {

@@ -8,34 +8,39 @@ const RECOMPUTE_FACTOR: f64 = 1.1;
 const RELATIVE_ERROR: f64 = 1e-15;
 const LARGEST_SCALED_ERROR: f64 = 1e-2;
 
-/// Smallest and largest finite value over all points and components.
+/// Smallest and largest finite value over all points.
 #[derive(Clone, Debug)]
 pub(super) struct Range {
-    min: f64,
-    max: f64,
+    /// Of each component, or of all together.
+    ends: Vec<(f64, f64)>,
+    /// Upstream: a component that is far from the others makes the range wide, though none of them may vary much.
+    together: bool,
     /// The width when all losses were computed last.
     old: f64,
     multiplier: f64,
 }
 
 impl Range {
-    /// Before the first value. Losses are not computed anew for ranges below `floor`.
-    pub(super) fn new(floor: f64) -> Self {
-        Self { min: f64::INFINITY, max: f64::NEG_INFINITY, old: floor, multiplier: 1.0 }
+    /// Before the first value. The width is that of the widest component, or of all components `together`. Losses are not
+    /// computed anew for ranges below `floor`.
+    pub(super) fn new(together: bool, floor: f64) -> Self {
+        Self { ends: Vec::new(), together, old: floor, multiplier: 1.0 }
     }
 
     /// Takes a value in; says whether all losses have to be computed anew.
     pub(super) fn extend(&mut self, value: &[f64]) -> bool {
-        for y in value.iter().filter(|y| y.is_finite()) {
-            self.min = self.min.min(*y);
-            self.max = self.max.max(*y);
+        let components = if self.together { 1 } else { value.len() };
+        self.ends.resize(components, (f64::INFINITY, f64::NEG_INFINITY));
+        for (component, y) in value.iter().enumerate().filter(|(_, y)| y.is_finite()) {
+            let (min, max) = &mut self.ends[if self.together { 0 } else { component }];
+            (*min, *max) = (min.min(*y), max.max(*y));
         }
-        let width = self.max - self.min;
+        let widest = self.ends.iter().map(|(min, max)| (max - min, min.abs().max(max.abs())));
+        let (width, largest) = widest.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or_default();
         self.multiplier = 1.0;
         if width > 0.0 {
             let multiplier = 1.0 / width;
-            let error = RELATIVE_ERROR * self.max.abs().max(self.min.abs()) * multiplier;
-            if error <= LARGEST_SCALED_ERROR {
+            if RELATIVE_ERROR * largest * multiplier <= LARGEST_SCALED_ERROR {
                 self.multiplier = multiplier;
             }
         }
@@ -44,6 +49,11 @@ impl Range {
             self.old = width;
         }
         grown
+    }
+
+    /// Whether every component had a finite value at some point.
+    pub(super) fn is_known(&self) -> bool {
+        self.ends.iter().all(|(min, max)| min <= max)
     }
 
     /// What values are multiplied by.
@@ -57,8 +67,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_divided_by_the_range_of_all_components() {
-        let mut range = Range::new(0.0);
+    fn the_widest_component_counts_or_all_of_them_together() {
+        let mut range = Range::new(false, 0.0);
+        range.extend(&[1e6, 0.0]);
+        assert!(range.extend(&[1e6, -2.0]));
+        assert_eq!(range.multiplier(), 0.5);
+        let mut range = Range::new(true, 0.0);
         assert!(!range.extend(&[3.0]));
         assert_eq!(range.multiplier(), 1.0);
         assert!(range.extend(&[5.0, 1.0]));
@@ -67,7 +81,7 @@ mod tests {
 
     #[test]
     fn losses_are_computed_anew_when_the_range_has_grown_by_a_tenth() {
-        let mut range = Range::new(0.0);
+        let mut range = Range::new(true, 0.0);
         assert!(range.extend(&[0.0, 1.0]));
         assert!(!range.extend(&[1.09]));
         assert!(range.extend(&[1.11]));
@@ -75,7 +89,7 @@ mod tests {
 
     #[test]
     fn ranges_below_the_floor_change_no_losses() {
-        let mut range = Range::new(1.0);
+        let mut range = Range::new(true, 1.0);
         assert!(!range.extend(&[0.0, 0.3]));
         assert!(!range.extend(&[1.0]));
         assert!(range.extend(&[1.2]));
@@ -83,17 +97,22 @@ mod tests {
 
     #[test]
     fn a_range_of_rounding_errors_is_not_blown_up() {
-        let mut range = Range::new(0.0);
+        let mut range = Range::new(true, 0.0);
         range.extend(&[1.0, 1.0 + 4.0 * f64::EPSILON]);
         assert_eq!(range.multiplier(), 1.0);
     }
 
     #[test]
     fn nan_and_infinity_have_no_part_in_the_range() {
-        let mut range = Range::new(0.0);
-        assert!(!range.extend(&[f64::NAN]));
+        let mut range = Range::new(true, 0.0);
+        assert!(!range.extend(&[f64::NAN]) && !range.is_known());
         assert!(range.extend(&[1.0, 3.0, f64::NAN]));
-        assert!(!range.extend(&[f64::INFINITY]));
+        assert!(!range.extend(&[f64::INFINITY]) && range.is_known());
         assert_eq!(range.multiplier(), 0.5);
+        let mut range = Range::new(false, 0.0);
+        range.extend(&[1.0, f64::NAN]);
+        assert!(!range.is_known());
+        range.extend(&[f64::NAN, 1.0]);
+        assert!(range.is_known());
     }
 }

@@ -3,10 +3,13 @@
 use super::super::heap::ordered_bits;
 use std::cmp::Ordering;
 
+/// Last bits of a loss that rounding errors may have changed: 2^-34 of it.
+const NOISE_BITS: u32 = 18;
+
 /// Rank of a simplex: a large loss comes first; of equal ones, the one whose vertices have the smallest numbers.
 ///
-/// Losses are rounded to 8 decimals before they are compared, so that simplices which are alike up to rounding errors
-/// are taken in the order of their vertices.
+/// Losses are rounded before they are compared, so that simplices which are alike up to rounding errors are taken in the
+/// order of their vertices; upstream's to 8 decimals, as it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rank<const D: usize> {
     loss: u64,
@@ -19,9 +22,21 @@ impl<const D: usize> Rank<D> {
     /// The rank of the simplex with these D + 1 vertices, ascending.
     #[inline]
     pub(super) fn new(loss: f64, vertices: &[u32]) -> Self {
+        Self::of(ordered_bits(rounded(loss)), vertices)
+    }
+
+    /// The same for losses that may be as small as they like: ten digits count, wherever they begin.
+    #[inline]
+    pub(super) fn fine(loss: f64, vertices: &[u32]) -> Self {
+        let half = 1 << (NOISE_BITS - 1);
+        Self::of(ordered_bits(loss).saturating_add(half) >> NOISE_BITS, vertices)
+    }
+
+    #[inline]
+    fn of(loss: u64, vertices: &[u32]) -> Self {
         let mut first = [0; D];
         first.copy_from_slice(&vertices[..D]);
-        Self { loss: ordered_bits(rounded(loss)), first, last: vertices[D] }
+        Self { loss, first, last: vertices[D] }
     }
 }
 
@@ -67,6 +82,14 @@ fn rounded(loss: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fine_ranks_tell_small_losses_apart_but_not_by_their_rounding_errors() {
+        let rank = |loss| Rank::<1>::fine(loss, &[3, 4]);
+        assert!(rank(2e-12) > rank(1e-12) && rank(1e-300) > rank(0.0) && rank(f64::INFINITY) > rank(1e300));
+        assert_eq!(rank(1e-12), rank(1e-12 * (1.0 + 4.0 * f64::EPSILON)));
+        assert!(Rank::<1>::fine(1e-12, &[1, 9]) > rank(1e-12));
+    }
 
     #[test]
     fn losses_are_rounded_as_python_does() {

@@ -15,9 +15,9 @@ pub(super) struct Told<const D: usize> {
 }
 
 impl<const D: usize> Told<D> {
-    /// No points. See [`Range::new`].
-    pub(super) fn new(range_floor: f64) -> Self {
-        Self { points: Vec::new(), dim: 0, values: Vec::new(), range: Range::new(range_floor) }
+    /// No points, and a range that knows none.
+    pub(super) fn new(range: Range) -> Self {
+        Self { points: Vec::new(), dim: 0, values: Vec::new(), range }
     }
 
     #[inline]

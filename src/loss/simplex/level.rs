@@ -32,7 +32,9 @@ impl SimplexLoss for Level {
         let (low, high) = corners.fold((first, first), |(low, high), y| (low.min(y), high.max(y)));
         // Twice the estimate, which is only an estimate.
         let error = 2.0 * InterpolationError::error(view).unwrap_or(0.0) * view.scale();
-        let crossed = self.levels.iter().any(|level| (low - error..=high + error).contains(level));
+        let (low, high) = (low - error, high + error);
+        // Where the function stays at the level, nothing crosses it.
+        let crossed = low < high && self.levels.iter().any(|level| (low..=high).contains(level));
         let large = volume > self.resolution.powi(view.dim() as i32);
         if crossed && large { volume.sqrt() } else { elsewhere }
     }
@@ -54,6 +56,11 @@ mod tests {
         assert!((of(10.0, plane, 0.1) - 0.005f64.sqrt()).abs() < 1e-12);
         assert!(of(40.0, plane, 0.1) < 1e-3 && of(10.0, plane, 1e-4) < 1e-9);
         assert!(of(10.0, [0.0, f64::NAN, 0.2, 0.3], 0.1) < 1e-3);
+    }
+
+    #[test]
+    fn a_plateau_at_the_level_is_not_crossed() {
+        assert!(of(0.0, [0.0; 4], 0.1) < 1e-3 && of(0.0, [0.0, 0.0, 0.1, 0.0], 0.1) > 0.05);
     }
 
     #[test]

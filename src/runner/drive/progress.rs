@@ -1,5 +1,6 @@
 //! How far the learners are: as goals see them, and whether there is any hope.
 
+use super::stopping::HOPELESS;
 use super::{Drive, Loop};
 use crate::learner::{Learner, Loss};
 use crate::runner::Engine;
@@ -60,32 +61,66 @@ impl Loop {
         self.goal = drive.goals.reached(self.moment).filter(ends);
     }
 
-    pub(super) fn note_hopeless(&mut self, drive: &Drive<'_>, index: usize) {
+    pub(super) fn note_hopeless(&mut self, drive: &mut Drive<'_>, index: usize) {
         let learner = drive.engine.learner();
         if let Some(why) = OneLearner(learner, index).learner().hopeless() {
             let of_many = learner.children().is_some_and(|children| children.len() > 1);
-            let why = if of_many { format!("learner {index}: {why}") } else { why };
-            self.hopeless.entry(index).or_insert(why);
+            self.give_up_hope(drive, index, if of_many { format!("learner {index}: {why}") } else { why });
         }
     }
 
+    /// One of many learners whose points fail one and all would have all others wait: what is not known comes first.
+    pub(super) fn note_failure(&mut self, drive: &mut Drive<'_>, index: usize, why: &str) {
+        if drive.engine.learner().children().is_none_or(|children| children.len() < 2) {
+            return;
+        }
+        let failures = self.failing.entry(index).or_default();
+        *failures += 1;
+        let many = HOPELESS.max(2 * drive.workers as u64);
+        if *failures >= many && OneLearner(drive.engine.learner(), index).learner().npoints() == 0 {
+            let why = format!("learner {index}: all of its first {failures} points were given up: {why}");
+            self.give_up_hope(drive, index, why);
+        }
+    }
+
+    /// A learner has a value.
+    pub(super) fn note_success(&mut self, drive: &mut Drive<'_>, index: usize) {
+        // Almost always empty.
+        if self.failing.is_empty() || self.failing.remove(&index).is_none() {
+            return;
+        }
+        if self.hopeless.get(&index).is_some_and(|why| why.contains("points were given up: ")) {
+            self.hopeless.remove(&index);
+            drive.engine.rest(index, false);
+        }
+    }
+
+    /// The others have the use of its share of the points.
+    fn give_up_hope(&mut self, drive: &mut Drive<'_>, index: usize, why: String) {
+        self.hopeless.entry(index).or_insert_with(|| {
+            drive.engine.rest(index, true);
+            why
+        });
+    }
+
     /// A point that has failed for good may be one without which there is no loss, and no end.
-    pub(super) fn note_needed_in_vain(&mut self, drive: &Drive<'_>) {
+    pub(super) fn note_needed_in_vain(&mut self, drive: &mut Drive<'_>) {
         let Goal::When { conditions, all } = drive.goals.goal() else { return };
         let in_vain = |condition: &Condition| matches!(condition, Condition::Loss(_) | Condition::Done);
         if !(if *all { conditions.iter().any(in_vain) } else { conditions.iter().all(in_vain) }) {
             return;
         }
-        for sample in &drive.engine.needed_in_vain()[self.noted_in_vain..] {
+        let in_vain = drive.engine.needed_in_vain()[self.noted_in_vain..].to_vec();
+        self.noted_in_vain += in_vain.len();
+        for sample in in_vain {
             let index = sample.learner as usize;
             let why = format!(
                 "the point {:?} was given up, and without it there is no estimate of what is left to do; where the \
                  function has no value, let it return NaN",
                 &*sample.point
             );
-            self.hopeless.entry(index).or_insert(why);
+            self.give_up_hope(drive, index, why);
         }
-        self.noted_in_vain = drive.engine.needed_in_vain().len();
     }
 
     /// Why there is no sense in going on: where the other learners are finished, or nothing is left to ask.

@@ -42,6 +42,10 @@ impl Loop {
             }
             Err(error) => Err(failure(error)),
         };
+        // Some batch systems send the signal to all processes of a job, also to those of functions: no fault of the point.
+        if outcome.is_err() && drive.signals.received().is_some() {
+            return self.withdraw(drive, key);
+        }
         self.note_start(drive, worker, &outcome);
         self.accounting.evaluated(duration);
         let mut waited = Vec::new();
@@ -98,8 +102,11 @@ impl Loop {
             fact.sample_mut().learner = stored[learner as usize];
         }
         drive.checkpoint.append(&fact);
-        if matches!(&fact, Fact::Failed(failed) if failed.given_up) {
+        if let Fact::Failed(failed) = &fact
+            && failed.given_up
+        {
             self.given_up += 1;
+            self.note_failure(drive, learner as usize, &failed.failure.message);
             self.note_needed_in_vain(drive);
             // It may have been the last that was owed.
             if !self.draining {
@@ -109,6 +116,7 @@ impl Loop {
         if matches!(fact, Fact::Told(_)) {
             self.told += 1;
             let index = learner as usize;
+            self.note_success(drive, index);
             self.note_hopeless(drive, index);
             look_after(&mut drive.goals, &mut drive.engine, index);
             if !self.draining {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// After so many points that failed for good in this run (or two for each worker, if that is more), without a single
 /// value, and when what else is out has come back without one, too, the function itself is taken to be broken: a run that
 /// went on would only give up all points that the learners ask for.
-const HOPELESS: u64 = 20;
+pub(super) const HOPELESS: u64 = 20;
 /// From so many points given up on, if that is one for so few values, the user is told what can be done about it.
 const MANY: u64 = 100;
 const FEW_VALUES: u64 = 10;

@@ -1,0 +1,44 @@
+//! The files of a study: nothing else may be written in their place.
+
+use super::exit::{CommandError, Exit};
+use crate::checkpoint;
+use crate::study::{self, Study};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Refuses to write `what` to a file that the study needs.
+pub(super) fn refuse_own(study: &Study, path: &Path, what: &str) -> Result<(), CommandError> {
+    let named = study.function_files().into_keys().map(|name| study.folder().join(name));
+    let mut own = std::iter::once(study.path.clone())
+        .chain(checkpoint::files_of(&study.checkpoint.folder, &study.name))
+        .chain(named);
+    match own.find(|own| is_same(own, path)) {
+        None => Ok(()),
+        Some(_) => {
+            let message =
+                format!("{what} can't be written to {}: that is a file of the study", path.display());
+            Err(CommandError::new(Exit::Usage, message).help("choose another name"))
+        }
+    }
+}
+
+/// Where the log of a study goes, if it wants one.
+pub(super) fn log_of(study: &Study) -> Option<PathBuf> {
+    match &study.run.log {
+        study::Log::Off => None,
+        study::Log::Default => Some(study.checkpoint.folder.join(format!("{}.log", study.name))),
+        study::Log::File(path) => Some(path.clone()),
+    }
+}
+
+/// Whether two paths mean one file: by what is there, or by their folder and name.
+fn is_same(a: &Path, b: &Path) -> bool {
+    if let (Ok(a), Ok(b)) = (a.metadata(), b.metadata()) {
+        return (a.dev(), a.ino()) == (b.dev(), b.ino());
+    }
+    let folder = |path: &Path| match path.parent() {
+        Some(folder) if folder != Path::new("") => folder.canonicalize().ok(),
+        _ => Path::new(".").canonicalize().ok(),
+    };
+    a.file_name() == b.file_name() && folder(a).is_some_and(|a| folder(b) == Some(a))
+}
