@@ -13,7 +13,7 @@ use std::borrow::Cow;
 pub(super) struct Reply {
     /// Which request; replies without one belong to the last.
     pub(super) id: Option<u64>,
-    /// The first line of programs that say when they have loaded.
+    /// The first line of programs that say when they have loaded; it answers nothing.
     pub(super) ready: bool,
     pub(super) outcome: Result<Value, Failure>,
 }
@@ -146,12 +146,13 @@ pub(super) fn reply(line: &str) -> Result<Reply, String> {
         return Err("a reply is a JSON object like {\"id\": 1, \"value\": 0.5}".into());
     };
     let id = object.get("id").and_then(Json::as_u64);
-    let ready = object.get("ready").and_then(Json::as_bool).unwrap_or(false);
-    let outcome = if let Some(error) = object.get("error") {
+    let mut ready = false;
+    let outcome = if let Some(error) = object.get("error").filter(|error| !error.is_null()) {
         Err(failure(error, &object))
     } else if let Some(value) = object.remove("value") {
         Ok(with_extra(value_of(value)?, object.remove("extra")))
-    } else if ready {
+    } else if object.get("ready").and_then(Json::as_bool).unwrap_or(false) {
+        ready = true;
         Ok(Value::default())
     } else {
         return Err("the reply has neither \"value\" nor \"error\"".into());
@@ -185,15 +186,36 @@ fn with_extra((mut value, mut rest): (Value, Map<String, Json>), extra: Option<J
     value
 }
 
-/// Reads JSON that a command printed: a value, or an object with `value` or `error` like a reply.
+/// Reads JSON that a command printed: a value, or an object like a reply.
 pub(super) fn output(text: &str) -> Result<Result<Value, Failure>, String> {
     match read(text)? {
-        Json::Object(object) if object.contains_key("value") || object.contains_key("error") => {
-            reply(&Json::Object(object).to_string()).map(|reply| reply.outcome)
+        Json::Object(mut object) => {
+            if object.get("error").is_some_and(Json::is_null) {
+                object.shift_remove("error");
+            }
+            if is_reply(&object) {
+                reply(&Json::Object(object).to_string()).map(|reply| reply.outcome)
+            } else {
+                value_from(object.into()).map(Ok)
+            }
         }
         json => value_from(json).map(Ok),
     }
 }
+
+/// Whether an object that a command printed is a reply, and not outputs that have names of replies among others:
+/// `{"value": 1.0, "std": 0.2}`, `{"mean": 3, "error": 1e-5}`. A text that says what went wrong must not get lost, though.
+fn is_reply(object: &Map<String, Json>) -> bool {
+    let all_known = object.keys().all(|key| REPLY.contains(&key.as_str()));
+    match (object.get("error"), object.contains_key("value")) {
+        (Some(Json::String(text)), _) if !text.is_empty() => true,
+        (Some(Json::Number(_)), true) | (None, false) => false,
+        _ => all_known,
+    }
+}
+
+/// The keys of replies.
+const REPLY: [&str; 7] = ["id", "value", "extra", "error", "kind", "traceback", "ready"];
 
 /// The value that a JSON value stands for, where an object may have something `extra`.
 pub(crate) fn value_from(json: Json) -> Result<Value, String> {
@@ -401,6 +423,39 @@ mod tests {
         ] {
             let error = reply(line).unwrap_err();
             assert!(error.contains(reason), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_a_command_prints_is_a_reply_only_if_it_looks_like_one() {
+        let named = |text: &str| {
+            let value = output(text).unwrap().unwrap();
+            (value.components.to_vec(), value.detail.map_or_else(Vec::new, |detail| detail.names))
+        };
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        for (text, components, expected) in [
+            (r#"{"value":1.0,"std":0.2,"n":5}"#, &[1.0, 0.2, 5.0][..], &["value", "std", "n"][..]),
+            (r#"{"mean":3,"error":1e-5}"#, &[3.0, 1e-5], &["mean", "error"]),
+            (r#"{"value":3,"error":0.5}"#, &[3.0, 0.5], &["value", "error"]),
+            (r#"{"y":3,"error":null}"#, &[3.0], &["y"]),
+            (r#"{"id":1,"value":2,"error":null}"#, &[2.0], &[]),
+            (r#"{"value":{"a":2},"extra":1}"#, &[2.0], &["a"]),
+        ] {
+            assert_eq!(named(text), (components.to_vec(), names(expected)), "{text}");
+        }
+        for text in [r#"{"error":"no convergence"}"#, r#"{"error":"no convergence","residual":0.3}"#] {
+            assert_eq!(output(text).unwrap().unwrap_err().message, "no convergence");
+        }
+        assert_eq!(value(r#"{"id":1,"value":2,"error":null}"#), Value::scalar(2.0));
+    }
+
+    #[test]
+    fn only_a_line_that_answers_nothing_says_that_a_program_is_ready() {
+        assert!(reply(r#"{"ready":true}"#).unwrap().ready);
+        for line in
+            [r#"{"ready":true,"value":1}"#, r#"{"ready":true,"error":"no"}"#, r#"{"ready":false,"value":1}"#]
+        {
+            assert!(!reply(line).unwrap().ready, "{line}");
         }
     }
 

@@ -53,6 +53,7 @@ pub mod isolated;
 pub(crate) mod json;
 pub mod library;
 pub mod native;
+mod numeral;
 mod output;
 mod placeholder;
 pub mod program;

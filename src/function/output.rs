@@ -1,6 +1,7 @@
 //! How the numbers are found in what a command printed or wrote.
 
 use super::json::{self, shortened};
+use super::numeral;
 use super::placeholder::{Braces, Places, Template};
 use super::{Call, Context};
 use crate::model::settings::{self, Setting, SettingError, SettingValue, Table};
@@ -22,7 +23,7 @@ enum Part {
     Last,
     /// Fields of one row, counted from 0; rows from the end if negative.
     Cells { row: Option<i64>, columns: Vec<i64> },
-    /// The first number after each text; with the name of the output, if it has one.
+    /// The number after each text; with the name of the output, if it has one.
     Patterns(Vec<(Option<String>, String)>),
 }
 
@@ -147,13 +148,14 @@ fn last(text: &str) -> Result<Result<Value, Failure>, String> {
     if line.starts_with(['{', '[']) {
         return json::output(line);
     }
-    let numbers: Option<Vec<f64>> = fields(line).map(number).collect();
+    let numbers: Result<Vec<f64>, String> = fields(line).map(numeral::whole).collect();
     match numbers {
-        Some(numbers) => Ok(Ok(Value::vector(&numbers))),
-        None => Err(format!(
-            "the last line is neither numbers nor JSON: `{}` (for text before a number, set \
+        Ok(numbers) => Ok(Ok(Value::vector(&numbers))),
+        Err(why) => Err(format!(
+            "the last line is neither numbers nor JSON: `{}`: {} (for text before a number, set \
              function.output = {{ pattern = \"…\" }})",
-            shortened(line)
+            shortened(line),
+            shortened(&why)
         )),
     }
 }
@@ -163,21 +165,14 @@ fn fields(line: &str) -> impl Iterator<Item = &str> {
     line.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';')).filter(|field| !field.is_empty())
 }
 
-/// A number as programs write it, also with the exponents of Fortran: `1.5D-03`.
-fn number(field: &str) -> Option<f64> {
-    let digits = |text: &str| text.contains(|c: char| c.is_ascii_digit());
-    field.parse().ok().or_else(|| field.replace(['d', 'D'], "e").parse().ok().filter(|_| digits(field)))
-}
-
 fn cells(text: &str, row: Option<i64>, columns: &[i64]) -> Result<Value, String> {
     let rows: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let row = row.unwrap_or(-1);
     let line =
         pick(&rows, row).ok_or_else(|| format!("there is no row {row}: it has {} rows", rows.len()))?;
     let cells: Vec<&str> = fields(line).collect();
-    let read = |cell: &str| {
-        number(cell).ok_or_else(|| format!("`{cell}` is no number in row {row}: {}", shortened(line)))
-    };
+    let read =
+        |cell: &str| numeral::whole(cell).map_err(|why| format!("{why} in row {row}: {}", shortened(line)));
     let numbers: Result<Vec<f64>, String> = if columns.is_empty() {
         cells.iter().map(|cell| read(cell)).collect()
     } else {
@@ -196,7 +191,7 @@ fn pick<'a>(items: &[&'a str], index: i64) -> Option<&'a str> {
     items.get(index).copied()
 }
 
-/// The first number after the last place where each text stands.
+/// The number after the last place where each text stands.
 fn after(text: &str, patterns: &[(Option<String>, String)]) -> Result<Value, String> {
     let mut value = Value::default();
     let mut names = Vec::new();
@@ -204,11 +199,17 @@ fn after(text: &str, patterns: &[(Option<String>, String)]) -> Result<Value, Str
         let at = text.rfind(pattern.as_str()).ok_or_else(|| format!("the text `{pattern}` is not there"))?;
         let rest = &text[at + pattern.len()..];
         let line = rest.lines().next().unwrap_or_default();
-        let y = fields(line)
-            .map(|field| field.trim_matches(|c| matches!(c, '=' | ':' | '(' | ')')))
-            .find(|field| !field.is_empty())
-            .and_then(leading_number)
-            .ok_or_else(|| format!("no number after `{pattern}`: `{}`", shortened(line)))?;
+        if is_within(text[..at].chars().next_back(), pattern, rest) {
+            return Err(format!(
+                "the last `{pattern}` is a part of a longer word or number: `{pattern}{}` (a longer text tells \
+                 them apart, as in \"{pattern} =\")",
+                shortened(line)
+            ));
+        }
+        let number = line.trim_start_matches(is_between);
+        let bracketed = line[..line.len() - number.len()].ends_with(['(', '[']);
+        let y = numeral::leading(number, bracketed)
+            .map_err(|why| format!("after `{pattern}`: {why}: `{}`", shortened(line)))?;
         value.components.push(y);
         names.extend(name.clone());
     }
@@ -218,10 +219,16 @@ fn after(text: &str, patterns: &[(Option<String>, String)]) -> Result<Value, Str
     Ok(value)
 }
 
-/// The longest number that a field starts with, so that `3.5ms` and `1e-3,` give theirs.
-fn leading_number(field: &str) -> Option<f64> {
-    let ends = field.char_indices().map(|(i, c)| i + c.len_utf8()).filter(|&end| end <= 40);
-    ends.collect::<Vec<_>>().into_iter().rev().find_map(|end| number(&field[..end]))
+/// What may stand between a text and its number.
+fn is_between(c: char) -> bool {
+    c.is_whitespace() || matches!(c, ',' | ';' | '=' | ':' | '(' | ')' | '[')
+}
+
+/// Whether a text goes on as another word, as `E` in `E2 = 7`, or is the exponent of a number, as in `1.5E+02`.
+fn is_within(before: Option<char>, pattern: &str, rest: &str) -> bool {
+    let ends_in_word = pattern.ends_with(numeral::is_of_word);
+    let of_number = before.is_some_and(|c| c.is_ascii_digit() || c == '.') && rest.starts_with(['+', '-']);
+    ends_in_word && (rest.starts_with(numeral::is_of_word) || of_number)
 }
 
 #[cfg(test)]
@@ -286,6 +293,36 @@ mod tests {
         assert_eq!(value.components[..], [3.5, -12.5]);
         assert_eq!(value.detail.unwrap().names, ["v", "phi"]);
         assert!(read(&options(&[("pattern", text("zmax"))]), log).unwrap_err().contains("not there"));
+    }
+
+    #[test]
+    fn a_part_of_a_word_or_of_another_number_is_no_value() {
+        let after = |pattern: &str, log: &str| read(&options(&[("pattern", text(pattern))]), log);
+        for (pattern, log, value) in [
+            ("E =", "dE = 1\nE =  -3.2eV\n", -3.2),
+            ("energy", "energy-123.5\n", -123.5),
+            ("z", "z: (1,2)", 1.0),
+            ("z", "z = [ 1.5 2.5]", 1.5),
+            ("cost", "cost 0.1234-100", 0.1234e-100),
+        ] {
+            assert_eq!(after(pattern, log), Ok(vec![value]), "{log}");
+        }
+        for (pattern, log, why) in [
+            ("E", "E2 = 7", "the last `E` is a part of a longer word or number: `E2 = 7`"),
+            ("E", "energy 1.5E+02", "the last `E` is a part of a longer word or number: `E+02`"),
+            ("cost", "cost: infeasible", "after `cost`: there is no number: `: infeasible`"),
+            ("cost", "cost: 1,234.5 EUR", "after `cost`: `1,234.5` is not just a number"),
+            ("cost", "cost = 1.#INF", "`1.#INF` is not just a number"),
+            ("cost", "cost = 1e400", "too large"),
+        ] {
+            let error = after(pattern, log).unwrap_err();
+            assert!(error.contains(why), "{log}: {error}");
+        }
+        let default = output(None).unwrap();
+        assert_eq!(read(&default, "0.5-100 1e-3"), Ok(vec![0.5e-100, 1e-3]));
+        for log in ["1e400", "1.#INF", "1.5V"] {
+            assert!(read(&default, log).unwrap_err().contains(&format!("`{log}`")), "{log}");
+        }
     }
 
     #[test]
