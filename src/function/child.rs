@@ -5,10 +5,10 @@
 
 use super::{environment, guard};
 use crate::model::{Failure, FailureKind};
-use crate::process::{Life, Stat};
+use crate::process::{Family, Life, Stat};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
@@ -20,8 +20,8 @@ use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, St
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// How long a group of processes may take to end after SIGTERM.
-const GRACE: Duration = Duration::from_secs(2);
+/// How long processes may take to end after SIGTERM: an `mpiexec` ends its ranks first, on other hosts too.
+const GRACE: Duration = Duration::from_secs(5);
 /// How long a co-process may take to end when its input ends, and a dying one until its status is known.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// The longest sleep in `poll`: a child may end while others hold its pipes open, and then no pipe tells.
@@ -116,7 +116,7 @@ impl Launch {
                 let path = path.display();
                 problems.push(format!("the program {path} can't be executed: try chmod +x {path}"));
             }
-        } else if !in_path(path) {
+        } else if !self.is_in_path(path) {
             let beside = self.folder.join(path);
             let advice = if is_executable(&beside) {
                 format!(": write ./{} for the one in the study's folder", path.display())
@@ -126,6 +126,13 @@ impl Launch {
             problems.push(format!("the program {} is not in PATH{advice}", path.display()));
         }
         problems
+    }
+
+    /// In the PATH that the process will have: that is where it is looked for.
+    fn is_in_path(&self, program: &Path) -> bool {
+        let set = self.environment.iter().rev().find(|(name, _)| name == "PATH");
+        let path = set.map_or_else(|| std::env::var_os("PATH").unwrap_or_default(), |(_, path)| path.into());
+        std::env::split_paths(&path).any(|folder| is_executable(&self.folder.join(folder).join(program)))
     }
 }
 
@@ -142,22 +149,18 @@ fn is_executable(path: &Path) -> bool {
     path.is_file() && nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_ok()
 }
 
-fn in_path(program: &Path) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| is_executable(&folder.join(program)))
-}
-
 impl Child {
     /// Writes `input`, and hands what the child prints to `take` piece by piece, until `until` or something before
-    /// it: [`Until::Enough`] when `take` breaks, or the deadline.
+    /// it: [`Until::Enough`] when `take` breaks, or the deadline. What is not written by then stays in `input`.
     pub(super) fn talk(
         &mut self,
-        mut input: &[u8],
+        input: &mut &[u8],
         until: Until,
         deadline: Option<Instant>,
         mut take: impl FnMut(&[u8]) -> ControlFlow<()>,
     ) -> io::Result<Until> {
         let mut nap = Duration::from_micros(50);
+        let mut asked = Instant::now();
         loop {
             if input.is_empty() && until == Until::Exit {
                 self.stdin = None;
@@ -168,7 +171,7 @@ impl Child {
             let left = deadline.map_or(LONGEST_POLL, |d| d.saturating_duration_since(Instant::now()));
             let ready = self.wait_for_pipes(!input.is_empty(), left.min(LONGEST_POLL))?;
             if ready.stdin {
-                input = self.write_some(input);
+                *input = self.write_some(input);
             }
             if ready.stderr {
                 self.read_errors()?;
@@ -178,7 +181,12 @@ impl Child {
             }
             let quiet = !(ready.stdin || ready.stdout || ready.stderr);
             let pipes_ended = self.stdout.is_none() && self.stderr.is_none();
-            if (quiet || pipes_ended) && self.has_exited()? {
+            // Others that hold its pipes may keep them busy.
+            let is_due = quiet || pipes_ended || asked.elapsed() >= LONGEST_POLL;
+            if is_due {
+                asked = Instant::now();
+            }
+            if is_due && self.has_exited()? {
                 return Ok(if self.read_leftover(&mut take)?.is_break() {
                     Until::Enough
                 } else {
@@ -297,27 +305,39 @@ impl Child {
         self.stdin = None;
         let deadline = Some(Instant::now() + FAREWELL);
         // Whatever goes wrong here, `end` does the rest.
-        let _ = self.talk(&[], Until::Exit, deadline, |_| ControlFlow::Continue(()));
+        let _ = self.talk(&mut &[][..], Until::Exit, deadline, |_| ControlFlow::Continue(()));
     }
 
-    /// Ends the process and all that it started in its group: SIGTERM, then SIGKILL.
+    /// Ends the process, its group, and all that came from it while it ran: SIGTERM, then SIGKILL. Those outside of
+    /// the group are asked when the group is gone: an `mpiexec` in it knows better how to end its ranks.
     pub(super) fn end(&mut self) {
         let Ok(id) = i32::try_from(self.process.id()) else { return };
         let group = Pid::from_raw(id);
+        // When it has been waited for, nothing tells any more who came from it, and its id may be another's.
+        let mut family =
+            if self.status.is_none() { Family::of(self.process.id()) } else { Family::default() };
         // ESRCH: nobody is left in the group.
-        let mut alive = killpg(group, Signal::SIGTERM).is_ok();
+        let mut alive = killpg(group, Signal::SIGTERM).is_ok() || !family.is_empty();
         let deadline = Instant::now() + GRACE;
         let mut nap = Duration::from_micros(100);
-        while alive && Instant::now() < deadline {
+        let mut asked = false;
+        while alive {
             let _ = self.has_exited();
-            alive = runs(group);
+            let left = Left::of(group, &mut family);
+            let late = Instant::now() >= deadline;
+            if late {
+                let _ = killpg(group, Signal::SIGKILL);
+            }
+            if late || !left.in_group && !asked {
+                let signal = if late { Signal::SIGKILL } else { Signal::SIGTERM };
+                left.outside.iter().for_each(|&process| _ = kill(process, signal));
+                asked |= !left.in_group;
+            }
+            alive = !late && (left.in_group || !left.outside.is_empty());
             if alive {
                 sleep(nap);
                 nap = (nap * 2).min(Duration::from_millis(20));
             }
-        }
-        if alive {
-            let _ = killpg(group, Signal::SIGKILL);
         }
         if self.status.is_none() {
             self.status = self.process.wait().ok();
@@ -333,14 +353,33 @@ impl Drop for Child {
     }
 }
 
-/// Whether a process of this group still runs. The dead stay in it until they are waited for, and whoever inherits orphans
-/// may take its time.
-fn runs(group: Pid) -> bool {
-    if killpg(group, None).is_err() {
-        return false;
+/// Who still runs of a group and a family.
+#[derive(Debug, Default)]
+struct Left {
+    in_group: bool,
+    /// Of the family, but not of the group.
+    outside: Vec<Pid>,
+}
+
+impl Left {
+    /// Looks, and takes new members into the family. The dead stay in a group until they are waited for, and whoever
+    /// inherits orphans may take its time.
+    fn of(group: Pid, family: &mut Family) -> Self {
+        let has_group = killpg(group, None).is_ok();
+        if !has_group && family.is_empty() {
+            return Self::default();
+        }
+        let Some(processes) = Stat::all() else { return Self { in_group: has_group, outside: Vec::new() } };
+        let processes: Vec<Stat> = processes.collect();
+        family.grow(&processes);
+        let alive = || processes.iter().filter(|process| process.life != Life::Ended);
+        let in_group = |process: &Stat| process.group == group.as_raw();
+        let outside = alive().filter(|process| !in_group(process) && family.has(process));
+        Self {
+            in_group: alive().any(in_group),
+            outside: outside.map(|process| Pid::from_raw(process.id.cast_signed())).collect(),
+        }
     }
-    let Some(mut processes) = Stat::all() else { return true };
-    processes.any(|process| process.group == group.as_raw() && process.life != Life::Ended)
 }
 
 #[derive(Default)]
@@ -407,15 +446,16 @@ mod tests {
     fn the_dead_whom_nobody_waits_for_do_not_run() {
         let mut child = Command::new("sleep").arg("100").process_group(0).spawn().unwrap();
         let group = Pid::from_raw(child.id() as i32);
-        assert!(runs(group));
+        let runs = || Left::of(group, &mut Family::default()).in_group;
+        assert!(runs());
         child.kill().unwrap();
         let deadline = Instant::now() + Duration::from_secs(10);
-        while runs(group) && Instant::now() < deadline {
+        while runs() && Instant::now() < deadline {
             sleep(Duration::from_millis(1));
         }
-        assert!(!runs(group) && killpg(group, None).is_ok(), "it is dead, and its group is still there");
+        assert!(!runs() && killpg(group, None).is_ok(), "it is dead, and its group is still there");
         child.wait().unwrap();
-        assert!(killpg(group, None).is_err() && !runs(group));
+        assert!(killpg(group, None).is_err() && !runs());
     }
 
     #[test]

@@ -27,14 +27,25 @@
 //! one-dimensional).
 //!
 //! **Output.** The last line that is not empty: numbers separated by spaces, commas or semicolons, or JSON (a
-//! number, a list, an object of named outputs, or `{"value": …, "extra": …}`). JSON over several lines is
-//! read as a whole. With `pattern`, the first number after the last place where that text stands; a list or table
-//! of patterns gives several numbers. With `row` and `column` (from 0, negative from the end), cells of a table.
-//! A file is looked for in the scratch folder. At most 64 MiB are read.
+//! number, a list, an object of named outputs, or a reply of the [protocol](super::program), as
+//! `{"value": …, "extra": …}`: an object that has other keys too, as `{"value": 1.0, "std": 0.2}` or
+//! `{"mean": 3, "error": 1e-5}`, holds named outputs, unless its `error` is a text). JSON over several lines is
+//! read as a whole. With `row` and `column` (from 0, negative from the end), cells of a table. At most 64 MiB are read.
+//!
+//! With `pattern`, the number after the last place where that text stands, in the same line; a list or table
+//! of patterns gives several numbers. Spaces, `=`, `:`, commas and opening brackets may stand in between. A unit
+//! directly after the number is passed over and not converted (`1.5V`, `-12.5deg`, `12.5%`; `1.5m` is 1.5). The point
+//! fails where the number goes on in a way that is not understood, as in `1.#INF`, `0x1.8p3`, `1.5+0.5i`, `12:30`,
+//! `1.5*10^3`, or `1,234.5` and `0,5`, whose comma may be either (a comma separates in `(1,2)` and `1.0,2.0`), and where the
+//! text itself goes on, as `E` in `E2 = 7`.
+//!
+//! Everywhere numbers may have Fortran's exponents (`1.5D-03`, `0.1234-100`). `inf` and `nan` are numbers; one that is too
+//! large for 64 bits, as `1e400`, is none.
 //!
 //! **Failures.** An exit status other than 0 is an error with the last lines of standard error; a signal is a crash. At the
-//! time limit the process and all that it started get SIGTERM, and SIGKILL two seconds later. What a process
-//! leaves running in its group when it ends is ended too.
+//! time limit the process and all that it started get SIGTERM, and SIGKILL five seconds later,
+//! also what has left its process group (`setsid`). What a process leaves running in its group when it ends is ended
+//! too.
 
 use super::child::{Child, Launch, Until, how_it_ended};
 use super::output::Output;
@@ -238,7 +249,8 @@ impl Command {
         let deadline = self.shared.timeout.map(|limit| Instant::now() + limit);
         let mut child = launch.spawn(input.is_some())?;
         let mut printed = Vec::new();
-        let ended = child.talk(input.unwrap_or_default().as_bytes(), Until::Exit, deadline, |bytes| {
+        let mut input = input.as_deref().unwrap_or_default().as_bytes();
+        let ended = child.talk(&mut input, Until::Exit, deadline, |bytes| {
             printed.extend_from_slice(bytes);
             if printed.len() > LONGEST_OUTPUT { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
@@ -296,11 +308,12 @@ impl FunctionSpec for Command {
                 program: program.into(),
                 arguments: Vec::new(),
                 folder: self.study.clone(),
-                environment: Vec::new(),
+                environment: self.shared.environment.clone(),
             };
             problems = launch.problems();
         }
-        problems.extend(self.init.iter().flat_map(Launch::problems));
+        let init = self.init.iter().map(|init| init.with(&self.shared.environment));
+        problems.extend(init.flat_map(|init| init.problems()));
         if self.wants_scratch() && !self.scratch_parent.is_dir() {
             problems.push(format!("the scratch folder {} is missing", self.scratch_parent.display()));
         }
@@ -348,7 +361,7 @@ impl Command {
         let limit = self.shared.start_timeout;
         let mut child = launch.spawn(false)?;
         let ended = child
-            .talk(&[], Until::Exit, Instant::now().checked_add(limit), |_| ControlFlow::Continue(()))
+            .talk(&mut &[][..], Until::Exit, Instant::now().checked_add(limit), |_| ControlFlow::Continue(()))
             .map_err(|error| setup(format!("was lost: {error}")))?;
         if ended == Until::Deadline {
             child.end();

@@ -37,6 +37,8 @@ struct Running {
     child: Child,
     /// Read, but not yet handed on.
     unread: Vec<u8>,
+    /// Not yet written: it may print a line before it has read all of a request.
+    unsent: Vec<u8>,
     ready: bool,
     answered: bool,
 }
@@ -113,6 +115,14 @@ impl Coprocess {
         let mut request = json::request(id, call);
         request.push('\n');
         let deadline = self.shared.timeout.map(|limit| Instant::now() + limit);
+        match running.surplus() {
+            Ok(None) => {}
+            Ok(Some(line)) => {
+                let line = json::shortened(&line);
+                return Err(self.nonsense(&format!("a line that nobody has asked for: {line}")));
+            }
+            Err(error) => return Err(self.lost(&error)),
+        }
         let mut line = running.line(request.as_bytes(), deadline);
         if let Ok(Line::Text(text)) = &line
             && json::reply(text).is_ok_and(|reply| reply.ready)
@@ -232,32 +242,65 @@ enum Line {
 
 impl Running {
     fn start(launch: &Launch, announces: bool) -> Result<Self, Failure> {
-        Ok(Self { child: launch.spawn(true)?, unread: Vec::new(), ready: !announces, answered: false })
+        Ok(Self {
+            child: launch.spawn(true)?,
+            unread: Vec::new(),
+            unsent: Vec::new(),
+            ready: !announces,
+            answered: false,
+        })
     }
 
-    /// Writes `input` and reads the next line that is not blank.
-    fn line(&mut self, input: &[u8], deadline: Option<Instant>) -> io::Result<Line> {
-        let mut input = input;
+    /// A line that it has printed before it was asked, unless that says that it is ready. Without ids such a line
+    /// would answer the next request.
+    fn surplus(&mut self) -> io::Result<Option<String>> {
         loop {
-            if let Some(end) = self.unread.iter().position(|&b| b == b'\n') {
-                let rest = self.unread.split_off(end + 1);
-                let line = std::mem::replace(&mut self.unread, rest);
-                let text = String::from_utf8_lossy(&line).trim().to_owned();
-                if text.is_empty() {
-                    continue;
-                }
+            if self.unread.is_empty() {
+                let unread = &mut self.unread;
+                self.child.talk(&mut &[][..], Until::Closed, Some(Instant::now()), |bytes| {
+                    unread.extend_from_slice(bytes);
+                    ControlFlow::Break(())
+                })?;
+            }
+            match self.next_line() {
+                Some(line) if json::reply(&line).is_ok_and(|reply| reply.ready) => {}
+                line => return Ok(line),
+            }
+        }
+    }
+
+    /// The next line that was read and is not blank.
+    fn next_line(&mut self) -> Option<String> {
+        loop {
+            let end = self.unread.iter().position(|&b| b == b'\n')?;
+            let rest = self.unread.split_off(end + 1);
+            let line = std::mem::replace(&mut self.unread, rest);
+            let text = String::from_utf8_lossy(&line).trim().to_owned();
+            if !text.is_empty() {
+                return Some(text);
+            }
+        }
+    }
+
+    /// Writes `input`, after what is still to be written, and reads the next line that is not blank.
+    fn line(&mut self, input: &[u8], deadline: Option<Instant>) -> io::Result<Line> {
+        self.unsent.extend_from_slice(input);
+        loop {
+            if let Some(text) = self.next_line() {
                 return Ok(Line::Text(text));
             }
             if self.unread.len() > LONGEST_LINE {
                 return Ok(Line::TooLong);
             }
             let unread = &mut self.unread;
-            let ended = self.child.talk(input, Until::Closed, deadline, |bytes| {
+            let mut input = &self.unsent[..];
+            let ended = self.child.talk(&mut input, Until::Closed, deadline, |bytes| {
                 unread.extend_from_slice(bytes);
                 let full = bytes.contains(&b'\n') || unread.len() > LONGEST_LINE;
                 if full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             })?;
-            input = &[];
+            let written = self.unsent.len() - input.len();
+            self.unsent.drain(..written);
             match ended {
                 Until::Enough => {}
                 Until::Deadline => return Ok(Line::TooLate),

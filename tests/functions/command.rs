@@ -171,6 +171,29 @@ fn at_the_time_limit_the_whole_group_is_ended_also_what_ignores_sigterm() {
 }
 
 #[test]
+fn at_the_time_limit_what_has_left_the_group_is_ended_too() {
+    let study = Study::new();
+    let script = "setsid sh -c 'echo $$ > daemon; trap \"\" TERM; while :; do sleep 1; done' & \
+                  setsid sh -c 'trap \"echo asked > asked; exit\" TERM; echo $$ > polite; while :; do sleep 0.1; done' & \
+                  wait";
+    let settings = sh("command", script).with("timeout", text("1s"));
+    assert_eq!(study.start(settings).at(&[0.0]).unwrap_err().kind, FailureKind::Timeout);
+    for name in ["daemon", "polite"] {
+        let pid = pid_in(&study.path(name));
+        eventually("the process is gone", || !is_alive(pid));
+    }
+    assert!(study.path("asked").exists());
+}
+
+#[test]
+fn a_command_that_has_ended_is_noticed_while_its_background_process_keeps_printing() {
+    let study = Study::new();
+    let script = "(while :; do echo noise >&2; done) & echo 8";
+    let settings = sh("command", script).with("timeout", text("10s"));
+    assert_eq!(study.start(settings).y(0.0), 8.0);
+}
+
+#[test]
 fn a_background_process_that_holds_the_pipes_neither_delays_the_value_nor_stays() {
     let study = Study::new();
     let script = "sleep 1000 & echo $! > background; echo 6";
@@ -210,6 +233,21 @@ fn a_missing_program_is_found_by_check_and_is_a_setup_failure() {
         assert_eq!((failure.kind, failure.message.as_str()), (FailureKind::Setup, problem));
     }
     assert_eq!(study.spec(sh("command", "echo 1")).check(), Vec::<String>::new());
+}
+
+#[test]
+fn a_program_is_looked_for_in_the_path_that_it_gets() {
+    let study = Study::new();
+    std::fs::create_dir(study.path("bin")).unwrap();
+    let study = study.file("bin/my-simulator", "#!/bin/sh\necho 5\n");
+    compile_mode(&study, "bin/my-simulator");
+    for path in [study.path("bin").display().to_string(), "bin".into()] {
+        let path = table(&[("PATH", text(&format!("{path}:/usr/bin:/bin")))]);
+        let command = list(&["my-simulator"]);
+        let settings = settings(&[("command", command.clone()), ("init", command), ("env", path)]);
+        assert_eq!(study.spec(settings.clone()).check(), Vec::<String>::new());
+        assert_eq!(study.start(settings).y(0.0), 5.0);
+    }
 }
 
 #[test]

@@ -156,6 +156,42 @@ fn a_program_may_say_that_it_is_ready_and_leave_out_ids() {
 }
 
 #[test]
+fn a_long_request_is_written_to_its_end_though_a_line_comes_before() {
+    let mut study = Study::new();
+    let long = "a".repeat(300_000);
+    study.parameters.0.push(("text".into(), adaptive_mpi::model::Parameter::Text(long)));
+    let script = "sleep 0.2; echo '{\"ready\":true}'; sleep 0.2
+        while read -r line; do echo \"{\\\"value\\\":${#line}}\"; done";
+    let mut started = study.start(sh("program", script));
+    for _ in 0..2 {
+        assert!(started.y(0.0) > 300_000.0);
+    }
+}
+
+#[test]
+fn a_line_too_many_answers_no_other_point() {
+    let study = Study::new();
+    let script = "while read line; do echo '{\"value\":1}'; echo '{\"value\":2}'; done";
+    let mut started = study.start(sh("program", script));
+    for _ in 0..2 {
+        assert_eq!(started.y(0.0), 1.0);
+        // Both lines have come by now.
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        let failure = started.at(&[0.0]).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::BadOutput);
+        assert!(failure.message.ends_with("nobody has asked for: {\"value\":2}"), "{}", failure.message);
+    }
+}
+
+#[test]
+fn a_reply_that_says_ready_too_is_the_reply() {
+    let study = Study::new();
+    let script = "while read line; do echo '{\"ready\":true,\"value\":4}'; done";
+    let mut started = study.start(sh("program", script).with("timeout", text("10s")));
+    assert_eq!((started.y(0.0), started.y(0.0)), (4.0, 4.0));
+}
+
+#[test]
 fn loading_is_no_part_of_the_first_point_of_a_program_that_says_when_it_has_loaded() {
     let study = Study::new();
     let load = |seconds: &str, ready: &str| {
