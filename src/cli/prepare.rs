@@ -53,7 +53,10 @@ pub(super) fn prepare(path: &Path, natives: &Natives, isolation: Isolation) -> R
     let study = Study::load(path)?;
     let isolated_command = match isolation {
         Isolation::Inside => None,
-        Isolation::AsAsked => std::env::current_exe().ok().map(|program| isolated(&program, path)),
+        // Without a path (and /proc): a study that needs it says so.
+        Isolation::AsAsked => {
+            Some(std::env::current_exe().map_or_else(|_| Vec::new(), |program| isolated(&program, path)))
+        }
     };
     let kinds = AllKinds { folder: study.folder(), natives: natives.clone(), isolated_command };
     let built = study.build(&kinds)?;

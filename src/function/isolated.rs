@@ -9,6 +9,7 @@ use super::coprocess::Coprocess;
 use super::evaluator::guarded;
 use super::{Call, Context, Function, FunctionSpec, Needs, Shared, json};
 use crate::model::{Failure, FailureKind, Signature, Value};
+use signal_hook::consts::{SIGINT, SIGUSR1};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
@@ -39,6 +40,12 @@ impl Isolated {
         };
         Self { inner, launch, shared: shared.clone() }
     }
+
+    fn unknown(&self) -> Option<String> {
+        let why = "the path of this program is not known (is /proc there?), so its function can't have a process of \
+                   its own";
+        self.launch.program.is_empty().then(|| why.to_owned())
+    }
 }
 
 impl FunctionSpec for Isolated {
@@ -52,7 +59,10 @@ impl FunctionSpec for Isolated {
 
     fn check(&self) -> Vec<String> {
         let mut problems = self.inner.check();
-        problems.extend(self.launch.problems());
+        match self.unknown() {
+            Some(problem) => problems.push(problem),
+            None => problems.extend(self.launch.problems()),
+        }
         problems
     }
 
@@ -69,6 +79,9 @@ impl FunctionSpec for Isolated {
     }
 
     fn start_with(&self, environment: &[(String, String)]) -> Result<Box<dyn Function>, Failure> {
+        if let Some(problem) = self.unknown() {
+            return Err(Failure::new(FailureKind::Setup, problem));
+        }
         let launch = self.launch.with(environment);
         Ok(Box::new(Coprocess::start("isolated process", launch, &self.shared, true)?))
     }
@@ -121,10 +134,16 @@ pub fn serve(
 ///
 /// Compiled code prints and reads as it likes: from now on its standard output is our standard error, and its standard
 /// input is empty. A call that never returns does not outlive the parent either: a thread watches for that.
+///
+/// SIGINT and SIGUSR1 do nothing: a scheduler sends the signals that stop a job to all of its processes, and the parent
+/// may want to have the calls that have begun. Code that wants them installs its own handlers.
 pub fn serve_process(
     start: impl FnOnce() -> Result<Box<dyn Function>, Failure>,
     signature: &Signature,
 ) -> io::Result<()> {
+    for signal in [SIGINT, SIGUSR1] {
+        signal_hook::flag::register(signal, Arc::default())?;
+    }
     let requests = File::from(nix::unistd::dup(io::stdin())?);
     let replies = File::from(nix::unistd::dup(io::stdout())?);
     nix::unistd::dup2_stdin(File::open("/dev/null")?)?;

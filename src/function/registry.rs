@@ -105,7 +105,7 @@ pub struct Context {
     pub natives: Natives,
     /// Program and arguments of the process that evaluates this same study's function in isolation; it has to call
     /// [`serve_process`](super::serve_process). It runs in `folder`, so paths in it should be absolute. `None` means: whatever the settings say, evaluate in this process; the isolated
-    /// child itself says so.
+    /// child itself says so. Empty: it is not known, and a function that needs it can't be evaluated.
     pub isolated_command: Option<Vec<OsString>>,
     /// Ranks per evaluation; filled in by [`from_settings`]. 0 and 1: one.
     pub ranks: u32,

@@ -18,6 +18,11 @@ fn natives() -> Natives {
         if x == 14.0 {
             std::process::exit(5);
         }
+        if x == 15.0 {
+            for signal in [nix::sys::signal::Signal::SIGINT, nix::sys::signal::Signal::SIGUSR1] {
+                nix::sys::signal::raise(signal).unwrap();
+            }
+        }
         println!("printing is harmless");
         Ok(Value::scalar(x + call.parameters.number("offset").unwrap_or(0.0)))
     });
@@ -152,6 +157,23 @@ fn a_panic_and_an_exit_of_a_rust_function_come_back_as_what_they_are() {
     );
     assert_eq!(started.at(&[14.0]).unwrap_err().kind, FailureKind::Crash);
     assert_eq!(started.y(1.0), 1.5);
+}
+
+#[test]
+fn signals_that_stop_a_job_leave_the_point_that_has_begun() {
+    let (study, settings) = isolated(Study::new(), "rust=h");
+    assert_eq!(start(&study, &settings).y(15.0), 15.5);
+}
+
+#[test]
+fn a_program_that_does_not_know_its_path_says_so() {
+    let (mut study, settings) = isolated(Study::new(), "rust=h");
+    study.isolated_command = Some(Vec::new());
+    let context = Context { natives: natives(), ..study.context() };
+    let spec = function::from_settings(&settings, &context).unwrap();
+    let problem = "the path of this program is not known";
+    assert!(spec.check()[0].starts_with(problem), "{:?}", spec.check());
+    assert!(spec.start().err().unwrap().message.starts_with(problem));
 }
 
 #[test]

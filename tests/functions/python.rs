@@ -41,8 +41,15 @@ def odd(x, offset):
         19: lambda: {"y": 0.5, "fit": {"a": [1, None]}, "note": "good", "t": 2, "extra": {"n": 3}, "parts": [1, "two"]},
         20: lambda: {"y": 1, "z": 1j},
         21: lambda: {"note": "none"},
+        22: lambda: {1: 0.5, "1": 0.25},
+        23: lambda: (_ for _ in ()).throw(Silent()),
+        24: lambda: [os.kill(os.getpid(), number) for number in (2, 10)] and 24,
     }
     return kinds[int(x)]()
+
+class Silent(Exception):
+    def __str__(self):
+        raise ValueError("no text")
 
 def recurse(n):
     return recurse(n + 1)
@@ -123,6 +130,7 @@ fn leaving_the_interpreter_is_a_failure_of_one_point_and_no_more() {
         (2.0, FailureKind::Error, "SystemExit: leaving"),
         (3.0, FailureKind::Error, "KeyboardInterrupt"),
         (18.0, FailureKind::Error, "RecursionError: maximum recursion depth exceeded"),
+        (23.0, FailureKind::Error, "Silent: its text can't be made"),
         (4.0, FailureKind::Crash, "the Python process ended with exit status 7 during the evaluation"),
         (5.0, FailureKind::Crash, "the Python process ended with signal 6 (SIGABRT) during the evaluation"),
     ] {
@@ -144,6 +152,7 @@ fn what_is_no_number_is_bad_output_with_advice() {
         (15.0, "empty"),
         (20.0, "(z.real, z.imag)"),
         (21.0, "{'note': 'none'}, which has no number"),
+        (22.0, "two outputs of the name '1'"),
     ] {
         let failure = odd(x);
         assert_eq!(failure.kind, FailureKind::BadOutput);
@@ -160,6 +169,12 @@ fn numbers_of_many_kinds_come_back() {
     let named = started.at(&[11.0]).unwrap();
     assert_eq!(named.components[..], [3.0, 4.0, 5.0]);
     assert_eq!(named.detail.unwrap().names, ["t", "r[0]", "r[1]"]);
+}
+
+#[test]
+fn signals_that_stop_a_job_leave_the_point_that_has_begun() {
+    let study = study();
+    assert_eq!(study.start(python("model.py:odd")).y(24.0), 24.0);
 }
 
 #[test]
@@ -186,7 +201,10 @@ fn numpy_values_are_flattened() {
              return {'a': np.float32(0.5), 'm': np.arange(4).reshape(2, 2), 'i': np.int64(3), 'b': np.bool_(True),\n            \
              'z': np.array(2.5), 'l': [np.float64(1), np.ones(1)]}\n\
          def c(x, offset):\n    return np.array([1j])\n\
-         def s(x, offset):\n    return np.sin(x)\n",
+         def s(x, offset):\n    return np.sin(x)\n\
+         def long(x, offset):\n    \
+             return {'a': np.longdouble(0.5), 'l': np.ones(2, np.longdouble), 'extra': {'n': np.longdouble(3)}}\n\
+         def complex_long(x, offset):\n    return [np.clongdouble(1j), np.array([1j], np.clongdouble)][int(x)]\n",
     );
     let value = study.start(python("arrays.py:h")).at(&[0.0]).unwrap();
     assert_eq!(value.components[..], [0.5, 0.0, 1.0, 2.0, 3.0, 3.0, 1.0, 2.5, 1.0, 1.0]);
@@ -194,6 +212,13 @@ fn numpy_values_are_flattened() {
     assert_eq!(names, ["a", "m[0]", "m[1]", "m[2]", "m[3]", "i", "b", "z", "l[0]", "l[1]"]);
     assert!(study.start(python("arrays.py:c")).at(&[0.0]).unwrap_err().message.contains("complex"));
     assert_eq!(study.start(python("arrays.py:s")).y(1.0), 1.0f64.sin());
+    let value = study.start(python("arrays.py:long")).at(&[0.0]).unwrap();
+    assert_eq!(value.components[..], [0.5, 1.0, 1.0]);
+    assert_eq!(value.detail.unwrap().extra.as_deref(), Some(r#"{"n":3.0}"#));
+    for x in [0.0, 1.0] {
+        let failure = study.start(python("arrays.py:complex_long")).at(&[x]).unwrap_err();
+        assert!(failure.message.contains("complex number"), "{failure}");
+    }
 }
 
 #[test]
@@ -316,7 +341,8 @@ fn an_initialiser_runs_once_per_process_and_makes_arguments() {
     let model = "import os\ncalls = []\ndef prepare():\n    calls.append(1)\n    return {'table': [10, 20], 'unknown': 1}\n\
                  def h(x, offset, table):\n    return table[int(x)] + offset + 100 * len(calls)\n\
                  def nothing():\n    pass\ndef number():\n    return 3\ndef broken():\n    raise OSError('no table')\n\
-                 def everything(x, offset, **rest):\n    return len(rest)\n";
+                 def everything(x, offset, **rest):\n    return len(rest)\n\
+                 def names():\n    return {'line': 1, 'function': 2, 'request': 3}\ndef keys():\n    return {1: 2}\n";
     let study = Study::new().file("model.py", model);
     let with = |function: &str, init: &str| {
         settings(&[("python", text(&format!("model.py:{function}"))), ("init", text(init))])
@@ -325,9 +351,11 @@ fn an_initialiser_runs_once_per_process_and_makes_arguments() {
     assert_eq!((started.y(0.0), started.y(1.0)), (110.5, 120.5));
     assert_eq!(study.start(with("everything", "prepare")).y(0.0), 2.0);
     assert_eq!(study.start(with("everything", "nothing")).y(0.0), 0.0);
+    assert_eq!(study.start(with("everything", "names")).y(0.0), 3.0);
     for (init, why) in [
         ("number", "TypeError: function.init returned int: a dict of arguments is wanted"),
         ("broken", "OSError: no table"),
+        ("keys", "TypeError: function.init returned a dict with keys that are no text"),
         ("prepaer", "has no 'prepaer', did you mean 'prepare'?"),
     ] {
         let failure = study.start(with("h", init)).at(&[0.0]).unwrap_err();

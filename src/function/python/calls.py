@@ -16,7 +16,10 @@ def failed(error, skip, **reply):
     for _ in range(skip):
         trace = trace.tb_next if trace is not None and trace.tb_next is not None else trace
     lines = traceback.format_exception(type(error), error, trace)
-    text = " ".join(str(error).split())
+    try:
+        text = " ".join(str(error).split())
+    except BaseException:  # its __str__ may be the user's
+        text = "its text can't be made"
     name = type(error).__name__
     reply["error"] = f"{name}: {text}" if text else name
     reply["traceback"] = "".join(lines).rstrip()
@@ -60,8 +63,9 @@ def known_to(function, state):
     """Those of the arguments that the function has."""
     if state is None:
         return {}
-    if not isinstance(state, dict):
-        raise TypeError(f"function.init returned {type(state).__name__}: a dict of arguments is wanted, or nothing")
+    if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
+        what = "a dict with keys that are no text" if isinstance(state, dict) else type(state).__name__
+        raise TypeError(f"function.init returned {what}: a dict of arguments is wanted, or nothing")
     try:
         names = inspect.signature(function).parameters
     except (TypeError, ValueError):  # of compiled functions, some say nothing
@@ -88,15 +92,22 @@ def numbers(value):
         return float(value)
     if isinstance(value, (float, int)):
         return float(value)
-    if isinstance(value, complex):
+    if isinstance(value, complex) or is_complex_scalar(value):
         raise TypeError("the function returned a complex number: return its parts, as (z.real, z.imag)")
     if isinstance(value, (list, tuple)):
         return [numbers(item) for item in value]
     if hasattr(value, "tolist"):  # arrays and scalars of numpy and its likes
-        return numbers(value.tolist())
+        listed = value.tolist()
+        if type(listed) is not type(value):  # as that of numpy.longdouble is: Python has no such numbers
+            return numbers(listed)
     if hasattr(value, "__float__"):
         return float(value)
     raise TypeError(f"the function returned {type(value).__name__} {value!r:.80}: not a number")
+
+
+def is_complex_scalar(value):
+    """numpy.clongdouble, which is no complex of Python."""
+    return getattr(getattr(value, "dtype", None), "kind", None) == "c" and not getattr(value, "shape", ())
 
 
 def reply_to(value):
@@ -106,7 +117,11 @@ def reply_to(value):
         return {"value": numbers(value)}
     named = dict(value)
     reply = {"extra": named.pop("extra")} if "extra" in named else {}
-    reply["value"] = {str(name): output(item) for name, item in named.items()}
+    outputs = reply["value"] = {}
+    for name, item in named.items():
+        if str(name) in outputs:
+            raise ValueError(f"the function returned two outputs of the name {str(name)!r}")
+        outputs[str(name)] = output(item)
     return reply
 
 
@@ -141,7 +156,11 @@ def output(item):
 def plain(item):
     """Arrays and scalars of numpy and its likes within records."""
     if hasattr(item, "tolist"):
-        return item.tolist()
+        listed = item.tolist()
+        if type(listed) is not type(item):
+            return listed
+        if not is_complex_scalar(item):
+            return float(item)
     raise TypeError(f"Object of type {type(item).__name__} is not JSON serializable")
 
 
@@ -151,7 +170,7 @@ def parameter(value):
     return float(value) if value in ("nan", "inf", "-inf") else value
 
 
-def answer(function, line, **more):
+def answer(function, line, /, **more):
     """The reply to a request. `more`: further arguments of the function."""
     request = json.loads(line)
     ours = {"id": request["id"]}

@@ -4,8 +4,14 @@ Started by adaptive-mpi as `python3 -c <calls.py and this text> file|module WHER
 page of adaptive_mpi::function::program.
 """
 
+import signal
 import threading
 import time
+
+# A scheduler sends the signals that stop a job to all of its processes, while the worker may still want the point that
+# has begun. Code that wants them installs its own handlers. SIGTERM is how the worker ends this process itself.
+for number in (signal.SIGINT, signal.SIGUSR1):
+    signal.signal(number, signal.SIG_IGN)
 
 # User code may print and read as it likes: the protocol has channels of its own.
 requests = os.fdopen(os.dup(0), "r", encoding="utf-8")

@@ -44,4 +44,4 @@ def evaluate(line, communicator):
     """The reply to a request. All ranks of the communicator (as Fortran knows it) call this."""
     from mpi4py import MPI
 
-    return answer(function, line, comm=MPI.Comm.f2py(communicator), **state)
+    return answer(function, line, **{**state, "comm": MPI.Comm.f2py(communicator)})
