@@ -108,8 +108,8 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("log10", One(f64::log10)),
     ("log1p", One(f64::ln_1p)),
     ("log2", One(f64::log2)),
-    ("max", Two(f64::max)),
-    ("min", Two(f64::min)),
+    ("max", Two(|a, b| if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) })),
+    ("min", Two(|a, b| if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) })),
     ("mod", Two(f64::rem_euclid)),
     ("pow", Two(f64::powf)),
     ("round", One(f64::round)),
@@ -131,8 +131,10 @@ fn heaviside(x: f64) -> f64 {
         1.0
     } else if x < 0.0 {
         0.0
-    } else {
+    } else if x == 0.0 {
         0.5
+    } else {
+        f64::NAN
     }
 }
 

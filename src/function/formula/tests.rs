@@ -70,6 +70,22 @@ fn numbers_are_ieees() {
 }
 
 #[test]
+fn no_function_drops_nan() {
+    for (name, _) in FUNCTIONS.iter().filter(|(name, _)| *name != "if") {
+        let calls = match arguments(name) {
+            Some(1) => vec![format!("{name}(nan)")],
+            // Not with 0 or inf: IEEE has nan^0 = 1 and hypot(nan, inf) = inf.
+            _ => vec![format!("{name}(nan, 2)"), format!("{name}(2, nan)")],
+        };
+        for call in calls {
+            assert!(at(&call, 0.0).is_nan(), "{call}");
+        }
+    }
+    assert_eq!([at("heaviside(x)", 0.0), at("heaviside(-x)", 1.0), at("heaviside(x)", 1.0)], [0.5, 0.0, 1.0]);
+    assert_eq!(at("sinc(x)", 2.0), 2.0f64.sin() / 2.0);
+}
+
+#[test]
 fn a_comparison_with_nan_is_nan_where_it_is_needed() {
     for text in ["nan < 1", "nan == nan", "nan != nan", "!nan", "nan && 1", "if(nan, 1, 2)", "x + (nan > 1)"]
     {
@@ -260,7 +276,10 @@ impl Tree {
                 }
             }
             Call("abs", arguments) => arguments[0].value()?.abs(),
-            Call("max", arguments) => arguments[0].value()?.max(arguments[1].value()?),
+            Call("max", arguments) => {
+                let (a, b) = (arguments[0].value()?, arguments[1].value()?);
+                if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
+            }
             Call(_, parts) => parts[if truth(&parts[0])? { 1 } else { 2 }].value()?,
             Choice(parts) => parts[if truth(&parts[0])? { 1 } else { 2 }].value()?,
         })
