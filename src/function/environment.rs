@@ -8,8 +8,9 @@
 
 use std::ffi::OsString;
 
-/// Set per rank by Open MPI, by PMI and PMIx servers, by Hydra, PRRTE and PALS, and by SLURM for steps and tasks.
-const REMOVED_PREFIXES: [&str; 15] = [
+/// Set per rank by Open MPI, by PMI and PMIx servers, by Hydra, PRRTE and PALS, and by SLURM and Flux for steps and
+/// tasks.
+const REMOVED_PREFIXES: [&str; 16] = [
     "OMPI_",
     "ORTE_",
     "PMI",
@@ -21,14 +22,22 @@ const REMOVED_PREFIXES: [&str; 15] = [
     "HYDI_",
     "PALS_",
     "MV2_COMM_WORLD_",
+    "FLUX_TASK_",
     "SLURM_STEP",
     "SLURM_SRUN",
     "SLURM_PMI",
     "SLURM_LAUNCH_NODE",
 ];
 
-const REMOVED: [&str; 6] =
-    ["SLURM_PROCID", "SLURM_LOCALID", "SLURM_NODEID", "SLURM_TASK_PID", "SLURM_GTIDS", "SLURM_MPI_TYPE"];
+const REMOVED: [&str; 7] = [
+    "FLUX_JOB_SIZE",
+    "SLURM_PROCID",
+    "SLURM_LOCALID",
+    "SLURM_NODEID",
+    "SLURM_TASK_PID",
+    "SLURM_GTIDS",
+    "SLURM_MPI_TYPE",
+];
 
 /// Not a fact about a rank: the user's permission, which a child that calls `mpiexec` needs again.
 const KEPT_PREFIXES: [&str; 2] = ["OMPI_ALLOW_RUN_AS_ROOT", "PRTE_ALLOW_RUN_AS_ROOT"];
@@ -64,6 +73,9 @@ mod tests {
             "SLURM_STEPID",
             "SLURM_STEP_NUM_TASKS",
             "SLURM_PMIXP_ABORT",
+            "FLUX_TASK_RANK",
+            "FLUX_TASK_LOCAL_ID",
+            "FLUX_JOB_SIZE",
         ] {
             assert!(is_of_launcher(name), "{name}");
         }
@@ -77,6 +89,8 @@ mod tests {
             "CUDA_VISIBLE_DEVICES",
             "OMP_NUM_THREADS",
             "UCX_TLS",
+            "FLUX_URI",
+            "FLUX_JOB_ID",
         ] {
             assert!(!is_of_launcher(name), "{name}");
         }

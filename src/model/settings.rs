@@ -83,6 +83,9 @@ impl SettingError {
     }
 }
 
+/// A thousand years: longer spans would overflow when they are added to a time.
+const LONGEST_SPAN: Duration = Duration::from_secs(1000 * 366 * 24 * 3600);
+
 /// Result of reading settings.
 pub type Result<T> = std::result::Result<T, SettingError>;
 
@@ -182,7 +185,7 @@ impl Setting {
             }
             _ => return Err(bad()),
         };
-        Duration::try_from_secs_f64(seconds).map_err(|_| bad())
+        Duration::try_from_secs_f64(seconds).map(|span| span.min(LONGEST_SPAN)).map_err(|_| bad())
     }
 }
 
@@ -351,6 +354,10 @@ mod tests {
         assert_eq!(text("1d 2h"), Ok(Duration::from_secs(26 * 3600)));
         assert!(text("1 month").is_err());
         assert_eq!(value(SettingValue::Float(0.5)).duration("t"), Ok(Duration::from_millis(500)));
+        let long = value(SettingValue::Float(1e19)).duration("t").unwrap();
+        assert_eq!(long, LONGEST_SPAN);
+        assert!(std::time::Instant::now().checked_add(long).is_some());
+        assert!(value(SettingValue::Float(1e300)).duration("t").is_err());
         assert!(text("soon").is_err());
         assert!(value(SettingValue::Integer(-1)).duration("t").is_err());
     }
