@@ -32,24 +32,29 @@
 //! `{"mean": 3, "error": 1e-5}`, holds named outputs, unless its `error` is a text). JSON over several lines is
 //! read as a whole. With `row` and `column` (from 0, negative from the end), cells of a table. At most 64 MiB are read.
 //!
+//! A `file` is looked for in the scratch folder. One at another place (`/data/out.txt`, `{study}/out.txt`) is removed
+//! before each start, so that no point gets the value of the one before; all workers share it, so its name should
+//! hold the point. If it holds all coordinates (or `{point}`), all parameters and the `{seed}`, it is left for the
+//! command, which may find its own earlier results there.
+//!
 //! With `pattern`, the number after the last place where that text stands, in the same line; a list or table
 //! of patterns gives several numbers. Spaces, `=`, `:`, commas and opening brackets may stand in between. A unit
 //! directly after the number is passed over and not converted (`1.5V`, `-12.5deg`, `12.5%`; `1.5m` is 1.5). The point
 //! fails where the number goes on in a way that is not understood, as in `1.#INF`, `0x1.8p3`, `1.5+0.5i`, `12:30`,
-//! `1.5*10^3`, or `1,234.5` and `0,5`, whose comma may be either (a comma separates in `(1,2)` and `1.0,2.0`), and where the
-//! text itself goes on, as `E` in `E2 = 7`.
+//! `1.5*10^3`, or `1,234.5` and `0,5`, whose comma may be either (a comma separates in `(1,2)` and `1.0,2.0`), and where
+//! the text itself goes on, as `E` in `E2 = 7`.
 //!
-//! Everywhere numbers may have Fortran's exponents (`1.5D-03`, `0.1234-100`). `inf` and `nan` are numbers; one that is too
-//! large for 64 bits, as `1e400`, is none.
+//! Everywhere numbers may have Fortran's exponents (`1.5D-03`, `0.1234-100`). `inf` and `nan` are numbers; one that is
+//! too large for 64 bits, as `1e400`, is none.
 //!
 //! **Failures.** An exit status other than 0 is an error with the last lines of standard error; a signal is a crash. At the
-//! time limit the process and all that it started get SIGTERM, and SIGKILL five seconds later,
-//! also what has left its process group (`setsid`). What a process leaves running in its group when it ends is ended
-//! too.
+//! time limit the process and all that it started get SIGTERM, and SIGKILL five seconds later, also what has left its
+//! process group (`setsid`). What a process leaves running in its group when it ends is ended too.
 
 use super::child::{Child, Launch, Until, how_it_ended};
 use super::output::Output;
 use super::placeholder::{Braces, Places, Template};
+use super::scratch::{Keep, Scratch};
 use super::{Call, Context, Function, FunctionSpec, Needs, Shared, Team, json};
 use crate::model::settings::{self, Setting, SettingError, SettingValue, Table, unknown};
 use crate::model::{Failure, FailureKind, Value};
@@ -60,7 +65,6 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
-use tempfile::TempDir;
 
 /// The most that is read of a command's output.
 pub(super) const LONGEST_OUTPUT: usize = 64 << 20;
@@ -87,13 +91,6 @@ enum Stdin {
     Nothing,
     Json,
     Text(Template),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Keep {
-    Never,
-    Failed,
-    Always,
 }
 
 pub(super) fn from_settings(
@@ -215,11 +212,11 @@ impl Command {
         self.in_scratch || stdin || arguments || !self.templates.is_empty() || self.output.file.is_some()
     }
 
-    fn make_scratch(&self, call: &Call<'_>, hosts: &[String]) -> io::Result<Option<TempDir>> {
+    fn make_scratch(&self, call: &Call<'_>, hosts: &[String]) -> io::Result<Option<Scratch>> {
         if !self.wants_scratch() {
             return Ok(None);
         }
-        let scratch = tempfile::Builder::new().prefix("adaptive-mpi-").tempdir_in(&self.scratch_parent)?;
+        let scratch = Scratch::make(&self.scratch_parent, self.keep)?;
         for (name, template) in &self.templates {
             let file = scratch.path().join(name);
             if let Some(folder) = file.parent() {
@@ -245,6 +242,7 @@ impl Command {
             Stdin::Json => Some(json::call(call) + "\n"),
             Stdin::Text(text) => Some(fill(text)),
         };
+        self.output.prepare(call, places)?;
         // From before the start: a slow file system counts too.
         let deadline = self.shared.timeout.map(|limit| Instant::now() + limit);
         let mut child = launch.spawn(input.is_some())?;
@@ -385,7 +383,7 @@ impl Command {
             let parent = self.scratch_parent.display();
             Failure::new(FailureKind::Setup, format!("can't make a scratch folder in {parent}: {error}"))
         })?;
-        let folder = scratch.as_ref().map_or(Path::new(""), TempDir::path);
+        let folder = scratch.as_ref().map_or(Path::new(""), Scratch::path);
         let outcome = self.run(call, Places { scratch: folder, study: &self.study, hosts });
         let keep = match self.keep {
             Keep::Never => false,

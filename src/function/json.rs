@@ -203,8 +203,8 @@ pub(super) fn output(text: &str) -> Result<Result<Value, Failure>, String> {
     }
 }
 
-/// Whether an object that a command printed is a reply, and not outputs that have names of replies among others:
-/// `{"value": 1.0, "std": 0.2}`, `{"mean": 3, "error": 1e-5}`. A text that says what went wrong must not get lost, though.
+/// Whether an object that a command printed is a reply, and not outputs some of which have names as in replies:
+/// `{"value": 1.0, "std": 0.2}`, `{"mean": 3, "error": 1e-5}`. A text that says what went wrong must not get lost.
 fn is_reply(object: &Map<String, Json>) -> bool {
     let all_known = object.keys().all(|key| REPLY.contains(&key.as_str()));
     match (object.get("error"), object.contains_key("value")) {

@@ -59,6 +59,7 @@ mod placeholder;
 pub mod program;
 pub mod python;
 mod registry;
+mod scratch;
 pub mod team;
 
 pub use evaluator::Evaluator;

@@ -6,13 +6,15 @@ use super::placeholder::{Braces, Places, Template};
 use super::{Call, Context};
 use crate::model::settings::{self, Setting, SettingError, SettingValue, Table};
 use crate::model::{Detail, Failure, FailureKind, Value};
-use std::path::Path;
+use std::path::{Component, Path};
 
 /// Where the output is, and which part of it is the value.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Output {
     /// A file, relative to the scratch folder; else standard output.
     pub(super) file: Option<Template>,
+    /// The file may be that of another evaluation.
+    is_shared: bool,
     part: Part,
 }
 
@@ -59,7 +61,28 @@ impl Output {
             None => Part::Cells { row, columns: columns.unwrap_or_default() },
         };
         options.finish()?;
-        Ok(Self { file, part })
+        let is_shared = file.as_ref().is_some_and(|file| !file.tells_apart(context));
+        Ok(Self { file, is_shared, part })
+    }
+
+    /// Removes what an earlier evaluation may have left in the place of the file. In the scratch folder nothing has,
+    /// but an input file may be there that the command is to change.
+    pub(super) fn prepare(&self, call: &Call<'_>, places: Places<'_>) -> Result<(), Failure> {
+        let Some(file) = self.file.as_ref().filter(|_| self.is_shared) else { return Ok(()) };
+        let path = places.scratch.join(file.fill(call, places));
+        let leaves = path.components().any(|part| part == Component::ParentDir);
+        if path.starts_with(places.scratch) && !leaves {
+            return Ok(());
+        }
+        // Through links, which are somebody's purpose.
+        let Ok(path) = path.canonicalize() else { return Ok(()) };
+        if !path.is_file() {
+            return Ok(());
+        }
+        std::fs::remove_file(&path).map_err(|error| {
+            let path = path.display();
+            Failure::new(FailureKind::Setup, format!("can't remove the old output file {path}: {error}"))
+        })
     }
 
     /// Reads the value from standard output, or from the file.

@@ -103,6 +103,14 @@ impl Template {
         Ok(Self { parts })
     }
 
+    /// Whether any two calls with different values have different texts.
+    pub(super) fn tells_apart(&self, context: &Context) -> bool {
+        let has = |part| self.parts.contains(&part);
+        let coordinates = (0..context.signature.names.len()).all(|i| has(Part::Coordinate(i)));
+        let parameters = context.parameter_names.iter().all(|name| has(Part::Parameter(name.clone())));
+        (has(Part::Point) || coordinates) && parameters && (has(Part::Seed) || !context.signature.seeded)
+    }
+
     /// Whether the call needs a scratch folder for this text.
     pub(super) fn wants_scratch(&self) -> bool {
         self.parts.contains(&Part::Scratch)

@@ -89,6 +89,37 @@ fn template_files_are_made_and_output_files_read_in_a_scratch_folder_that_goes_a
 }
 
 #[test]
+fn an_output_file_of_another_point_is_never_read() {
+    let study = Study::new();
+    let settings = |file: &str| {
+        let file = table(&[("file", text(file))]);
+        let script = "test \"$0\" = 1.0 || echo \"$0\" > \"$1\"";
+        let command = list(&["sh", "-c", script, "{x}", &study.path("out").display().to_string()]);
+        super::settings(&[("command", command), ("output", file)])
+    };
+    let absolute = study.path("out").display().to_string();
+    for file in [absolute.as_str(), "{study}/out"] {
+        let mut started = study.start(settings(file));
+        assert_eq!(started.y(3.0), 3.0);
+        let failure = started.at(&[1.0]).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::BadOutput);
+        assert!(failure.message.contains("No such file"), "{}", failure.message);
+        assert_eq!(started.y(2.0), 2.0);
+    }
+    // A file for this point alone is the command's business.
+    let study = study.file("out-1.0-0.5", "7");
+    let file = table(&[("file", text("{study}/out-{x}-{offset}"))]);
+    let settings = super::settings(&[("command", list(&["true"])), ("output", file)]);
+    assert_eq!(study.start(settings).y(1.0), 7.0);
+    // So is one that is made of a template.
+    let study = study.file("in", "{x}");
+    let settings = super::settings(&[("command", list(&["true"]))])
+        .with("template", table(&[("data", text("in"))]))
+        .with("output", table(&[("file", text("data"))]));
+    assert_eq!(study.start(settings).y(6.0), 6.0);
+}
+
+#[test]
 fn the_scratch_folder_of_a_failure_can_be_kept() {
     let study = Study::new().file("a.in", "x={x}");
     let settings = sh("command", "exit 3")
@@ -174,7 +205,8 @@ fn at_the_time_limit_the_whole_group_is_ended_also_what_ignores_sigterm() {
 fn at_the_time_limit_what_has_left_the_group_is_ended_too() {
     let study = Study::new();
     let script = "setsid sh -c 'echo $$ > daemon; trap \"\" TERM; while :; do sleep 1; done' & \
-                  setsid sh -c 'trap \"echo asked > asked; exit\" TERM; echo $$ > polite; while :; do sleep 0.1; done' & \
+                  setsid sh -c 'trap \"echo asked > asked; exit\" TERM; echo $$ > polite; \
+                                while :; do sleep 0.1; done' & \
                   wait";
     let settings = sh("command", script).with("timeout", text("1s"));
     assert_eq!(study.start(settings).at(&[0.0]).unwrap_err().kind, FailureKind::Timeout);
