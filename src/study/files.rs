@@ -45,24 +45,58 @@ pub(super) fn is_code(function: &Table, name: &str) -> bool {
 pub(super) fn named(function: &Table, folder: &Path) -> BTreeMap<String, io::Result<String>> {
     let mut found = BTreeMap::new();
     look(function, folder, &mut found);
-    if function.get("python").is_some() {
-        let mut models: Vec<String> = code(function).into_iter().collect();
+    if let Some(code) = code(function).filter(|_| function.get("python").is_some()) {
+        // Both can be imported from: the folder of a file, and that of the study.
+        let is_file = is_python_file(&code);
+        let home = Path::new(&code).parent().filter(|_| is_file).unwrap_or(Path::new("")).to_owned();
+        let mut models = if is_file { vec![code] } else { Vec::new() };
+        if !is_file {
+            let module = function.text("python").ok().flatten().and_then(|text| text.rsplit_once(':'));
+            let module = module.map_or_else(String::new, |(module, _)| module.replace('.', "/"));
+            add_modules(&[module], &[Path::new("")], folder, &mut found, &mut models);
+        }
         while let Some(model) = models.pop() {
-            for module in imported(&folder.join(&model)) {
-                let name = Path::new(&model).with_file_name(module).display().to_string();
-                if !found.contains_key(&name) {
-                    digest(&name, folder, &mut found);
-                    models.push(name);
-                }
-            }
+            let beside = Path::new(&model).parent().unwrap_or(Path::new("")).to_owned();
+            let modules = imported(&folder.join(&model));
+            add_modules(&modules, &[&beside, &home, Path::new("")], folder, &mut found, &mut models);
         }
     }
     found
 }
 
-/// The modules beside a Python file that it imports, by its text: it is not run. What is imported by other means, or lies
-/// elsewhere, is not found.
-fn imported(model: &Path) -> Vec<PathBuf> {
+/// Whether a Python target is a file, and not a module by its name.
+fn is_python_file(target: &str) -> bool {
+    target.ends_with(".py") || target.contains('/')
+}
+
+/// Adds the files of these modules, `a/b` for `a.b`, that lie below one of the places of the folder and are new.
+fn add_modules(
+    modules: &[String],
+    places: &[&Path],
+    folder: &Path,
+    found: &mut BTreeMap<String, io::Result<String>>,
+    new: &mut Vec<String>,
+) {
+    for file in modules.iter().flat_map(|module| module_files(module)) {
+        for name in places.iter().map(|place| place.join(&file).display().to_string()) {
+            if !found.contains_key(&name) && folder.join(&name).is_file() {
+                digest(&name, folder, found);
+                new.push(name);
+            }
+        }
+    }
+}
+
+/// Where the code of a module may be. Of a package, the parts on the way are run too.
+fn module_files(module: &str) -> Vec<PathBuf> {
+    let parts = Path::new(module).ancestors().filter(|part| *part != Path::new(""));
+    let packages = parts.map(|part| part.join("__init__.py"));
+    std::iter::once(PathBuf::from(format!("{module}.py"))).chain(packages).collect()
+}
+
+/// The modules that a Python file imports, as `a/b` for `a.b`, by its text: it is not run. What is imported by
+/// other means is not found.
+fn imported(model: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(model).unwrap_or_default();
     let mut modules = Vec::new();
     for line in text.lines().map(str::trim_start) {
@@ -81,14 +115,8 @@ fn imported(model: &Path) -> Vec<PathBuf> {
             modules.push(from);
         }
     }
-    let files = modules.iter().map(|name| name.trim_start_matches('/')).filter(|name| !name.is_empty());
-    let files = files.flat_map(|module| {
-        // Of a package, the parts on the way are run too.
-        let parts = Path::new(module).ancestors().filter(|part| *part != Path::new(""));
-        let packages = parts.map(|part| part.join("__init__.py"));
-        std::iter::once(PathBuf::from(format!("{module}.py"))).chain(packages)
-    });
-    files.filter(|file| model.with_file_name(file).is_file()).collect()
+    let names = modules.iter().map(|name| name.trim_start_matches('/')).filter(|name| !name.is_empty());
+    names.map(str::to_owned).collect()
 }
 
 fn look(table: &Table, folder: &Path, found: &mut BTreeMap<String, io::Result<String>>) {
@@ -151,6 +179,37 @@ mod tests {
         let expected = ["deep", "helper", "model", "pack/__init__", "pack/part"];
         assert_eq!(files, expected.map(|name| format!("my/{name}.py")));
         assert!(files.iter().all(|name| is_code(&study.function, name)));
+    }
+
+    #[test]
+    fn a_module_is_found_with_its_packages_and_what_it_imports() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("model.py", "import pack.part\n");
+        write("pack/__init__.py", "");
+        write("pack/part.py", "import helper\nfrom .other import f\n");
+        write("pack/other.py", "");
+        write("helper.py", "");
+        write("unused.py", "");
+        let files_of = |target: &str| {
+            let text = format!(
+                "[function]\npython = '{target}'\n[learner]\ntype = '1d'\nbounds = [0, 1]\n[goal]\nnpoints = 1\n"
+            );
+            let study = Study::parse(&text, folder.path().join("a.toml")).unwrap();
+            let files: Vec<_> = study.function_files().into_keys().collect();
+            assert!(files.iter().all(|name| is_code(&study.function, name)));
+            files
+        };
+        let part = ["helper.py", "pack/__init__.py", "pack/other.py", "pack/part.py"];
+        assert_eq!(files_of("pack.part:h"), part);
+        assert_eq!(files_of("pack:h"), ["pack/__init__.py"]);
+        assert_eq!(files_of("model:h"), [part[0], "model.py", part[1], part[2], part[3]]);
+        assert_eq!(files_of("model:h"), files_of("model.py:h"));
+        assert_eq!(files_of("numpy.linalg:norm"), [""; 0]);
     }
 
     #[test]
