@@ -47,6 +47,27 @@ fn near(a: f64, b: f64) -> bool {
 }
 
 #[test]
+fn parameters_with_the_names_of_columns_get_a_suffix() {
+    let names = ["learner", "worker", "worker_", "duration", "point", "level", "extra"];
+    let parameters: String = names.iter().map(|name| format!("{name} = 2\n")).collect();
+    let text = study("2 * x", "type = \"1d\"\nbounds = [-1, 1]", 9);
+    let folder = run(&text.replace("a = [0.5, 2.0]\n", &parameters));
+    let (head, rows) = csv(&folder, &["--learner", "0"]);
+    let parameters = "learner,learner_,worker__,worker_,duration_,point,level,extra_";
+    assert_eq!(head, format!("{parameters},x,value,replica,worker,attempt,started,duration"));
+    assert!(rows.len() >= 9 && rows.iter().all(|row| row[0] == 0.0 && row[1..8] == [2.0; 7]));
+    let (head, _) = csv(&folder, &["--grid", "5"]);
+    assert_eq!(head, "learner,learner_,worker,worker_,duration,point_,level,extra,x,value");
+    let (head, _) = csv(&folder, &["--isoline", "0.5"]);
+    assert_eq!(head, "learner,learner_,worker,worker_,duration,point_,level_,extra,level,point,x");
+    if cfg!(feature = "hdf5") {
+        folder.command(&["export", "--grid", "5", "-o", "grid.h5"]).end().expect(0);
+        folder.write("at.csv", "x\n0.5\n");
+        folder.command(&["export", "--at", "at.csv", "-o", "at.h5"]).end().expect(0);
+    }
+}
+
+#[test]
 fn a_grid_over_a_line_has_all_learners_with_their_parameters() {
     let folder = run(&study("a * abs(x)", "type = \"1d\"\nbounds = [-1, 1]", 33));
     let (head, rows) = csv(&folder, &["--grid", "5"]);

@@ -1,3 +1,4 @@
+use crate::model::settings::parse_duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,7 +26,7 @@ pub(crate) enum Command {
     AskTell(AskTellArgs),
     /// Show how a running, stopped or killed study stands
     Status(StatusArgs),
-    /// Write the results as a table
+    /// Write the results as a table. Learners are called by their places in the study; one that left it has none
     Export(ExportArgs),
     /// List the builtin functions
     Functions(ReportArgs),
@@ -45,6 +46,9 @@ pub(crate) enum Command {
     Evaluate {
         /// The study file
         study: PathBuf,
+        /// The SHA-256 of the study that the parent has read
+        #[arg(long)]
+        sha256: Option<String>,
     },
 }
 
@@ -76,7 +80,7 @@ pub(crate) struct RunArgs {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) max_workers: Option<u32>,
     /// Stop in good order before this much time has passed, as 2h or 90min [default: the limit of the SLURM job]
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = parse_walltime)]
     pub(crate) walltime: Option<Duration>,
     #[command(flatten)]
     pub(crate) checkpoint: CheckpointArgs,
@@ -241,11 +245,14 @@ fn parse_workers(text: &str) -> Result<usize, String> {
     workers.ok_or_else(|| "write a whole number from 1 to 1000000".to_owned())
 }
 
-fn parse_duration(text: &str) -> Result<Duration, String> {
-    let parsed: Result<jiff::SignedDuration, _> = text.parse();
-    parsed
-        .ok()
-        .and_then(|span| Duration::try_from(span).ok())
-        .or_else(|| text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()))
-        .ok_or_else(|| "write it as 90s, 10min, 1h30m, or as a number of seconds".to_owned())
+/// As in the study file; a bare number is one of seconds there, too.
+fn parse_walltime(text: &str) -> Result<Duration, String> {
+    let seconds = || text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    match parse_duration(text).or_else(seconds) {
+        Some(Duration::ZERO) => {
+            Err("it has to be more than 0: leave the option out for no time limit".to_owned())
+        }
+        Some(time) => Ok(time),
+        None => Err("write it as 90s, 10min, \"1h 30m\", 2d, or as a number of seconds".to_owned()),
+    }
 }

@@ -5,7 +5,7 @@ mod select;
 
 use super::args::ExportArgs;
 use super::exit::{CommandError, Exit};
-use super::open::{checkpoint_error, lost};
+use super::open::{checkpoint_error, lost, places_of};
 use super::output;
 use super::own::refuse_own;
 use crate::checkpoint::{self, Loaded};
@@ -49,7 +49,9 @@ pub(super) fn export(args: &ExportArgs) -> Result<Exit, CommandError> {
 fn table(args: &ExportArgs, study: &Study, loaded: &Loaded, format: Format) -> Result<Exit, CommandError> {
     match format {
         Format::Rows(exporter) => {
-            let all = Table::new(loaded);
+            let stored = loaded.header.as_ref().map(|header| &header.learners[..]).unwrap_or_default();
+            let combos: Vec<_> = study.combos.iter().collect();
+            let all = Table::new(loaded).with_places(places_of(stored, &combos));
             let table = match select::stored(&args.interpolation, study, loaded)? {
                 Some(chosen) => all.of_learners(&chosen),
                 None => all,

@@ -81,7 +81,9 @@ impl App {
     /// command.
     pub fn run(self, words: impl IntoIterator<Item = OsString>) -> Exit {
         let cli = Cli::parse_from(words);
-        if crate::pool::launch::Launch::of_process().rank.is_some_and(|rank| rank > 0) {
+        // `ask-tell` has a client of its own, whatever has started that.
+        let is_one_of_many = !matches!(cli.command, Command::AskTell(_));
+        if is_one_of_many && crate::pool::launch::Launch::of_process().rank.is_some_and(|rank| rank > 0) {
             output::be_silent();
         }
         output::show_log();
@@ -113,7 +115,7 @@ impl App {
                 output::print(String::from_utf8_lossy(&script));
                 Exit::Done
             }
-            Command::Evaluate { study } => prepare::evaluate(&study, natives),
+            Command::Evaluate { study, sha256 } => prepare::evaluate(&study, sha256.as_deref(), natives),
         }
     }
 }

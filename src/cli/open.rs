@@ -202,6 +202,15 @@ pub(super) struct Rebuilt {
     pub(super) signature: Signature,
     /// The combos by their indices in the checkpoint.
     pub(super) stored: Vec<Parameters>,
+    /// Their places in the study, for those that it still has.
+    pub(super) places: Vec<Option<u32>>,
+}
+
+/// The places in the study of the combos of a checkpoint, for those that it still has.
+pub(super) fn places_of(stored: &[Parameters], combos: &[Parameters]) -> Vec<Option<u32>> {
+    let places: HashMap<String, u32> =
+        combos.iter().enumerate().map(|(index, combo)| (study::identity(combo), index as u32)).collect();
+    stored.iter().map(|combo| places.get(&study::identity(combo)).copied()).collect()
 }
 
 /// Rebuilds the learners of a study from its checkpoint, and writes nothing: works while a run goes on, after it and after
@@ -210,17 +219,14 @@ pub(super) fn rebuild(study: &Study, loaded: &Loaded) -> Result<Rebuilt, Command
     let kinds = AllKinds { folder: study.folder(), ..AllKinds::default() };
     let Learners { learner, combos, signature, .. } = study.learners(&kinds)?;
     let stored = loaded.header.as_ref().map(|header| header.learners.clone()).unwrap_or_default();
-    let places: HashMap<String, u32> =
-        combos.iter().enumerate().map(|(index, combo)| (study::identity(combo), index as u32)).collect();
-    let now: Vec<Option<u32>> =
-        stored.iter().map(|combo| places.get(&study::identity(combo)).copied()).collect();
-    let now = |stored: u32| now.get(stored as usize).copied().flatten();
+    let places = places_of(&stored, &combos);
+    let now = |stored: u32| places.get(stored as usize).copied().flatten();
     let policy = Policy { retries: study.run.retries, nan: NanPolicy::Accept, order: Order::Arrival };
     let mut goals = GoalTracker::new(study.goal.clone(), combos.len());
     let (engine, restored) = restore(learner, policy, loaded, &now, &mut goals, false).map_err(|error| {
         CommandError::new(Exit::Unreadable, format!("a stored value does not fit: {error}"))
     })?;
-    Ok(Rebuilt { engine, restored, combos, signature, stored })
+    Ok(Rebuilt { engine, restored, combos, signature, stored, places })
 }
 
 /// The learner, with a log of its calls if the study wants one.

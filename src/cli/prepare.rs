@@ -4,7 +4,7 @@ use crate::function::{DATA, Evaluator, FunctionSpec, Natives};
 use crate::learner::Learner;
 use crate::model::{Failure, FailureKind, Parameters, Signature};
 use crate::runner::goal::{Condition, Goal};
-use crate::study::{AllKinds, Study, StudyError};
+use crate::study::{AllKinds, Study, StudyError, sha256};
 use jiff::Timestamp;
 use std::ffi::OsString;
 use std::path::Path;
@@ -55,7 +55,7 @@ pub(super) fn prepare(path: &Path, natives: &Natives, isolation: Isolation) -> R
         Isolation::Inside => None,
         // Without a path (and /proc): a study that needs it says so.
         Isolation::AsAsked => {
-            Some(std::env::current_exe().map_or_else(|_| Vec::new(), |program| isolated(&program, path)))
+            Some(std::env::current_exe().map_or_else(|_| Vec::new(), |program| isolated(&program, &study)))
         }
     };
     let kinds = AllKinds { folder: study.folder(), natives: natives.clone(), isolated_command };
@@ -73,10 +73,15 @@ pub(super) fn past_end(goal: &Goal) -> Option<String> {
     Some(format!("warning: the time of the goal {past} has passed: a run ends at once, without new points"))
 }
 
-fn isolated(program: &Path, study: &Path) -> Vec<OsString> {
+fn isolated(program: &Path, study: &Study) -> Vec<OsString> {
     // The child runs in the folder of the study.
-    let study = std::path::absolute(study).unwrap_or_else(|_| study.to_owned());
-    vec![program.into(), "__evaluate".into(), study.into()]
+    let path = std::path::absolute(&study.path).unwrap_or_else(|_| study.path.clone());
+    vec![program.into(), "__evaluate".into(), "--sha256".into(), digest(study).into(), path.into()]
+}
+
+/// By which two processes see that they have read the same study.
+pub(super) fn digest(study: &Study) -> String {
+    sha256(study.text.as_bytes())
 }
 
 impl From<StudyError> for CommandError {
@@ -86,15 +91,23 @@ impl From<StudyError> for CommandError {
 }
 
 /// `adaptive-mpi __evaluate`: serves the function of a study over standard input and output, for an isolated
-/// function's parent.
-pub(super) fn evaluate(study: &Path, natives: &Natives) -> Exit {
-    let prepared = prepare(study, natives, Isolation::Inside);
+/// function's parent. That may have read the study long ago: one that was edited since describes another function.
+pub(super) fn evaluate(study: &Path, sha256: Option<&str>, natives: &Natives) -> Exit {
+    let prepared = prepare(study, natives, Isolation::Inside).map_err(|error| error.to_string());
+    let prepared = prepared.and_then(|prepared| match sha256 {
+        Some(expected) if digest(&prepared.study) != expected => Err(format!(
+            "the study {} has been changed since this run began: stop the run and start it again, or change the \
+             study back",
+            study.display()
+        )),
+        _ => Ok(prepared),
+    });
     let signature = prepared
         .as_ref()
         .map_or_else(|_| Signature::line(), |prepared| prepared.evaluators.signature.clone());
     let start = || match prepared {
         Ok(prepared) => prepared.evaluators.function.start(),
-        Err(error) => Err(Failure::new(FailureKind::Setup, error.to_string())),
+        Err(error) => Err(Failure::new(FailureKind::Setup, error)),
     };
     match crate::function::serve_process(start, &signature) {
         Ok(()) => Exit::Done,

@@ -3,7 +3,7 @@ use super::exit::{CommandError, Exit};
 use super::limits::too_many_workers;
 use super::open::{checkpoint_error, logged, open};
 use super::output;
-use super::prepare::{Evaluators, Isolation, Prepared, past_end, prepare};
+use super::prepare::{Evaluators, Isolation, Prepared, digest, past_end, prepare};
 use super::summary::{exit, outlook, summary};
 use super::together;
 use super::watch::Watch;
@@ -47,6 +47,9 @@ pub(super) fn run(args: &RunArgs, natives: &Natives) -> Exit {
         crashes::tell(&who, Exit::Evaluations as u8);
     }
     let mut program = Program::new();
+    if let Ok(prepared) = &prepared {
+        program.alike("study", digest(&prepared.study));
+    }
     let evaluators = prepared.as_ref().ok().map(|prepared| prepared.evaluators.clone());
     let data = (!needs.data.is_empty()).then(|| program.node_files("data", needs.data.clone()));
     let task = evaluate_task(&mut program, evaluators, needs.ranks, data);

@@ -16,7 +16,7 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
     // The function is not needed, and a study for `ask-tell` has none.
     let study = Study::load_for(Reader::Learners, &args.study.study)?;
     let loaded = checkpoint::read(&study.checkpoint.folder, &study.name).map_err(checkpoint_error)?;
-    let Rebuilt { engine, restored, combos, stored, .. } = rebuild(&study, &loaded)?;
+    let Rebuilt { engine, restored, combos, stored, places, .. } = rebuild(&study, &loaded)?;
     let mut goals = GoalTracker::new(study.goal.clone(), combos.len());
     look_at_all(&mut goals, engine.learner());
     let state = State::of(&loaded, restored.told);
@@ -44,7 +44,7 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
             "live": live,
         });
         if args.failures {
-            all["failures"] = loaded.failures.iter().map(failure_json).collect();
+            all["failures"] = loaded.failures.iter().map(|failed| failure_json(failed, &places)).collect();
         }
         if args.learners {
             all["by_learner"] = figures::each(learner)
@@ -240,9 +240,12 @@ fn troubled_workers(live: &Json) -> Vec<String> {
     lines
 }
 
-fn failure_json(failed: &checkpoint::Failed) -> Json {
+/// `places`: by index in the checkpoint, the places of the learners in the study.
+fn failure_json(failed: &checkpoint::Failed, places: &[Option<u32>]) -> Json {
+    let learner = failed.sample.learner;
     json!({
-        "learner": failed.sample.learner,
+        // That of a combo which has left the study is null.
+        "learner": places.get(learner as usize).copied().unwrap_or(Some(learner)),
         "point": failed.sample.point.to_vec(),
         "replica": failed.sample.replica,
         "attempt": failed.meta.attempt,

@@ -178,11 +178,7 @@ impl Setting {
         let seconds = match &self.value {
             SettingValue::Integer(i) => *i as f64,
             SettingValue::Float(x) => *x,
-            SettingValue::Text(text) => {
-                let span: jiff::Span = text.parse().map_err(|_| bad())?;
-                let whole_days = jiff::SpanRelativeTo::days_are_24_hours();
-                span.to_duration(whole_days).map_err(|_| bad())?.as_secs_f64()
-            }
+            SettingValue::Text(text) => return parse_duration(text).ok_or_else(bad),
             _ => return Err(bad()),
         };
         Duration::try_from_secs_f64(seconds).map(|span| span.min(LONGEST_SPAN)).map_err(|_| bad())
@@ -312,6 +308,13 @@ impl Table {
         }
         Ok(())
     }
+}
+
+/// A time span as people write it: `90s`, `10min`, `1h 30m`, `2 days` (of 24 hours).
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let span: jiff::Span = text.parse().ok()?;
+    let length = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()?;
+    Duration::try_from(length).ok()
 }
 
 /// The error for a name that is none of the known ones: names the nearest, or lists them all.

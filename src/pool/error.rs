@@ -215,6 +215,19 @@ pub enum LaunchError {
         /// Those of rank 0.
         ours: String,
     },
+    /// A rank has read something else than rank 0, where all should have read the same.
+    #[error(
+        "rank {rank} on {host} has read another {name} than rank 0\nhelp: each rank reads it by itself when it starts: \
+         start the run again, when the {name} is the same on all hosts and not being edited"
+    )]
+    Unlike {
+        /// The odd rank.
+        rank: u32,
+        /// Its host.
+        host: String,
+        /// What it has read.
+        name: String,
+    },
     /// An initialiser of the program failed on some workers.
     #[error("the initialiser failed on {} of {workers} workers:{}", .failures.len(), list(.failures))]
     Initialiser {

@@ -28,6 +28,8 @@ pub struct Program {
     pub(super) options: PoolOptions,
     pub(super) sources: Vec<Box<dyn Source>>,
     initialisers: Vec<Initialiser>,
+    /// What all ranks should have alike: its name, and what this one has.
+    pub(super) alike: Vec<(String, String)>,
 }
 
 type Initialiser = Box<dyn Fn(&WorkerInfo) -> Result<Box<dyn Any>, String> + Send + Sync>;
@@ -266,6 +268,13 @@ impl Program {
         self.initialisers.push(Box::new(init));
     }
 
+    /// Says what this rank has of something that all ranks read by themselves, as the digest of a file. Where
+    /// a rank has another than rank 0, [`Self::run`] ends with
+    /// [`LaunchError::Unlike`](super::LaunchError::Unlike). A rank that says nothing of this name is left alone.
+    pub fn alike(&mut self, name: &str, digest: impl Into<String>) {
+        self.alike.push((name.to_owned(), digest.into()));
+    }
+
     pub(super) fn add_source(&mut self, source: Box<dyn Source>) -> u32 {
         self.sources.push(source);
         (self.sources.len() - 1) as u32
@@ -281,7 +290,7 @@ impl Program {
     }
 
     pub(super) fn runners(&self, info: &WorkerInfo) -> Runners {
-        let mut all = Runners { names: self.names(), ..Runners::default() };
+        let mut all = Runners { names: self.names(), alike: self.alike.clone(), ..Runners::default() };
         for init in &self.initialisers {
             match made(|| init(info)) {
                 Ok(state) => all.states.push(state),

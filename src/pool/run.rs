@@ -203,7 +203,7 @@ impl Program {
     ) -> Result<(T, bool), LaunchError> {
         let names: Vec<String> = self.tasks.iter().map(|task| task.name.clone()).collect();
         let all = self.names();
-        let tasks = (names.as_slice(), all.as_str());
+        let tasks = (names.as_slice(), all.as_str(), self.alike.as_slice());
         let pool = Pool::new(Dispatcher::start(transport, world, workers, tasks, &self.options, eyes)?, data);
         let value = main(&pool);
         Ok((value, pool.finish()))

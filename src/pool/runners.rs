@@ -35,6 +35,8 @@ pub(crate) struct Runners {
     pub(crate) fatal: Option<String>,
     /// The names of all tasks.
     pub(crate) names: String,
+    /// What all ranks should have alike.
+    pub(crate) alike: Vec<(String, String)>,
     pub(crate) states: Vec<Box<dyn Any>>,
     pub(crate) data: Arc<DataStore>,
 }

@@ -147,6 +147,7 @@ pub(crate) fn serve(
         init_error: runners.init_error.clone(),
         fatal: runners.fatal.clone(),
         tasks: runners.names.clone(),
+        alike: runners.alike.clone(),
     };
     let hello = wire::single(Kind::Hello, &hello).map_err(|error| LaunchError::Start(error.to_string()))?;
     transport.send(0, hello)?;

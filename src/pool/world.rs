@@ -107,6 +107,8 @@ pub(crate) struct Hello {
     pub(crate) fatal: Option<String>,
     /// The names of its tasks, in order.
     pub(crate) tasks: String,
+    /// What all ranks should have alike: names, and what it has.
+    pub(crate) alike: Vec<(String, String)>,
 }
 
 /// The answer of rank 0.

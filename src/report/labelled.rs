@@ -47,15 +47,15 @@ fn write(path: &Path, sheet: &Sheet) -> Result<()> {
     }
     // Coordinates that are not dimensions themselves.
     let mut beside: Vec<&str> = Vec::new();
-    let parameters = sheet.parameters();
+    let (parameters, titles) = (sheet.parameters(), sheet.parameter_columns());
     if sheet.learners.len() > 1 || !parameters.is_empty() {
         let places: Vec<i64> = sheet.learners.iter().map(|(index, _)| *index as i64).collect();
         layout.scale(LEARNER, &places)?;
-        for name in parameters {
+        for (name, title) in parameters.into_iter().zip(&titles) {
             let column: Vec<Option<&Parameter>> =
                 sheet.learners.iter().map(|(_, parameters)| parameters.get(name)).collect();
-            layout.parameter(name, &column)?;
-            beside.push(name);
+            layout.parameter(title, &column)?;
+            beside.push(title);
         }
     }
     match &sheet.points {

@@ -1,4 +1,4 @@
-use super::export::{Cell, Rows};
+use super::export::{Cell, Rows, free_name, parameter_columns};
 use super::sheet::{Part, component_names, parameter_names};
 use crate::geometry::level::{self, LevelLine, LevelSurface};
 use crate::learner::Interpolant;
@@ -138,19 +138,18 @@ impl Rows for LevelSets {
         self.study.as_ref().map(|(name, text)| (name.as_str(), text.as_str()))
     }
 
-    fn columns(&self) -> Vec<&str> {
-        let (own, last) = match self.dim() {
-            1 => (["level", "point"], None),
-            2 => (["level", "line"], Some("closed")),
-            _ => (["level", "triangle"], None),
+    fn columns(&self) -> Vec<String> {
+        let (own, last): (&[&str], &[&str]) = match self.dim() {
+            1 => (&["learner", "level", "point"], &[]),
+            2 => (&["learner", "level", "line"], &["closed"]),
+            _ => (&["learner", "level", "triangle"], &[]),
         };
-        let coordinates = self.coordinates.iter().map(String::as_str);
-        std::iter::once("learner")
-            .chain(self.parameters())
-            .chain(own)
-            .chain(coordinates)
-            .chain(last)
-            .collect()
+        let all = [own, last].concat();
+        let parameters = parameter_columns(&self.parameters(), &all);
+        let text = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let mut taken = [text(&all), parameters.clone()].concat();
+        let coordinates = self.coordinates.iter().map(|name| free_name(name, &mut taken)).collect();
+        [text(&own[..1]), parameters, text(&own[1..]), coordinates, text(last)].concat()
     }
 
     fn for_each(&self, row: &mut dyn FnMut(&[Cell<'_>]) -> io::Result<()>) -> io::Result<()> {

@@ -1,4 +1,4 @@
-use super::export::{Cell, Rows};
+use super::export::{Cell, Rows, free_name, parameter_columns};
 use super::grid::{self, Points};
 use crate::learner::Learner;
 use crate::model::Parameters;
@@ -35,8 +35,8 @@ pub enum SheetError {
 
 /// The interpolants of some learners at the same points: one row for each learner and point.
 ///
-/// The columns are `learner`, the parameters, the coordinates, and the components of the value. Where nothing is known,
-/// outside of the told points, components are absent.
+/// The columns are `learner`, the parameters, the coordinates, and the components of the value; a name that is
+/// there already gets a suffix. Where nothing is known, outside of the told points, components are absent.
 #[derive(Clone, Debug)]
 pub struct Sheet {
     /// Name and text of the study, where they are to be written.
@@ -72,12 +72,14 @@ impl Sheet {
                 return Err(SheetError::Widths { index: part.index, got, expected: first });
             }
         }
-        let parameters = parts.iter().flat_map(|part| &part.parameters.0).map(|(name, _)| name);
-        let taken = parameters.chain(coordinates).cloned();
+        let parameters = parameter_names(parts.iter().map(|part| part.parameters));
+        let mut taken = parameter_columns(&parameters, &FIXED);
+        taken.extend(FIXED.map(str::to_owned));
+        let coordinates: Vec<String> = coordinates.iter().map(|name| free_name(name, &mut taken)).collect();
         Ok(Self {
             study: None,
-            coordinates: coordinates.to_vec(),
-            outputs: component_names(first, names, taken),
+            coordinates,
+            outputs: component_names(first, names, taken.into_iter()),
             learners: parts.iter().map(|part| (part.index, part.parameters.clone())).collect(),
             points,
             values: values.into_iter().map(|v| v.unwrap_or_else(|| vec![f64::NAN; rows * first])).collect(),
@@ -89,7 +91,16 @@ impl Sheet {
     pub fn parameters(&self) -> Vec<&str> {
         parameter_names(self.learners.iter().map(|(_, parameters)| parameters))
     }
+
+    /// What they are called in the table.
+    #[must_use]
+    pub fn parameter_columns(&self) -> Vec<String> {
+        parameter_columns(&self.parameters(), &FIXED)
+    }
 }
+
+/// Names that nothing else can have: in an HDF5 file, `point` is a dimension.
+const FIXED: [&str; 2] = ["learner", "point"];
 
 /// Names of all parameters, in the order in which they first occur.
 pub(super) fn parameter_names<'a>(all: impl Iterator<Item = &'a Parameters>) -> Vec<&'a str> {
@@ -109,19 +120,10 @@ pub(super) fn component_names(
     names: &[String],
     taken: impl Iterator<Item = String>,
 ) -> Vec<String> {
-    let mut taken: Vec<String> = taken.chain(["learner".to_owned(), "point".to_owned()]).collect();
+    let mut taken: Vec<String> = taken.chain(FIXED.map(str::to_owned)).collect();
     let usual = |i: usize| if width == 1 { "value".to_owned() } else { format!("value_{i}") };
     let name = |i: usize| if names.len() == width { names[i].clone() } else { usual(i) };
-    (0..width)
-        .map(|i| {
-            let mut name = name(i);
-            while taken.contains(&name) {
-                name.push('_');
-            }
-            taken.push(name.clone());
-            name
-        })
-        .collect()
+    (0..width).map(|i| free_name(&name(i), &mut taken)).collect()
 }
 
 impl Rows for Sheet {
@@ -129,9 +131,9 @@ impl Rows for Sheet {
         self.study.as_ref().map(|(name, text)| (name.as_str(), text.as_str()))
     }
 
-    fn columns(&self) -> Vec<&str> {
-        let names = self.coordinates.iter().chain(&self.outputs).map(String::as_str);
-        std::iter::once("learner").chain(self.parameters()).chain(names).collect()
+    fn columns(&self) -> Vec<String> {
+        let names = self.coordinates.iter().chain(&self.outputs).cloned();
+        std::iter::once(FIXED[0].to_owned()).chain(self.parameter_columns()).chain(names).collect()
     }
 
     fn for_each(&self, row: &mut dyn FnMut(&[Cell<'_>]) -> io::Result<()>) -> io::Result<()> {

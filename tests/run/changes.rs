@@ -81,6 +81,31 @@ fn another_model_is_refused_and_an_accepted_one_is_not_asked_about_again() {
 }
 
 #[test]
+fn another_model_is_noticed_also_where_it_is_named_as_a_module() {
+    let study = "[function]\npython = \"model:h\"\n[learner]\ntype = \"1d\"\nbounds = [0, 1]\n\
+                 [goal]\nnpoints = 5\n[run]\nworkers = 1\n";
+    let folder = Folder::new(study);
+    folder.write("model.py", "def h(x):\n    return x\n");
+    folder.run(0, &["--quiet"]);
+    folder.write("model.py", "def h(x):\n    return 2 * x\n");
+    folder.run(2, &[]).says("model.py has other contents");
+}
+
+#[test]
+fn a_child_does_not_evaluate_a_study_that_was_changed_since_its_parent_read_it() {
+    let study = PEAK.replace("[parameters]", "isolate = true\n[parameters]");
+    let folder = Folder::new(&study);
+    folder.run(0, &["--quiet"]);
+    let child = |digest: &str| folder.command(&["__evaluate", "--sha256", digest, "adaptive.toml"]).end();
+    let digest = adaptive_mpi::study::sha256(study.as_bytes());
+    assert_eq!(child(&digest).expect(0).out, "{\"ready\":true}\n");
+    folder.write("adaptive.toml", study.replace("\"peak\"", "\"tanh\""));
+    let refused = child(&digest);
+    assert!(refused.out.contains("has been changed since this run began"), "{}", refused.out);
+    assert!(refused.out.contains("\"kind\":\"setup\""), "{}", refused.out);
+}
+
+#[test]
 fn goals_workers_and_the_like_may_change_freely() {
     let folder = Folder::new(PEAK);
     folder.run(0, &["--quiet"]);
@@ -114,6 +139,16 @@ fn combos_may_be_added_moved_and_left_out() {
             assert!((y - values(offset)(x)).abs() < 1e-12, "{row:?}");
         }
     }
+    // Learners are counted as in the study.
+    let places = |rows: &[serde_json::Map<String, serde_json::Value>], offset: f64| {
+        let own = rows.iter().filter(|row| row["offset"].as_f64() == Some(offset));
+        own.map(|row| row["learner"].as_u64()).collect::<std::collections::BTreeSet<_>>()
+    };
+    for (place, offset) in [0.25, 0.5, -0.5, 0.0].into_iter().enumerate() {
+        assert_eq!(places(&table, offset), [Some(place as u64)].into(), "{offset}");
+    }
+    let first = folder.command(&["export", "--learner", "0"]).end().expect(0).out;
+    assert!(first.lines().skip(1).all(|line| line.starts_with("0,0.25,")), "{first}");
     assert_eq!(&folder.rows()[..rows.len()], &rows[..], "what was there stays as it was");
     // One left out is kept, and not continued.
     folder.write("adaptive.toml", offsets("[0.5, 0.25]", "300"));
@@ -125,6 +160,30 @@ fn combos_may_be_added_moved_and_left_out() {
     };
     assert_eq!(left_out(&folder.export()), left_out(&table));
     assert_eq!(folder.status()["learners"], 2);
+    assert_eq!(places(&folder.export(), -0.5), [None].into(), "it has no place any more");
+    assert_eq!(places(&folder.export(), 0.25), [Some(1)].into());
+}
+
+#[test]
+fn failures_name_learners_by_their_places_in_the_study() {
+    let study = |list: &str| {
+        format!(
+            "[function]\nexpression = 'a < 1 ? x : 0/0'\n[parameters]\na = {list}\n[learner]\ntype = 'sequence'\n\
+             sequence = [1, 2]\n[run]\nworkers = 1\nnan = 'fail'\nretries = 0\n"
+        )
+    };
+    let folder = Folder::new(&study("[0.5, 2.0]"));
+    folder.command(&["run", "--quiet"]).end();
+    let learners = || {
+        let failures = folder.status()["failures"].as_array().unwrap().clone();
+        assert!(!failures.is_empty());
+        failures.iter().map(|failed| failed["learner"].as_u64()).collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(learners(), [Some(1)].into());
+    folder.write("adaptive.toml", study("[2.0, 0.5]"));
+    assert_eq!(learners(), [Some(0)].into());
+    folder.write("adaptive.toml", study("[0.5]"));
+    assert_eq!(learners(), [None].into());
 }
 
 // Journals alone do not say what was in flight.

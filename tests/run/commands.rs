@@ -254,6 +254,13 @@ fn wrong_usage_is_exit_2_with_help() {
     folder.command(&["rum"]).end().expect(2).says("run");
     folder.command(&["run", "--wrokers", "3"]).end().expect(2).says("--workers");
     folder.command(&["run", "--walltime", "tomorrow"]).end().expect(2).says("90s, 10min");
+    for zero in ["0", "0s"] {
+        folder.command(&["run", "--walltime", zero]).end().expect(2).says("leave the option out");
+    }
+    // As in the study file.
+    for time in ["1d", "2h 30min", "1 day 2 hours", "5000", "90.5e3"] {
+        folder.command(&["run", "--quiet", "--walltime", time]).end().expect(0);
+    }
     folder.command(&["run", "--workers", "0"]).end().expect(2).says("from 1 to");
     folder
         .command(&["run", "--workers", "900000"])

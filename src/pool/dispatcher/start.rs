@@ -13,13 +13,16 @@ use crate::pool::world::{Hello, Welcome, WorkerSummary, World};
 use std::collections::VecDeque;
 use std::time::Duration;
 
+/// What the program has on all ranks: its tasks, their names in one text, and what else should be alike.
+pub(in crate::pool) type Common<'a> = (&'a [String], &'a str, &'a [(String, String)]);
+
 impl Dispatcher {
     /// Waits for the first word of all workers and answers it.
     pub(in crate::pool) fn start(
         mut transport: Box<dyn Transport>,
         mut world: World,
         workers: u32,
-        tasks: (&[String], &str),
+        tasks: Common<'_>,
         options: &PoolOptions,
         eyes: Eyes,
     ) -> Result<Self, LaunchError> {
@@ -50,10 +53,9 @@ impl Dispatcher {
             }
         }
         let hellos: Vec<Hello> = hellos.into_iter().flatten().collect();
-        if let Some(odd) = hellos.iter().find(|hello| hello.tasks != tasks.1) {
-            let (rank, theirs) = (odd.info.rank, odd.tasks.clone());
+        if let Some(odd) = hellos.iter().find_map(|hello| odd(hello, &tasks)) {
             release(transport.as_mut(), workers);
-            return Err(LaunchError::DifferentPrograms { rank, theirs, ours: tasks.1.to_owned() });
+            return Err(odd);
         }
         let failures: Vec<_> = hellos
             .iter()
@@ -152,11 +154,48 @@ impl Dispatcher {
     }
 }
 
+/// Why a worker does not belong to the others, if it doesn't.
+fn odd(hello: &Hello, (_, ours, alike): &Common<'_>) -> Option<LaunchError> {
+    let rank = hello.info.rank;
+    if hello.tasks != *ours {
+        let theirs = hello.tasks.clone();
+        return Some(LaunchError::DifferentPrograms { rank, theirs, ours: (*ours).to_owned() });
+    }
+    let is_other = |(name, theirs): &&(String, String)| {
+        alike.iter().any(|(known, ours)| known == name && ours != theirs)
+    };
+    let (name, _) = hello.alike.iter().find(is_other)?;
+    Some(LaunchError::Unlike { rank, host: hello.info.host.clone(), name: name.clone() })
+}
+
 /// Tells all workers to leave, when the pool could not start.
 fn release(transport: &mut dyn Transport, workers: u32) {
     for rank in 1..=workers {
         let shutdown = wire::signal(Kind::Shutdown, 1, Vec::new());
         // Whoever can't be told is gone already.
         let _ = transport.send(rank, shutdown);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::world::WorkerInfo;
+
+    #[test]
+    fn a_rank_with_other_tasks_or_another_file_is_named() {
+        let own = |name: &str, digest: &str| vec![(name.to_owned(), digest.to_owned())];
+        let refused = |tasks: &str, alike: Vec<(String, String)>| {
+            let info = WorkerInfo { rank: 3, workers: 4, local_rank: None, host: "node7".into(), pid: 1 };
+            let (presence, tasks) = (Presence::own(), tasks.to_owned());
+            let hello = Hello { info, presence, init_error: None, fatal: None, tasks, alike };
+            odd(&hello, &(&[], "evaluate", &own("study", "12ab"))).map(|error| error.to_string())
+        };
+        assert_eq!(refused("evaluate", own("study", "12ab")), None);
+        // It could not read it, which is told elsewhere.
+        assert_eq!(refused("evaluate", Vec::new()), None);
+        let error = refused("evaluate", own("study", "34cd")).unwrap();
+        assert!(error.starts_with("rank 3 on node7 has read another study than rank 0\nhelp: "), "{error}");
+        assert!(refused("sum", own("study", "12ab")).unwrap().contains("rank 3 has other tasks"));
     }
 }

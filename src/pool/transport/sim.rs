@@ -161,6 +161,7 @@ impl SimTransport {
             init_error: transport.runners.init_error.clone(),
             fatal: transport.runners.fatal.clone(),
             tasks: transport.runners.names.clone(),
+            alike: transport.runners.alike.clone(),
         };
         for rank in 1..=transport.sim.workers {
             hello.info.rank = rank;

@@ -10,7 +10,7 @@ pub const CSV: Exporter = Exporter { name: "csv", about: "comma-separated values
 fn write(rows: &dyn Rows, out: &mut dyn Write) -> io::Result<()> {
     for (i, name) in rows.columns().into_iter().enumerate() {
         separate(out, i)?;
-        text(out, name)?;
+        text(out, &name)?;
     }
     out.write_all(b"\n")?;
     rows.for_each(&mut |cells| {

@@ -13,14 +13,15 @@ use std::io::{self, Write};
 pub use csv::CSV;
 pub use json::JSON;
 pub use table::{Cell, Table};
+pub(super) use table::{free_name, parameter_columns};
 
 /// A table that can be written.
 pub trait Rows {
     /// The name of the study, and its text, where they are known.
     fn study(&self) -> Option<(&str, &str)>;
 
-    /// The names of the columns.
-    fn columns(&self) -> Vec<&str>;
+    /// The names of the columns, all different.
+    fn columns(&self) -> Vec<String>;
 
     /// Shows each row in turn: one cell per column.
     fn for_each(&self, row: &mut dyn FnMut(&[Cell<'_>]) -> io::Result<()>) -> io::Result<()>;

@@ -3,8 +3,11 @@ use crate::checkpoint::{Header, Loaded, Row};
 use crate::model::{Parameter, Signature};
 use std::io;
 
-/// The told points of a checkpoint, one row each, in the order told: the learner's index and its parameters, the
-/// coordinates, the components of the value, and the provenance.
+/// The told points of a checkpoint, one row each, in the order told: the learner's place in the study and its
+/// parameters, the coordinates, the components of the value, and the provenance.
+///
+/// The place of a learner whose combo has left the study is empty; its parameters say which one it was. A
+/// parameter with the name of a column that every table has gets a suffix: `worker` is the column `worker_`.
 pub struct Table<'a> {
     loaded: &'a Loaded,
     /// Parameter names, in the order in which they first occur.
@@ -12,6 +15,9 @@ pub struct Table<'a> {
     x: Vec<String>,
     y: Vec<String>,
     extra: bool,
+    /// By index in the checkpoint: the place of a learner in the study, if it still has one. Beyond its end both
+    /// are the same.
+    places: Vec<Option<u32>>,
     /// By index in the checkpoint: whether the points of a learner are rows. Empty: of all learners.
     chosen: Vec<bool>,
 }
@@ -69,17 +75,21 @@ impl<'a> Table<'a> {
             n => (0..n).map(|i| format!("value_{i}")).collect(),
         };
         let mut taken: Vec<String> = FIXED.iter().map(|s| (*s).to_owned()).collect();
-        taken.extend(parameters.iter().map(|s| (*s).to_owned()));
+        taken.extend(parameter_columns(&parameters, &FIXED));
         let mut x = named(&header.dimensions, Signature::usual_names(x_width));
         let mut y = named(&header.outputs, values);
         for name in x.iter_mut().chain(&mut y) {
-            while taken.contains(name) {
-                name.push('_');
-            }
-            taken.push(name.clone());
+            *name = free_name(name, &mut taken);
         }
         let extra = loaded.columns.iter().any(|row| row.extra.is_some());
-        Self { loaded, parameters, x, y, extra, chosen: Vec::new() }
+        Self { loaded, parameters, x, y, extra, places: Vec::new(), chosen: Vec::new() }
+    }
+
+    /// With the places that learners have now in the study, by their indices in the checkpoint; none for a combo
+    /// that left it.
+    #[must_use]
+    pub fn with_places(self, places: Vec<Option<u32>>) -> Self {
+        Self { places, ..self }
     }
 
     /// Only the points of these learners, by their indices in the checkpoint.
@@ -100,7 +110,8 @@ impl<'a> Table<'a> {
         let own = header.and_then(|h| h.learners.get(row.learner as usize));
         let parameter = move |name: &&str| own.and_then(|p| p.get(name)).map_or(Cell::Absent, Cell::from);
         let number = |numbers: &'r [f64], i: usize| numbers.get(i).map_or(Cell::Absent, |x| Cell::Number(*x));
-        std::iter::once(Cell::Count(row.learner.into()))
+        let place = self.places.get(row.learner as usize).copied().unwrap_or(Some(row.learner));
+        std::iter::once(place.map_or(Cell::Absent, |place| Cell::Count(place.into())))
             .chain(self.parameters.iter().map(parameter))
             .chain((0..self.x.len()).map(move |i| number(row.point, i)))
             .chain((0..self.y.len()).map(move |i| number(row.values, i)))
@@ -121,12 +132,13 @@ impl Rows for Table<'_> {
         header.map(|header| (header.name.as_str(), header.study_text.as_str()))
     }
 
-    fn columns(&self) -> Vec<&str> {
-        std::iter::once("learner")
-            .chain(self.parameters.iter().copied())
-            .chain(self.x.iter().chain(&self.y).map(String::as_str))
-            .chain(FIXED[1..6].iter().copied())
-            .chain(self.extra.then_some("extra"))
+    fn columns(&self) -> Vec<String> {
+        let [learner, provenance @ .., extra] = FIXED.map(str::to_owned);
+        std::iter::once(learner)
+            .chain(parameter_columns(&self.parameters, &FIXED))
+            .chain(self.x.iter().chain(&self.y).cloned())
+            .chain(provenance)
+            .chain(self.extra.then_some(extra))
             .collect()
     }
 
@@ -136,5 +148,25 @@ impl Rows for Table<'_> {
     }
 }
 
-/// Names that no coordinate or component can have.
+/// The columns of parameters: their names, but for those that are columns of the table itself.
+pub(crate) fn parameter_columns(names: &[&str], own: &[&str]) -> Vec<String> {
+    let mut taken: Vec<String> = own.iter().chain(names).map(|name| (*name).to_owned()).collect();
+    let column = |name: &&str| match own.contains(name) {
+        true => free_name(name, &mut taken),
+        false => (*name).to_owned(),
+    };
+    names.iter().map(column).collect()
+}
+
+/// A name with as many `_` behind it as it takes to be none of the taken ones, of which it is one from now on.
+pub(crate) fn free_name(name: &str, taken: &mut Vec<String>) -> String {
+    let mut name = name.to_owned();
+    while taken.contains(&name) {
+        name.push('_');
+    }
+    taken.push(name.clone());
+    name
+}
+
+/// Names that nothing else can have.
 const FIXED: [&str; 7] = ["learner", "replica", "worker", "attempt", "started", "duration", "extra"];
