@@ -161,19 +161,22 @@ const THREAD_VARIABLES: [&str; 6] = [
     "NUMBA_NUM_THREADS",
 ];
 
-/// Keys of `[function]` that the layers above read: the policy on NaN, the cache and what its values are values of, and whose points
-/// go first.
-const KEYS_OF_OTHERS: [&str; 4] = ["nan", "cache", "version", "priority"];
+/// Keys of `[function]` that the layers above read: the cache, what its values are values of, and whose points go first.
+const KEYS_OF_OTHERS: [&str; 3] = ["cache", "version", "priority"];
 
 /// Generous: a cluster where thousands of ranks import from one file system takes minutes.
 const START_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Reads `[function]` whole: exactly one kind, its keys, the shared keys, and nothing else.
 ///
-/// The keys of others (`nan`, `cache`, `version`, `priority`) are left for the layers above. Touches no file except the templates that a
+/// The keys of others (`cache`, `version`, `priority`) are left for the layers above. Touches no file except the templates that a
 /// `command` names.
 pub fn from_settings(table: &Table, context: &Context) -> settings::Result<Arc<dyn FunctionSpec>> {
     let kind = chosen_kind(table)?;
+    if let Some((_, span, _)) = table.entries().iter().find(|(key, ..)| key == "nan") {
+        return Err(SettingError::new(span, "`nan` stands in [function]")
+            .help("move it to [run]: it says what a run makes of such values"));
+    }
     // Children run elsewhere than we do, so their folder has to be absolute.
     let folder = std::path::absolute(&context.folder).unwrap_or_else(|_| context.folder.clone());
     let shared = Shared::from_settings(table, &folder)?;
@@ -385,8 +388,10 @@ mod tests {
     #[test]
     fn unknown_keys_are_refused_and_keys_of_other_layers_are_not() {
         let table = Table::new("function").with("expression", text("x"));
+        let with_version = table.clone().with("version", text("2"));
+        assert!(from_settings(&with_version, &context()).is_ok());
         let with_nan = table.clone().with("nan", text("fail"));
-        assert!(from_settings(&with_nan, &context()).is_ok());
+        assert!(refused(&with_nan).help.contains("[run]"));
         let misspelt = table.with("tiemout", text("1s"));
         assert_eq!(refused(&misspelt).help, "did you mean `timeout`?");
     }

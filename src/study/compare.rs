@@ -28,8 +28,8 @@ pub enum Severity {
 }
 
 /// Keys of `[function]` that may change values, so that a cache tells them apart, but hardly do in the middle of a run: a
-/// study that moves to another machine changes them.
-const FREE_FOR_RESTARTS: [&str; 3] = ["env", "cwd", "python_executable"];
+/// study that moves to another machine changes them. `nan` was accepted there once, and did nothing.
+const FREE_FOR_RESTARTS: [&str; 4] = ["env", "cwd", "python_executable", "nan"];
 
 /// Keys of `[learner]` that say what is sampled. With the others learners choose, or know when they have enough: all results
 /// stay what they are.

@@ -21,6 +21,7 @@ pub(super) const CASES: &[Case] = &[
     case(BUILTIN, "builtin = \"peak\"\npriority = 1e10", 5, "function.priority"),
     case(BUILTIN, "builtin = \"peak\"\npriority = \"{a}\"", 5, "`a`, which is 0.01"),
     case(BUILTIN, "builtin = \"peak\"\npriority = \"{b}\"", 5, "no parameter `b`"),
+    case(BUILTIN, "builtin = \"peak\"\nnan = \"fail\"", 5, "`nan` stands in [function]"),
     case(BUILTIN, "builtin = \"peak\"\npriorty = 1", 5, "unknown key `priorty`"),
     case(BUILTIN, "builtin = \"peak\"\nranks = 0", 5, "function.ranks"),
     case(BUILTIN, "builtin = \"peak\"\nranks = 2", 5, "evaluated by one rank"),
