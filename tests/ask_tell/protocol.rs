@@ -188,3 +188,55 @@ fn check_writes_the_first_points_as_ask_tell_does() {
     let text = folder.command(&["check"]).end().expect(0).out;
     assert!(text.contains("starts at  -1.0 with a=0.5") && text.contains("2 of type 1d"), "{text}");
 }
+
+#[test]
+fn outputs_of_one_request_are_put_in_one_order() {
+    let study = format!("{LINE}[goal]\nnpoints = 9\n");
+    for request in ["tell", "tell_many"] {
+        let folder = Folder::new(&study);
+        let mut client = Client::start(&folder, &[]);
+        let pairs = json!([[0, {"a": 1, "b": 2}], [1, {"b": 20, "a": 10}]]);
+        assert_eq!(client.ask(json!({ request: pairs }))["told"], 2);
+        let error = client.error(&format!(r#"{{"{request}": [[0.5, {{"a": 1, "c": 2}}]]}}"#));
+        assert!(error.contains("a, c") && error.contains("a, b before"), "{error}");
+        assert_eq!(client.end().0, Some(0));
+        let rows: Vec<_> = folder.rows().into_iter().map(|row| row.values).collect();
+        assert_eq!(rows, [[1.0, 2.0], [10.0, 20.0]], "{request}");
+    }
+}
+
+#[test]
+fn of_many_values_for_several_combos_those_before_a_wrong_one_are_told_and_stored() {
+    let folder = Folder::new(&format!("{LINE}[parameters]\na = [1, 2]\n"));
+    let mut client = Client::start(&folder, &[]);
+    client.ask(json!({"tell": [[[0, -1], 1.0], [[1, -1], [1.0, 2.0]]]}));
+    // The learner of the last pair is before that of the refused one.
+    let error = client.error(r#"{"tell_many": [[[0, 1], 1], [[1, 1], 1], [[0, 0], 1]]}"#);
+    assert!(error.contains("tell_many[1]") && error.contains("only the 1 before it were told"), "{error}");
+    assert_eq!(client.ask(json!({"status": true}))["npoints"], 3);
+    assert_eq!(folder.rows().len(), 3, "all that the learner knows is stored");
+    assert_eq!(client.ask(json!({"tell_many": [[[0, 0], 1], [[1, 1], [3, 4]]]}))["npoints"], 5);
+    assert_eq!(folder.rows().len(), 5);
+}
+
+#[test]
+fn a_log_can_be_replayed_although_the_client_told_of_points_that_are_none() {
+    let folder = Folder::new(
+        "[function]\nexpression = \"x\"\n[learner]\ntype = \"sequence\"\nsequence = [1, 2, 3]\n[run]\nlog = true\n",
+    );
+    let mut client = Client::start(&folder, &[]);
+    client.points(1);
+    for request in [
+        r#"{"tell_pending": [[1, 9]]}"#,
+        r#"{"tell": [[[2, 9], 1]]}"#,
+        r#"{"failed": [[[7, 9], "it broke"]]}"#,
+    ] {
+        assert!(client.error(request).contains("sequence"), "{request}");
+    }
+    client.ask(json!({"tell_pending": [[1, 2]]}));
+    client.ask(json!({"tell": [[[0, 1], 5]]}));
+    assert_eq!(client.end().0, Some(0));
+    assert!(!folder.text("data/adaptive.log").contains("\"value\":[]"));
+    let check = folder.command(&["check", "--replay", "data/adaptive.log"]).end().expect(0);
+    assert!(check.out.contains("1 told, 1 pending"), "{}", check.out);
+}

@@ -10,6 +10,7 @@ use crate::runner::restore::{Key, key, restore_values};
 use crate::runner::{NanPolicy, Restored, look_at, look_at_all};
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::{Map, Value as Json, json};
+use std::ops::Range;
 
 /// What a client may want to know about its study.
 #[derive(Clone, Debug, Default)]
@@ -131,7 +132,7 @@ impl Session {
             Request::Ask { n, tell_pending } => Ok(self.ask(n, tell_pending)),
             Request::Tell(pairs) => {
                 let told = self.read_told("tell", &pairs)?;
-                self.tell_each("tell", &told, now, facts)?;
+                self.tell_each("tell", &told, 0..told.len(), now, facts)?;
                 Ok(self.told(told.len()))
             }
             Request::TellMany(pairs) => {
@@ -236,9 +237,11 @@ impl Session {
 
     /// Points and values of a whole request: nothing is told if one of them can't be read.
     fn read_told(&self, key: &str, pairs: &[(Json, Json)]) -> Result<Vec<(Sample, Value)>, Refusal> {
+        // The first value with names decides their order, also for those that come with it.
+        let mut outputs = self.outputs.clone();
         let read = |(index, (point, value)): (usize, &(Json, Json))| {
             let sample = self.sample(key, index, point)?;
-            let value = self.value(value).map_err(|why| {
+            let value = self.value(value, &mut outputs).map_err(|why| {
                 format!(
                     "{key}[{index}]: {why}; a value is a number, a list of numbers or an object of named numbers, \
                      each a number or \"inf\", \"-inf\", \"nan\""
@@ -249,24 +252,27 @@ impl Session {
         pairs.iter().enumerate().map(read).collect()
     }
 
-    fn value(&self, json: &Json) -> Result<Value, Refusal> {
+    fn value(&self, json: &Json, outputs: &mut Outputs) -> Result<Value, Refusal> {
         let mut value = value_from(json.clone())?;
-        self.outputs.arrange(&mut value).map_err(|failure| failure.message)?;
+        outputs.arrange(&mut value).map_err(|failure| failure.message)?;
+        outputs.note(&value);
         if self.nan == NanPolicy::Fail && !value.is_finite() {
             return Err(format!("{} is not finite, and the study says nan = \"fail\"", show(json)));
         }
         Ok(value)
     }
 
-    /// Tells pairs until one is refused.
+    /// Tells a part of the pairs until one is refused, when all before them are told.
     fn tell_each(
         &mut self,
         request: &str,
         told: &[(Sample, Value)],
+        part: Range<usize>,
         now: f64,
         facts: &mut Vec<Fact>,
     ) -> Result<(), Refusal> {
-        for (index, (sample, value)) in told.iter().enumerate() {
+        for index in part {
+            let (sample, value) = &told[index];
             if let Err(error) = self.learner.tell(sample, value) {
                 let before = match index {
                     0 => "nothing was told".to_owned(),
@@ -295,16 +301,18 @@ impl Session {
                 told[index].1.components.len()
             ));
         }
-        match self.learner.tell_many(told) {
-            Ok(()) => {
-                for (sample, value) in told {
-                    self.remember(sample, value, now, facts);
-                }
-                Ok(())
+        // Many learners would take theirs out of turn, some of them also from behind a pair that is refused.
+        let mut start = 0;
+        for run in told.chunk_by(|(a, _), (b, _)| a.learner == b.learner) {
+            let part = start..start + run.len();
+            start = part.end;
+            match self.learner.tell_many(run) {
+                Ok(()) => run.iter().for_each(|(sample, value)| self.remember(sample, value, now, facts)),
+                // Which of them it took is not known: those before the refused one are told now, at the latest.
+                Err(_) => self.tell_each("tell_many", told, part, now, facts)?,
             }
-            // Which of them it took is not known: those before the refused one are told now, at the latest.
-            Err(_) => self.tell_each("tell_many", told, now, facts),
         }
+        Ok(())
     }
 
     /// A value that the learner has: a fact, unless it had one before.
