@@ -29,6 +29,7 @@ that JSON can hold).
 import concurrent.futures
 import functools
 import json
+import numbers
 import os
 import subprocess
 import threading
@@ -80,7 +81,8 @@ class Study:
     program: the program, as a path or a list of words (default: $ADAPTIVE_MPI_PROGRAM, else adaptive-mpi in PATH).
     checkpoint: False keeps everything in memory.
     options: further options of `adaptive-mpi ask-tell`, as ["--retry-failed"].
-    folder: where it runs; a relative folder of results starts here (default: this one).
+    folder: where it runs; a relative path of the study starts here (default: this one). Results lie where the study
+        says, from the folder of its file.
     patience: how many seconds to wait for a process before it that still saves its results.
     """
 
@@ -89,6 +91,7 @@ class Study:
         words = [program] if isinstance(program, (str, os.PathLike)) else list(program)
         words += ["ask-tell", *options] + ([] if checkpoint else ["--no-checkpoint"]) + ["--", path]
         self._lock = threading.Lock()
+        self._closed = "the study is closed"
         self.exit_code = None
         deadline = time.monotonic() + patience
         while True:
@@ -131,16 +134,22 @@ class Study:
         with self._lock:
             process = self._process
             if process is None:
-                raise StudyError("the study is closed")
+                raise StudyError(self._closed)
             try:
                 process.stdin.write(line.encode())
                 process.stdin.flush()
                 answer = process.stdout.readline()
             except BrokenPipeError:
                 answer = b""
+            except BaseException:  # Ctrl-C above all
+                # The next request would take the answer for its own.
+                self._closed = "the study is closed, because a request was interrupted: open it again to go on"
+                self.exit_code = self._end()
+                raise
             if not answer.endswith(b"\n"):
                 self.exit_code = self._end()
-                raise StudyError(f"adaptive-mpi ask-tell ended with exit code {self.exit_code}; it said why above")
+                text = f"adaptive-mpi ask-tell ended with exit code {self.exit_code}; it said why above"
+                raise StudyError(text + _one_of_many())
         answer = json.loads(answer)
         if "error" in answer:
             raise (NotSaved if answer.get("saved") is False else StudyError)(answer["error"])
@@ -194,18 +203,20 @@ class Study:
 
     def _end(self):
         process, self._process = self._process, None
+        _open.discard(self)
+        # It may still be writing a long answer: where nobody reads on, it ends too.
+        process.stdout.close()
         try:
             process.stdin.close()
         except BrokenPipeError:
             pass
-        _open.discard(self)
-        try:
-            code = process.wait(_TIME_TO_END)
-        except subprocess.TimeoutExpired:
-            process.terminate()  # somebody else holds its input open; it saves all the same
-            code = process.wait()
-        process.stdout.close()
-        return code
+        # If somebody else holds its input open it saves all the same; nothing that was told is lost in any case.
+        for harder in (process.terminate, process.kill):
+            try:
+                return process.wait(_TIME_TO_END)
+            except subprocess.TimeoutExpired:
+                harder()
+        return process.wait()
 
     def call(self, point):
         """The arguments of a function for a point: the first one, and a dict of parameters by name."""
@@ -215,7 +226,7 @@ class Study:
         if self.about["indexed"]:
             point = point[1]
         parameters = self.about["parameters"][child]
-        return _tuples(point), {name: _number(value) for name, value in parameters.items()}
+        return _tuples(point), {name: _parameter(value) for name, value in parameters.items()}
 
 
 def run(
@@ -267,6 +278,8 @@ class _Runner:
         self.raises = raise_if_retries_exceeded
         # dask keeps the outcome of equal calls, failures too: a point that is tried again would not be evaluated.
         self.options = {"pure": False} if hasattr(executor, "_client") else {}
+        # Workers of dask and ipyparallel may be where this file is not; these two bring any exception home safely.
+        self.watched = not (hasattr(executor, "_client") or hasattr(executor, "view"))
         self.in_flight = {}  # future -> (point, attempt)
         self.again = []
         self.finishing = False
@@ -280,7 +293,10 @@ class _Runner:
         for point, attempt in work:
             argument, parameters = self.study.call(point)
             # Parameters by name could be taken for options of the executor, as `workers` by dask's.
-            call = functools.partial(self.function, **parameters)
+            if self.watched:
+                call = functools.partial(_outcome, self.function, parameters)
+            else:
+                call = functools.partial(self.function, **parameters)
             future = self.executor.submit(call, argument, **self.options)
             self.in_flight[future] = (point, attempt)
         return bool(self.in_flight)
@@ -295,8 +311,10 @@ class _Runner:
 
     def take(self, future, point, attempt):
         try:
-            value = _checked(future.result())
-            self.study.tell(point, value)
+            value = future.result()
+            value, failed = value if self.watched else (value, None)
+            if failed is None:
+                self.study.tell(point, _checked(value))
         except (concurrent.futures.BrokenExecutor, NotSaved):
             raise  # no fault of this point
         except StudyError as error:
@@ -305,12 +323,19 @@ class _Runner:
             self.failure(point, attempt, error, "bad output")
         except Exception as error:
             self.failure(point, attempt, error, "error")
+        else:
+            if failed is not None:
+                message, trace = failed
+                self.failed(point, attempt, message, trace, "error", _InWorker(trace))
 
     def failure(self, point, attempt, error, kind):
-        given_up = attempt >= self.retries
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         message = str(error) if kind == "bad output" else f"{type(error).__name__}: {error}"
-        report = {"error": message, "traceback": text, "kind": kind, "given_up": given_up}
+        self.failed(point, attempt, message, text, kind, error)
+
+    def failed(self, point, attempt, message, trace, kind, error):
+        given_up = attempt >= self.retries
+        report = {"error": message, "traceback": trace, "kind": kind, "given_up": given_up}
         self.study.request(failed=[[point, report]])
         if not given_up:
             self.again.append((point, attempt + 1))
@@ -330,6 +355,26 @@ class _Runner:
     def cancel(self):
         for future in self.in_flight:
             future.cancel()
+
+
+class _InWorker(Exception):
+    """What a worker has seen, as text."""
+
+    def __str__(self):
+        return "\n" + self.args[0].rstrip()
+
+
+def _outcome(function, parameters, argument):
+    """In a worker: the value and None, or None and the failure as texts.
+
+    An exception that can't be unpickled breaks a whole pool, and would again after each restart.
+    """
+    try:
+        return function(argument, **parameters), None
+    except BaseException as error:  # sys.exit() is a failure of one point, too
+        trace = error.__traceback__.tb_next or error.__traceback__  # the first frame is this one
+        text = "".join(traceback.format_exception(type(error), error, trace))
+        return None, (f"{type(error).__name__}: {error}", text)
 
 
 def workers_of(executor):
@@ -359,15 +404,27 @@ def _checked(value):
 
 def _plain(value):
     """For json: arrays and numbers of numpy and its likes."""
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    if hasattr(value, "__float__"):
+    plain = value.tolist() if hasattr(value, "tolist") else value
+    if type(plain) is not type(value):  # numpy's longdouble stays what it is
+        return plain
+    if hasattr(value, "__float__") and (isinstance(value, numbers.Real) or not isinstance(value, numbers.Complex)):
         return float(value)
     raise TypeError(f"{type(value).__name__} {value!r:.80} is no number")
 
 
 def _number(value):
     return float(value) if isinstance(value, str) and value in _NOT_FINITE else value
+
+
+def _parameter(value):
+    """As the function gets it. A text that could be taken for a number comes as {"text": "nan"}."""
+    return value["text"] if isinstance(value, dict) else _number(value)
+
+
+def _one_of_many():
+    """A hint for a script that srun has started several times."""
+    rank = os.environ.get("SLURM_PROCID", "0")
+    return "" if rank == "0" else f" (this is process {rank} of srun: start the script in one, as by srun -n 1)"
 
 
 def _tuples(point):

@@ -170,6 +170,61 @@ fn a_study_ends_with_its_client_even_if_the_workers_of_a_pool_live_on() {
     assert!(folder.read().ended.is_some());
 }
 
+/// What a scene of `client.py` says.
+fn scene(folder: &Folder, name: &str) -> String {
+    let script = here("tests/ask_tell/client.py");
+    let python = folder.program(Path::new(PYTHON), &[script.to_str().unwrap(), name]);
+    ready(python).end().expect(0).out
+}
+
+const LINE: &str = "[learner]\ntype = \"1d\"\nbounds = [0, 1]\n[goal]\nnpoints = 6\n";
+
+#[test]
+fn an_interrupted_request_closes_the_study_so_that_no_answer_is_taken_for_another() {
+    let said = scene(&Folder::new(LINE), "interrupted");
+    assert!(said.starts_with("the study is closed, because a request was interrupted"), "{said}");
+    assert!(said.trim_end().ends_with(" 0"), "{said}");
+}
+
+#[test]
+fn a_study_ends_at_once_although_nobody_reads_its_answer() {
+    assert_eq!(scene(&Folder::new(LINE), "blocked"), "0 True\n");
+}
+
+#[test]
+fn texts_that_look_like_numbers_reach_the_function_as_texts() {
+    let folder = Folder::new(&format!("{LINE}[parameters]\nkind = ['nan', '-inf', 'plain', '1']\n"));
+    let expected = "[{'kind': 'nan'}, {'kind': '-inf'}, {'kind': 'plain'}, {'kind': '1'}]\n";
+    assert_eq!(scene(&folder, "parameters"), expected);
+}
+
+#[test]
+fn failures_that_can_not_be_unpickled_are_those_of_their_points() {
+    let folder = Folder::new(&format!("{LINE}[run]\nretries = 1\n"));
+    let given_up: u32 = scene(&folder, "pool").trim().parse().unwrap();
+    assert!(given_up > 0);
+    for failed in folder.read().failures {
+        let exits = failed.sample.point.x() <= 0.5;
+        assert_eq!(failed.failure.message, if exits { "SystemExit: 3" } else { "NeedsTwo: one and two" });
+        assert!(failed.failure.detail.contains("in refuses"), "{}", failed.failure.detail);
+    }
+    let said = scene(&Folder::new(LINE), "failed");
+    assert!(said.contains("failed 1 times: NeedsTwo: one and two | \nTraceback"), "{said}");
+}
+
+#[test]
+fn numbers_of_numpy_are_told_and_complex_ones_are_not() {
+    let said = scene(&Folder::new(LINE), "numbers");
+    assert!(said.starts_with("1\n2\nclongdouble ") || said.starts_with("1\n2\ncomplex256 "), "{said}");
+}
+
+#[test]
+fn a_script_that_srun_has_started_several_times_is_told_why_it_can_not_go_on() {
+    let said = scene(&Folder::new(LINE), "many");
+    assert!(said.contains("error: ") && said.contains("exit code 7; it said why above"), "{said}");
+    assert!(said.contains("process 2 of srun: start the script in one"), "{said}");
+}
+
 #[test]
 fn the_example_runs() {
     let folder = Folder::new(&std::fs::read_to_string(here("examples/executor/adaptive.toml")).unwrap());
