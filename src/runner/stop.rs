@@ -1,6 +1,7 @@
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 use std::cell::Cell;
-use std::io;
+use std::io::{self, Read};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -124,16 +125,39 @@ impl Walltime {
             return end.trim().parse().ok().map(Self::at);
         }
         let job = std::env::var("SLURM_JOB_ID").ok()?;
-        let asked =
-            std::process::Command::new("squeue").args(["-h", "-j", &job, "-o", "%L"]).output().ok()?;
-        let left = parse_time_left(std::str::from_utf8(&asked.stdout).ok()?.trim())?;
-        Some(Self::from_now(left))
+        Some(Self::from_now(parse_time_left(ask_squeue(&job)?.trim())?))
     }
 
     /// The time that is left; zero after the end.
     pub fn left(&self) -> Duration {
         Duration::try_from_secs_f64(self.end - unix_now()).unwrap_or(Duration::ZERO)
     }
+}
+
+/// The longest wait for `squeue`, which itself waits for minutes where its controller does not answer.
+const SQUEUE_LIMIT: Duration = Duration::from_secs(5);
+
+/// What `squeue` says of the time left to a job.
+fn ask_squeue(job: &str) -> Option<String> {
+    let mut command = Command::new("squeue");
+    command.args(["-h", "-j", job, "-o", "%L"]);
+    let mut asked = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
+    let deadline = Instant::now() + SQUEUE_LIMIT;
+    while asked.try_wait().ok()?.is_none() {
+        if Instant::now() > deadline {
+            tracing::warn!(
+                "squeue does not answer within {SQUEUE_LIMIT:?}: the time limit of the job is not known; \
+                 `--walltime` sets one"
+            );
+            // It is waited for, so that it does not stay as a zombie.
+            let _ = asked.kill().and_then(|()| asked.wait());
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let mut said = String::new();
+    asked.stdout?.read_to_string(&mut said).ok()?;
+    Some(said)
 }
 
 /// SLURM's `[D-]HH:MM:SS`, `MM:SS` or `SS`; `UNLIMITED`, `INVALID` and `NOT_SET` are none.

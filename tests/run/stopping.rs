@@ -159,6 +159,25 @@ fn the_end_of_the_walltime_stops_the_run_before_it() {
 }
 
 #[test]
+fn the_time_limit_of_a_job_is_asked_for_and_a_run_does_not_wait_for_the_answer() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new(
+        "goal = 'forever'\n[function]\nbuiltin = 'sleep'\n[learner]\ntype = '1d'\nbounds = [0, 1]\n\
+         [run]\nworkers = 2\nwalltime_margin = '1s'\n",
+    );
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    let run = |script: &str, more: &[&str]| {
+        folder.write("squeue", format!("#!/bin/sh\n{script}\n"));
+        std::fs::set_permissions(folder.file("squeue"), PermissionsExt::from_mode(0o755)).unwrap();
+        let run = folder.command(&[&["run"], more].concat());
+        run.env("PATH", &path).env("SLURM_JOB_ID", "7").end().expect(75).says("the time limit is near")
+    };
+    run("echo 0:03", &[]);
+    let ended = run("exec sleep 60", &["--walltime", "3s"]).says("squeue does not answer within 5s");
+    assert!(ended.took < std::time::Duration::from_secs(40), "{:?}", ended.took);
+}
+
+#[test]
 fn a_time_limit_shorter_than_its_margin_is_used_all_the_same() {
     let folder = Folder::new(
         "goal = 'forever'\n[function]\nbuiltin = 'sleep'\n[learner]\ntype = '1d'\nbounds = [0, 1]\n[run]\nworkers = 2\n",
