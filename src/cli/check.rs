@@ -36,6 +36,8 @@ pub(super) fn check(args: &CheckArgs, natives: &Natives) -> Result<Exit, Command
     let missing = needs.data.iter().filter(|file| !file.is_file());
     let mut problems: Vec<String> =
         missing.map(|file| format!("{DATA_FILE} {} is missing", file.display())).collect();
+    // Before the function is loaded: in an interpreter of ours it changes the folder, where relative paths start.
+    let changes = refused_changes(&study);
     problems.extend(evaluators.function.check());
     let first: Vec<Sample> = learner.suggest(FIRST_POINTS).into_iter().map(|next| next.sample).collect();
     let mut evaluated = Vec::new();
@@ -60,7 +62,7 @@ pub(super) fn check(args: &CheckArgs, natives: &Natives) -> Result<Exit, Command
         _ => own.to_json(sample).to_string(),
     };
     let mut warnings: Vec<String> = past_end(&study.goal).into_iter().collect();
-    warnings.extend(refused_changes(&study).into_iter().map(|change| {
+    warnings.extend(changes.into_iter().map(|change| {
         format!("warning: changed since the last run, which `run` refuses without --accept-changes: {change}")
     }));
     warnings.iter().for_each(output::note);
