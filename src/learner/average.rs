@@ -15,6 +15,9 @@ use crate::model::{Point, Sample, Signature, Value, shown};
 /// and deviation are updated by Welford's recurrence, so that a large mean costs no digits. All operations are
 /// O(log gaps) per seed, where a gap is a run of seeds that are not told below one that is.
 ///
+/// Values that are NaN or infinite count as points, but not in mean and deviation, which a single one would make undefined
+/// for ever (as upstream). Where nearly all are such, the learner asks no more, and is [hopeless](Learner::hopeless).
+///
 /// ```
 /// use adaptive_mpi::learner::{AverageLearner, Learner};
 ///
@@ -34,10 +37,17 @@ pub struct AverageLearner {
     rtol: f64,
     min_npoints: u64,
     seeds: Seeds,
+    /// Of the finite values.
     moments: Moments,
+    /// What a point promises depends on those that are on their way.
+    parallel: bool,
     /// Scratch space.
     next: Vec<u64>,
 }
+
+/// From so many seeds without a finite value on (`min_npoints`, if that is more), and if they are more than nine in ten,
+/// it is in vain to ask for more.
+const IN_VAIN: u64 = 20;
 
 /// Tolerances that no mean can meet, or none at all.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -79,6 +89,7 @@ impl AverageLearner {
             min_npoints: min_npoints.max(2),
             seeds: Seeds::default(),
             moments: Moments::default(),
+            parallel: false,
             next: Vec::new(),
         })
     }
@@ -103,12 +114,12 @@ impl AverageLearner {
         })
     }
 
-    /// The mean of the values told; NaN before the first.
+    /// The mean of the finite values told; NaN before the first.
     pub fn mean(&self) -> f64 {
         if self.moments.n == 0 { f64::NAN } else { self.moments.mean }
     }
 
-    /// The standard deviation of the values told; infinite below `min_npoints`.
+    /// The standard deviation of the finite values told; infinite below `min_npoints`.
     pub fn std(&self) -> f64 {
         if self.moments.n < self.min_npoints { f64::INFINITY } else { self.moments.std() }
     }
@@ -128,12 +139,43 @@ impl AverageLearner {
         if loss.is_nan() { f64::INFINITY } else { loss }
     }
 
+    /// Number of values told that are NaN or infinite.
+    fn nan_points(&self) -> u64 {
+        self.seeds.ntold() - self.moments.n
+    }
+
+    /// How many finite values there will be when those on their way have come, if these are finite.
+    fn nexpected(&self) -> u64 {
+        self.seeds.nexpected() - self.nan_points()
+    }
+
+    /// Whether next to none of the seeds has a finite value, if so many have none.
+    fn is_in_vain(&self, without: u64) -> bool {
+        without >= IN_VAIN.max(self.min_npoints) && without > 9 * self.moments.n
+    }
+
+    /// By how much each of `n` more values is expected to improve the loss.
     fn improvement(&self, n: u64) -> f64 {
-        let loss = self.loss_with(self.seeds.ntold());
+        let known = if self.parallel { self.nexpected() } else { self.moments.n };
+        let loss = self.loss_with(known);
         if loss.is_finite() {
-            (loss - self.loss_with(self.seeds.ntold() + n)) / n as f64
+            (loss - self.loss_with(known + n)) / n as f64
+        } else if self.parallel && (known >= self.min_npoints || self.has_failed()) {
+            // Nothing is known before the first values come, and enough of them are on their way; or none ever comes.
+            0.0
         } else {
             f64::INFINITY
+        }
+    }
+
+    /// Whether seeds fail or have no finite value, all but a few.
+    fn has_failed(&self) -> bool {
+        self.is_in_vain(self.nan_points() + self.seeds.nfailed())
+    }
+
+    fn next_seeds(&self, n: usize, out: &mut Vec<u64>) {
+        if !self.is_in_vain(self.nan_points()) {
+            self.seeds.next(n as u64, out);
         }
     }
 }
@@ -163,7 +205,7 @@ impl Learner for AverageLearner {
         let improvement = self.improvement(n as u64);
         let mut next = std::mem::take(&mut self.next);
         next.clear();
-        self.seeds.next(n as u64, &mut next);
+        self.next_seeds(n, &mut next);
         for &seed in &next {
             self.seeds.tell_pending(seed);
             out.push(suggestion(seed, improvement));
@@ -174,7 +216,7 @@ impl Learner for AverageLearner {
     fn suggest(&mut self, n: usize) -> Vec<Suggestion> {
         let improvement = self.improvement(n as u64);
         let mut next = Vec::new();
-        self.seeds.next(n as u64, &mut next);
+        self.next_seeds(n, &mut next);
         next.into_iter().map(|seed| suggestion(seed, improvement)).collect()
     }
 
@@ -187,13 +229,21 @@ impl Learner for AverageLearner {
             return Err(TellError::WrongShape { expected: 1, got: value.components.len() });
         };
         self.seeds.tell(sample.replica);
-        self.moments.push(y);
+        if y.is_finite() {
+            self.moments.push(y);
+        }
         Ok(())
     }
 
     fn tell_pending(&mut self, sample: &Sample) {
         if check(sample).is_ok() {
             self.seeds.tell_pending(sample.replica);
+        }
+    }
+
+    fn give_up(&mut self, sample: &Sample) {
+        if check(sample).is_ok() {
+            self.seeds.give_up(sample.replica);
         }
     }
 
@@ -204,8 +254,8 @@ impl Learner for AverageLearner {
     /// The standard deviation of the mean in units of the tolerance; [`Loss::Expected`] counts pending values as told.
     fn loss(&self, which: Loss) -> f64 {
         self.loss_with(match which {
-            Loss::Real => self.seeds.ntold(),
-            Loss::Expected => self.seeds.nused(),
+            Loss::Real => self.moments.n,
+            Loss::Expected => self.nexpected(),
         })
     }
 
@@ -222,10 +272,21 @@ impl Learner for AverageLearner {
         Some(self.loss(Loss::Real) <= 1.0)
     }
 
+    fn hopeless(&self) -> Option<String> {
+        let nan = self.nan_points();
+        self.is_in_vain(nan).then(|| {
+            format!("{nan} of {} values are not finite numbers: there is no mean", self.seeds.ntold())
+        })
+    }
+
+    fn work_in_parallel(&mut self) {
+        self.parallel = true;
+    }
+
     fn new_empty(&self) -> Box<dyn Learner> {
-        let Self { atol, rtol, min_npoints, .. } = *self;
+        let Self { atol, rtol, min_npoints, parallel, .. } = *self;
         let (seeds, moments) = (Seeds::default(), Moments::default());
-        Box::new(Self { atol, rtol, min_npoints, seeds, moments, next: Vec::new() })
+        Box::new(Self { atol, rtol, min_npoints, seeds, moments, parallel, next: Vec::new() })
     }
 
     fn boxed_clone(&self) -> Box<dyn Learner> {
@@ -233,7 +294,11 @@ impl Learner for AverageLearner {
     }
 
     fn figures(&self) -> Vec<(&'static str, f64)> {
-        vec![("mean", self.mean()), ("std", self.std())]
+        let mut figures = vec![("mean", self.mean()), ("std", self.std())];
+        if self.nan_points() > 0 {
+            figures.push(("nan_points", self.nan_points() as f64));
+        }
+        figures
     }
 }
 
@@ -268,14 +333,69 @@ mod tests {
         approx::assert_relative_eq!(learner.std(), 0.5, max_relative = 1e-3);
     }
 
-    #[test]
-    fn an_undefined_value_makes_the_mean_undefined_and_the_learner_never_done() {
-        let mut learner = AverageLearner::new(None, Some(0.1), 2).unwrap();
-        for (seed, y) in [1.0, f64::NAN, 1.0].into_iter().enumerate() {
-            learner.tell(&sample(seed as u64), &y.into()).unwrap();
+    fn tell(learner: &mut AverageLearner, values: impl IntoIterator<Item = f64>) {
+        for (seed, y) in (learner.seeds.nused()..).zip(values) {
+            learner.tell(&sample(seed), &y.into()).unwrap();
         }
-        assert!(learner.mean().is_nan());
+    }
+
+    #[test]
+    fn values_that_are_not_finite_count_as_points_but_not_in_the_mean() {
+        let mut learner = AverageLearner::new(None, Some(0.1), 2).unwrap();
+        tell(&mut learner, [1.0, f64::NAN]);
         assert_eq!((learner.loss(Loss::Real), learner.done()), (f64::INFINITY, Some(false)));
+        tell(&mut learner, [f64::INFINITY, 1.0, f64::NEG_INFINITY]);
+        assert_eq!((learner.npoints(), learner.done(), learner.hopeless()), (5, Some(true), None));
+        assert_eq!(learner.figures(), [("mean", 1.0), ("std", 0.0), ("nan_points", 3.0)]);
+        assert_eq!(learner.ask(1)[0].sample, sample(5));
+    }
+
+    #[test]
+    fn without_finite_values_there_is_no_hope_and_nothing_to_ask() {
+        let mut learner = AverageLearner::new(Some(0.1), None, 2).unwrap();
+        tell(&mut learner, [1.0]);
+        tell(&mut learner, [f64::NAN; 19]);
+        assert!(learner.hopeless().is_none() && !learner.suggest(1).is_empty());
+        tell(&mut learner, [f64::NAN]);
+        assert_eq!(
+            learner.hopeless().unwrap(),
+            "20 of 21 values are not finite numbers: there is no mean"
+        );
+        assert!(learner.ask(1).is_empty() && learner.suggest(1).is_empty());
+        // Values that were on their way.
+        tell(&mut learner, [1.0, 1.0]);
+        assert!(learner.hopeless().is_none() && !learner.ask(1).is_empty());
+    }
+
+    #[test]
+    fn seeds_that_were_given_up_are_not_expected() {
+        let mut learner = AverageLearner::new(Some(0.1), None, 2).unwrap();
+        tell(&mut learner, [0.0, 1.0]);
+        let loss = learner.loss(Loss::Real);
+        learner.ask(2);
+        learner.give_up(&sample(2));
+        approx::assert_relative_eq!(learner.loss(Loss::Expected), loss * (2.0 / 3f64).sqrt());
+        learner.give_up(&sample(3));
+        assert_eq!((learner.loss(Loss::Expected), learner.npending()), (loss, 2));
+        assert_eq!(learner.ask(1)[0].sample, sample(4));
+    }
+
+    #[test]
+    fn in_parallel_a_point_promises_less_the_more_are_on_their_way() {
+        let promise = |learner: &mut AverageLearner| learner.suggest(1)[0].loss_improvement;
+        let mut learner = AverageLearner::new(Some(0.1), None, 2).unwrap();
+        tell(&mut learner, [0.0, 1.0]);
+        let alone = promise(&mut learner);
+        learner.ask(98);
+        assert_eq!(promise(&mut learner), alone);
+        learner.work_in_parallel();
+        assert!(promise(&mut learner) < 0.01 * alone);
+
+        let mut new = learner.new_empty();
+        let asked: Vec<f64> = new.ask(1).into_iter().chain(new.ask(1)).chain(new.ask(1)).map(|s| s.loss_improvement).collect();
+        assert_eq!(asked, [f64::INFINITY, f64::INFINITY, 0.0]);
+        (0..30).for_each(|seed| new.give_up(&sample(seed)));
+        assert_eq!(new.suggest(1)[0].loss_improvement, 0.0);
     }
 
     #[test]

@@ -39,7 +39,12 @@ use std::sync::Arc;
 ///
 /// Pending samples count in all three as if they were told and left the spread as it is, so that many workers share
 /// the work. (Upstream asks the same seeds again while they are pending.) Only where `max_samples` leaves too little
-/// room is an `ask` spread over several points. A point is never given more samples than that.
+/// room is an `ask` spread over several points. A point is never given more samples than that. After
+/// [`Learner::work_in_parallel`] a point gets no more at once than it lacks: by rule 1, or until rule 2 is expected to be
+/// done with it.
+///
+/// Other seeds are asked instead of those that were given up. Where `min_samples` fail, and more than have a value, no
+/// more are asked; a point without any value is then to its neighbours as one that is NaN.
 ///
 /// [`Learner::npoints`] counts values told, as for any learner: it is the number of samples (upstream: `nsamples`).
 /// The number of different x (upstream: `npoints`) is that of [`AverageLearner1D::points`].
@@ -62,6 +67,8 @@ pub struct AverageLearner1D {
     next_asked: u64,
     nsamples: usize,
     npending: usize,
+    /// A point gets no more samples at once than it lacks.
+    parallel: bool,
     /// Samples outside of the bounds, by the bits of x and the seed: whether they are told.
     outside: FxHashMap<(u64, u64), bool>,
     outside_told: usize,
@@ -125,6 +132,7 @@ impl AverageLearner1D {
             next_asked: 0,
             nsamples: 0,
             npending: 0,
+            parallel: false,
             outside: FxHashMap::default(),
             outside_told: 0,
             next_seeds: Vec::new(),
@@ -146,7 +154,7 @@ impl AverageLearner1D {
     /// The points that have samples, within the bounds, from left to right.
     pub fn points(&self) -> impl Iterator<Item = Estimate> {
         let line = &self.line.intervals.line;
-        line.told().map(|id| {
+        line.told().filter(|id| self.samples[*id as usize].ntold() > 0).map(|id| {
             let Samples { moments, error, .. } = &self.samples[id as usize];
             Estimate { x: line.x(id), samples: moments.n, mean: moments.mean, error: *error }
         })
@@ -289,6 +297,14 @@ impl Learner for AverageLearner1D {
         }
     }
 
+    fn give_up(&mut self, sample: &Sample) {
+        self.tell_pending(sample);
+        let known = coordinate(sample).ok().and_then(|x| self.line.intervals.line.find(x));
+        if let Some(id) = known {
+            self.give_up_at(id, sample.replica);
+        }
+    }
+
     /// O(N).
     fn remove_unfinished(&mut self) {
         self.outside.retain(|_, told| *told);
@@ -299,6 +315,7 @@ impl Learner for AverageLearner1D {
             let seeds = &mut self.samples[id as usize].seeds;
             if seeds.npending() > 0 {
                 seeds.remove_unfinished();
+                self.npending += seeds.npending() as usize;
                 self.refresh(id);
             }
         }
@@ -317,9 +334,15 @@ impl Learner for AverageLearner1D {
         self.npending + self.outside.len() - self.outside_told
     }
 
+    fn work_in_parallel(&mut self) {
+        self.parallel = true;
+        self.told().into_iter().for_each(|id| self.refresh(id));
+    }
+
     fn new_empty(&self) -> Box<dyn Learner> {
         let line = Learner1D::empty(self.line.bounds(), Domain::Real, self.line.intervals.loss().clone());
-        Box::new(Self::over(line, self.sampling, self.quantiles.clone()))
+        let empty = Self::over(line, self.sampling, self.quantiles.clone());
+        Box::new(Self { parallel: self.parallel, ..empty })
     }
 
     fn boxed_clone(&self) -> Box<dyn Learner> {

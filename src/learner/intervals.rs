@@ -113,12 +113,12 @@ impl Intervals {
         id
     }
 
-    /// Gives a pending node its value. True if all losses were computed anew.
+    /// Gives a pending node its value.
     #[inline]
-    pub(super) fn tell(&mut self, id: u32, y: &[f64]) -> bool {
+    pub(super) fn tell(&mut self, id: u32, y: &[f64]) {
         self.line.mark_told(id);
         self.values.put(id, y);
-        self.update_around(id)
+        self.update_around(id);
     }
 
     /// Gives a told node another value.
@@ -128,21 +128,21 @@ impl Intervals {
     }
 
     /// Gives a told node, whose value is a mean, another value after these samples came in. The range of values is that
-    /// of the samples. True if all losses were computed anew.
+    /// of the samples.
     #[inline]
-    pub(super) fn tell_mean(&mut self, id: u32, mean: f64, samples: impl Iterator<Item = f64>) -> bool {
+    pub(super) fn tell_mean(&mut self, id: u32, mean: f64, samples: impl Iterator<Item = f64>) {
         self.values.set_row(id, &[mean]);
         samples.for_each(|y| self.values.widen(&[y]));
-        self.update_around(id)
+        self.update_around(id);
     }
 
     /// Computes the losses that depend on the value of a told node, or all if the range of values has grown much.
     #[inline]
-    fn update_around(&mut self, id: u32) -> bool {
+    fn update_around(&mut self, id: u32) {
         if self.values.scale > RECOMPUTE_FACTOR * self.old_y_scale {
             self.recompute_all();
             self.requeue_all();
-            return true;
+            return;
         }
         // The point is in the windows of this many intervals to each side.
         let reach = self.loss.nth_neighbors() + 1;
@@ -158,7 +158,6 @@ impl Intervals {
             left = self.line.node(left).told_next;
             count -= 1;
         }
-        false
     }
 
     /// Gives many points their values and computes all losses anew. O(N log N) with N points in total.

@@ -189,10 +189,20 @@ impl Learner1D {
     }
 
     /// A pending node that was given up stands as told NaN from now on.
-    fn give_up_node(&mut self, id: u32) {
+    pub(super) fn give_up_node(&mut self, id: u32) {
         self.given_up.insert(id);
         let unknown = vec![f64::NAN; self.intervals.values.dim];
         self.intervals.tell(id, &unknown);
+    }
+
+    /// The first value of a node, which is pending or was given up.
+    #[inline]
+    pub(super) fn tell_at(&mut self, id: u32, y: &[f64]) {
+        if self.given_up.remove(&id) {
+            self.intervals.tell_again(id, y);
+        } else {
+            self.intervals.tell(id, y);
+        }
     }
 
     /// The first value is known: what was given up before can be told.
@@ -365,8 +375,7 @@ impl Learner for Learner1D {
             Some(id) if self.intervals.line.node(id).told => {
                 if self.given_up.contains(&id) {
                     self.check_shape(y)?;
-                    self.given_up.remove(&id);
-                    self.intervals.tell_again(id, y);
+                    self.tell_at(id, y);
                 }
                 return Ok(());
             }

@@ -1,6 +1,6 @@
 //! Which seeds of a noisy function are told, which are pending, and which come next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A set of whole numbers as runs without gaps: what is told nearly in order takes next to no memory, whatever its size.
 #[derive(Clone, Debug, Default)]
@@ -58,6 +58,8 @@ pub(super) struct Seeds {
     told: Runs,
     /// Told or pending.
     used: Runs,
+    /// Pending for good: given up, and without a value so far.
+    failed: BTreeSet<u64>,
 }
 
 impl Seeds {
@@ -67,16 +69,34 @@ impl Seeds {
         self.told.len
     }
 
-    /// Number of seeds told or pending (upstream: `n_requested`).
+    /// Number of seeds told or pending (upstream: `n_requested`), those that were given up too.
     #[inline]
     pub(super) fn nused(&self) -> u64 {
         self.used.len
     }
 
-    /// Number of pending seeds.
+    /// Number of pending seeds, those that were given up too.
     #[inline]
     pub(super) fn npending(&self) -> u64 {
         self.used.len - self.told.len
+    }
+
+    /// Number of seeds that were given up and have no value.
+    #[inline]
+    pub(super) fn nfailed(&self) -> u64 {
+        self.failed.len() as u64
+    }
+
+    /// Number of pending seeds whose values are still to come.
+    #[inline]
+    pub(super) fn nawaited(&self) -> u64 {
+        self.npending() - self.nfailed()
+    }
+
+    /// How many seeds will be told when those that are awaited have come.
+    #[inline]
+    pub(super) fn nexpected(&self) -> u64 {
+        self.nused() - self.nfailed()
     }
 
     pub(super) fn is_told(&self, seed: u64) -> bool {
@@ -87,10 +107,19 @@ impl Seeds {
     #[inline]
     pub(super) fn tell(&mut self, seed: u64) -> bool {
         let new = self.told.insert(seed);
-        if new {
-            self.used.insert(seed);
+        if new && !self.used.insert(seed) {
+            self.failed.remove(&seed);
         }
         new
+    }
+
+    /// Takes note that no value will come for a seed, which is never asked again; false if that is known, or it has one.
+    pub(super) fn give_up(&mut self, seed: u64) -> bool {
+        if self.is_told(seed) {
+            return false;
+        }
+        self.used.insert(seed);
+        self.failed.insert(seed)
     }
 
     /// Takes note that a seed is pending; false if it was, or is told.
@@ -99,10 +128,11 @@ impl Seeds {
         self.used.insert(seed)
     }
 
-    /// Forgets the pending seeds, in O(runs).
+    /// Forgets the pending seeds but those that were given up, in O(runs + those).
     pub(super) fn remove_unfinished(&mut self) {
-        if self.npending() > 0 {
+        if self.nawaited() > 0 {
             self.used = self.told.clone();
+            self.failed.iter().for_each(|seed| _ = self.used.insert(*seed));
         }
     }
 
@@ -153,6 +183,18 @@ mod tests {
         assert_eq!(next(&seeds, 3), [0, 3, 4]);
         // Four are used, and 4 is free.
         assert_eq!(next(&seeds, 1), [4]);
+    }
+
+    #[test]
+    fn a_seed_that_was_given_up_is_not_asked_again_and_may_still_be_told() {
+        let mut seeds = Seeds::default();
+        (0..3).for_each(|seed| _ = seeds.tell_pending(seed));
+        assert!(seeds.give_up(1) && !seeds.give_up(1));
+        assert_eq!((seeds.npending(), seeds.nawaited(), seeds.nexpected()), (3, 2, 2));
+        seeds.remove_unfinished();
+        assert_eq!((next(&seeds, 3), seeds.npending(), seeds.nawaited()), (vec![0, 2, 3], 1, 0));
+        assert!(seeds.tell(1) && !seeds.give_up(1));
+        assert_eq!((seeds.npending(), seeds.nfailed(), seeds.nexpected()), (0, 0, 1));
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 //! What is asked: the point whose turn it is, and what its samples promise.
 
-use super::AverageLearner1D;
+use super::{AverageLearner1D, Sampling};
 use crate::learner::Suggestion;
 use crate::learner::line::NONE;
 use crate::learner::split::Planned;
@@ -28,13 +28,16 @@ impl AverageLearner1D {
         self.line.next_point().map(Target::New).or(uncertain.map(Target::Known))
     }
 
-    /// How many more samples a target may get, one at least.
+    /// How many more samples a target may get at once, one at least: no more than there is room for, and where many are
+    /// at work, no more than it lacks.
     pub(super) fn room(&self, target: &Target) -> u64 {
-        let used = match target {
-            Target::Known(id) => self.samples[*id as usize].seeds.nused(),
-            Target::New(_) => 0,
+        let Sampling { min_samples, max_samples, .. } = self.sampling;
+        let (expected, lacking) = match target {
+            Target::Known(id) if self.parallel => (self.samples[*id as usize].nexpected(), self.lacking(*id)),
+            Target::Known(id) => (self.samples[*id as usize].nexpected(), u64::MAX),
+            Target::New(_) => (0, if self.parallel { min_samples } else { u64::MAX }),
         };
-        self.sampling.max_samples.saturating_sub(used).max(1)
+        max_samples.saturating_sub(expected).min(lacking).max(1)
     }
 
     /// By how much each of `n` more samples of a target is expected to improve the loss.
@@ -51,7 +54,7 @@ impl AverageLearner1D {
         if !loss.is_finite() {
             return f64::INFINITY;
         }
-        let used = self.samples[id as usize].seeds.nused() as f64;
+        let used = self.samples[id as usize].nexpected() as f64;
         (loss - loss * used.sqrt() / (used + n as f64).sqrt()) / n as f64
     }
 }

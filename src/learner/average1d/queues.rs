@@ -12,25 +12,46 @@ impl AverageLearner1D {
         [left, right].map(|id| (id != NONE).then_some(id))
     }
 
-    /// Whether this number of samples is the share of a point; that of neighbours counts for a told one only.
-    pub(super) fn is_enough(&self, id: u32, number: u64) -> bool {
-        let counts = self.neighbors(id).map(|id| id.map(|id| self.samples[id as usize].ntold() as f64));
-        let mean = match counts {
+    /// More samples than this make the share of a point that its neighbours demand. They count for a told one only, and
+    /// not where all samples failed.
+    fn share_of_neighbors(&self, id: u32) -> f64 {
+        let number = |id: u32| Some(self.samples[id as usize].ntold() as f64).filter(|number| *number > 0.0);
+        let mean = match self.neighbors(id).map(|id| id.and_then(number)) {
             [Some(left), Some(right)] => (left + right) / 2.0,
             [left, right] => left.or(right).unwrap_or(0.0),
         };
-        let Sampling { min_samples, max_samples, neighbor_sampling, .. } = self.sampling;
-        number >= max_samples || number >= min_samples && number as f64 > neighbor_sampling * mean
+        self.sampling.neighbor_sampling * mean
     }
 
-    /// Distance between neighbouring points in the plane of x and mean.
+    /// Whether this number of samples is the share of a point.
+    pub(super) fn is_enough(&self, id: u32, number: u64) -> bool {
+        let Sampling { min_samples, max_samples, .. } = self.sampling;
+        number >= max_samples || number >= min_samples && number as f64 > self.share_of_neighbors(id)
+    }
+
+    /// How many more samples a point lacks: for its share, or until its error is expected to be small beside the distance
+    /// to its nearest neighbour. One at least.
+    pub(super) fn lacking(&self, id: u32) -> u64 {
+        let samples = &self.samples[id as usize];
+        let wanted = if samples.undersampled {
+            self.sampling.min_samples.max(self.share_of_neighbors(id) as u64 + 1)
+        } else {
+            let ratio = self.uncertainty(id).unwrap_or(0.0) / self.sampling.delta;
+            // The error falls as the root of the number. One sample alone says nothing of it.
+            if ratio.is_finite() { (samples.nexpected() as f64 * ratio * ratio).ceil() as u64 } else { 2 }
+        };
+        wanted.saturating_sub(samples.nexpected()).max(1)
+    }
+
+    /// Distance between neighbouring points in the plane of x and mean, in the units of the values. NaN beside a point
+    /// without a mean.
     #[inline]
     fn distance(&self, a: u32, b: u32) -> f64 {
         let intervals = &self.line.intervals;
         let dx = intervals.line.x(b) - intervals.line.x(a);
-        let dy = self.samples[b as usize].moments.mean - self.samples[a as usize].moments.mean;
+        let dy = intervals.values.row(b)[0] - intervals.values.row(a)[0];
         if self.sampling.scaled_distances {
-            (dx / intervals.x_scale).hypot(dy / intervals.values.divisor())
+            (dx / intervals.x_scale * intervals.values.divisor()).hypot(dy)
         } else {
             dx.hypot(dy)
         }
@@ -40,11 +61,13 @@ impl AverageLearner1D {
     /// told); `None` if it is not to be sampled again.
     pub(super) fn uncertainty(&self, id: u32) -> Option<f64> {
         let samples = &self.samples[id as usize];
-        if samples.undersampled || samples.settled || samples.seeds.nused() >= self.sampling.max_samples {
+        let Sampling { min_samples, max_samples, min_error, .. } = self.sampling;
+        let has_share = !samples.undersampled && samples.nexpected() < max_samples;
+        if !has_share || samples.settled || samples.is_failing(min_samples) {
             return None;
         }
-        let error = samples.expected_error();
-        if samples.seeds.npending() > 0 && error <= self.sampling.min_error {
+        let (awaited, error) = (samples.seeds.nawaited(), samples.expected_error());
+        if awaited > 0 && (error <= min_error || self.parallel && error.is_infinite()) {
             return None;
         }
         let [left, right] = self.neighbors(id);
@@ -71,8 +94,8 @@ impl AverageLearner1D {
     pub(super) fn refresh(&mut self, id: u32) {
         let samples = &self.samples[id as usize];
         let turn = samples.turn(id);
-        let is_served = samples.seeds.npending() > 0 && self.is_enough(id, samples.seeds.nused());
-        if samples.undersampled && !is_served {
+        let is_served = samples.seeds.nawaited() > 0 && self.is_enough(id, samples.nexpected());
+        if samples.undersampled && !is_served && !samples.is_failing(self.sampling.min_samples) {
             self.undersampled.insert(turn);
         } else {
             self.undersampled.remove(&turn);
@@ -80,11 +103,11 @@ impl AverageLearner1D {
         self.rank(id);
     }
 
-    /// [`Self::refresh`], and ranks what depends on the value of the point: its neighbours, or all if the scale of
-    /// distances has changed.
-    pub(super) fn refresh_around(&mut self, id: u32, rescaled: bool) {
+    /// [`Self::refresh`], and ranks what depends on the value of the point: its neighbours, or all if distances are measured
+    /// by another scale than `before`. (The range of noisy values grows some dozen times in all.)
+    pub(super) fn refresh_around(&mut self, id: u32, before: u64) {
         self.refresh(id);
-        if rescaled && self.sampling.scaled_distances {
+        if self.sampling.scaled_distances && self.scale() != before {
             self.told().into_iter().for_each(|id| self.rank(id));
         } else {
             self.neighbors(id).into_iter().flatten().for_each(|id| self.rank(id));

@@ -38,6 +38,20 @@ impl Samples {
         self.moments.n
     }
 
+    /// Whether seeds fail here: as many as a new point gets were given up, and they are more than there are values. Such a
+    /// point gets no more samples; without any value it stands as told NaN.
+    #[inline]
+    pub(super) fn is_failing(&self, min_samples: u64) -> bool {
+        self.seeds.nfailed() >= min_samples.max(1) && self.seeds.nfailed() > self.ntold()
+    }
+
+    /// How many samples there will be when the pending ones have come. As long as none has, those that were given up count
+    /// as well: a point where all fail costs no more than its first share.
+    #[inline]
+    pub(super) fn nexpected(&self) -> u64 {
+        if self.ntold() == 0 { self.seeds.nused() } else { self.seeds.nexpected() }
+    }
+
     /// Key in the queue of undersampled points: those with a value come first.
     #[inline]
     pub(super) fn turn(&self, id: u32) -> (bool, u64, u32) {
@@ -55,9 +69,9 @@ impl Samples {
     /// What the error will be when the pending samples are told, if the spread stays as it is.
     #[inline]
     pub(super) fn expected_error(&self) -> f64 {
-        if self.seeds.npending() == 0 {
+        if self.seeds.nawaited() == 0 {
             return self.error;
         }
-        self.error * (self.ntold() as f64 / self.seeds.nused() as f64).sqrt()
+        self.error * (self.ntold() as f64 / self.seeds.nexpected() as f64).sqrt()
     }
 }

@@ -48,8 +48,29 @@ impl AverageLearner1D {
         samples.undersampled = self.sampling.max_samples > 1;
         samples.settled = self.sampling.max_samples == 1;
         self.next_told += 1;
-        let rescaled = self.line.intervals.tell(id, &[y]);
-        self.refresh_around(id, rescaled);
+        let before = self.scale();
+        self.line.tell_at(id, &[y]);
+        self.refresh_around(id, before);
+    }
+
+    /// No value will come for a seed of a point. Where all of the first ones failed, it stands as told NaN.
+    pub(super) fn give_up_at(&mut self, id: u32, seed: u64) {
+        if !self.samples[id as usize].seeds.give_up(seed) {
+            return;
+        }
+        let samples = &self.samples[id as usize];
+        let is_nan = samples.ntold() == 0 && samples.is_failing(self.sampling.min_samples);
+        let is_told = self.line.intervals.line.node(id).told;
+        if is_nan && !is_told && self.line.check_shape(&[f64::NAN]).is_ok() {
+            self.line.give_up_node(id);
+        }
+        self.refresh_around(id, self.scale());
+    }
+
+    /// What values are divided by, as bits, by which it can be told from another.
+    #[inline]
+    pub(super) fn scale(&self) -> u64 {
+        self.line.intervals.values.divisor().to_bits()
     }
 
     /// More samples of a point, whose seeds are counted. What is told at once need not be as many as neighbours have, as
@@ -67,15 +88,16 @@ impl AverageLearner1D {
         self.samples[id as usize].undersampled &= !is_enough;
         self.settle(id);
         // The turn of a point that is no longer undersampled is taken out by its refreshing.
-        let rescaled = self.line.intervals.tell_mean(id, mean, ys.iter().copied());
-        self.refresh_around(id, rescaled);
+        let before = self.scale();
+        self.line.intervals.tell_mean(id, mean, ys.iter().copied());
+        self.refresh_around(id, before);
     }
 
     /// All samples of one point within the bounds out of a bulk.
     pub(super) fn tell_many_at(&mut self, x: f64, told: &[(u64, f64)]) {
         let id = self.node_at(x);
         let mut new = told.iter().filter(|(seed, _)| !self.samples[id as usize].seeds.is_told(*seed));
-        if !self.line.intervals.line.node(id).told {
+        if self.samples[id as usize].ntold() == 0 {
             let Some(&(seed, y)) = new.next() else { return };
             self.count(id, seed);
             self.tell_first(id, y);
@@ -100,10 +122,10 @@ impl AverageLearner1D {
         }
         let id = self.node_at(x);
         if self.count(id, seed) {
-            if self.line.intervals.line.node(id).told {
-                self.tell_more(id, &[y])
-            } else {
+            if self.samples[id as usize].ntold() == 0 {
                 self.tell_first(id, y)
+            } else {
+                self.tell_more(id, &[y])
             }
         }
     }
