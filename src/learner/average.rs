@@ -357,10 +357,7 @@ mod tests {
         tell(&mut learner, [f64::NAN; 19]);
         assert!(learner.hopeless().is_none() && !learner.suggest(1).is_empty());
         tell(&mut learner, [f64::NAN]);
-        assert_eq!(
-            learner.hopeless().unwrap(),
-            "20 of 21 values are not finite numbers: there is no mean"
-        );
+        assert_eq!(learner.hopeless().unwrap(), "20 of 21 values are not finite numbers: there is no mean");
         assert!(learner.ask(1).is_empty() && learner.suggest(1).is_empty());
         // Values that were on their way.
         tell(&mut learner, [1.0, 1.0]);
@@ -392,7 +389,8 @@ mod tests {
         assert!(promise(&mut learner) < 0.01 * alone);
 
         let mut new = learner.new_empty();
-        let asked: Vec<f64> = new.ask(1).into_iter().chain(new.ask(1)).chain(new.ask(1)).map(|s| s.loss_improvement).collect();
+        let asked: Vec<f64> =
+            new.ask(1).into_iter().chain(new.ask(1)).chain(new.ask(1)).map(|s| s.loss_improvement).collect();
         assert_eq!(asked, [f64::INFINITY, f64::INFINITY, 0.0]);
         (0..30).for_each(|seed| new.give_up(&sample(seed)));
         assert_eq!(new.suggest(1)[0].loss_improvement, 0.0);

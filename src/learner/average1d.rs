@@ -376,3 +376,6 @@ impl Learner for AverageLearner1D {
         self.line.interpolant()
     }
 }
+
+#[cfg(test)]
+mod tests;

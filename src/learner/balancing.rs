@@ -71,12 +71,16 @@ impl FromStr for Strategy {
 /// ([`Learner::rest`]) until it is woken.
 ///
 /// Unlike upstream, the strategy `loss` sees points as soon as they are asked, not only when they are told: many
-/// points asked at once are spread over the children. An undefined (NaN) loss or improvement ranks as infinite.
+/// points asked at once are spread over the children. An undefined (NaN) loss or improvement ranks as infinite (upstream:
+/// as it happens): nobody knows how much there is to do, and a lower rank would keep it so. Such children share what
+/// there is, but the others wait; losses that know of NaN, as the default ones, are never NaN.
 pub struct BalancingLearner {
     children: Vec<Box<dyn Learner>>,
     strategy: Strategy,
     /// Children that are not asked.
     resting: Vec<bool>,
+    /// Children that had nothing to ask and have not changed since; for `cycle`.
+    exhausted: Vec<bool>,
     /// By child. A child is asked only when those of higher priority have nothing to ask.
     priorities: Vec<i32>,
     /// The children of each priority, the highest first; for `cycle`.
@@ -154,6 +158,7 @@ impl BalancingLearner {
         Self {
             strategy,
             resting: vec![false; children.len()],
+            exhausted: vec![false; children.len()],
             priorities: vec![0; children.len()],
             levels: vec![(0..children.len() as u32).collect()],
             choice: ranking.clone(),
@@ -193,6 +198,7 @@ impl BalancingLearner {
     pub fn set_strategy(&mut self, strategy: Strategy) {
         self.strategy = strategy;
         self.choice = Ranking::new(self.children.len());
+        self.exhausted.fill(false);
         self.turn = 0;
     }
 
@@ -214,6 +220,7 @@ impl BalancingLearner {
 
     /// All that a child is ranked by is to be looked at again.
     fn touch(&mut self, index: usize) {
+        self.exhausted[index] = false;
         self.choice.touch(index);
         self.real.get_mut().touch(index);
         self.expected.get_mut().touch(index);
@@ -255,10 +262,15 @@ impl BalancingLearner {
             let start = self.levels[level].partition_point(|child| (*child as usize) < self.turn);
             for place in (start..children).chain(0..start) {
                 let index = self.levels[level][place] as usize;
-                if !self.resting[index] && self.ask_child(index, out) {
+                if self.resting[index] || self.exhausted[index] {
+                    continue;
+                }
+                if self.ask_child(index, out) {
                     self.turn = (index + 1) % self.children.len();
                     return true;
                 }
+                // To find that out may cost a walk over all that it knows.
+                self.exhausted[index] = true;
             }
         }
         false
@@ -413,6 +425,7 @@ impl Learner for BalancingLearner {
     fn rest(&mut self, child: u32, resting: bool) {
         if let Some(now) = self.resting.get_mut(child as usize) {
             *now = resting;
+            self.exhausted[child as usize] = false;
             self.choice.touch(child as usize);
         }
     }
@@ -427,6 +440,7 @@ impl Learner for BalancingLearner {
             children: self.children.iter().map(|child| child.boxed_clone()).collect(),
             strategy: self.strategy,
             resting: self.resting.clone(),
+            exhausted: self.exhausted.clone(),
             priorities: self.priorities.clone(),
             levels: self.levels.clone(),
             choice: self.choice.clone(),

@@ -5,7 +5,9 @@ use super::line::{Line, NONE};
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-/// The rank of an interval: a large loss comes first; of equal ones, the leftmost.
+/// The rank of an interval: a large loss comes first; of equal ones, the leftmost. Of those without a loss, the longest
+/// comes first, so that one that goes on when all is fine (with a goal of points, say) fills the domain evenly; by
+/// upstream's rule, it would split the leftmost interval for ever.
 ///
 /// Losses are rounded to 12 decimals before they are compared, so that intervals which are alike up to rounding
 /// errors are taken from left to right. Both numbers are kept as integers of the same order, so that one
@@ -25,7 +27,15 @@ impl Urgency {
         let ticks = loss * 1e12 + 0.5;
         // Beyond 2^53 there are no decimals to cut; a cast is cheaper than `trunc` on plain x86-64.
         let ticks = if ticks.abs() < 9e15 { (ticks as i64) as f64 } else { ticks };
-        Self { loss: ordered_bits(ticks / 1e12), leftness: !ordered_bits(a) }
+        let loss =
+            if ticks == 0.0 { Self::of_length((b - a) / f64::from(parts), x_scale) } else { ticks / 1e12 };
+        Self { loss: ordered_bits(loss), leftness: !ordered_bits(a) }
+    }
+
+    /// What ranks intervals without a loss by their length, below all others. Rounded, so that those of one length up to
+    /// rounding errors are alike.
+    fn of_length(length: f64, x_scale: f64) -> f64 {
+        f64::from(-(x_scale / length) as f32)
     }
 
     #[inline]
@@ -274,6 +284,16 @@ mod tests {
         assert!(rank(0.3, -2.0) > rank(0.3, -1.0));
         assert_eq!(rank(f64::NAN, 0.0), rank(f64::INFINITY, 0.0));
         assert_eq!(rank(f64::NAN, 0.0), rank(0.1, 0.0));
+    }
+
+    #[test]
+    fn intervals_without_a_loss_rank_by_their_length() {
+        let rank = |loss, a, b| Urgency::new(loss, a, b, 1, 1.0);
+        assert!(rank(0.0, 0.5, 0.75) > rank(0.0, 0.0, 0.125));
+        assert!(rank(0.0, 0.0, 0.1) > rank(0.0, 0.2, 0.3) && 0.1 != 0.3 - 0.2);
+        assert!(rank(1e-13, 0.5, 0.75) > rank(0.0, 0.0, 0.125));
+        assert!(rank(1e-11, 0.0, 0.125) > rank(0.0, 0.5, 0.75));
+        assert!(Urgency::new(0.0, 0.0, 0.3, 2, 1.0) < rank(0.0, 0.4, 0.6));
     }
 
     #[test]

@@ -1,14 +1,15 @@
 use super::{Distance, IntervalLoss, IntervalLossKind, Window, weight};
 use std::sync::Arc;
 
-/// [`Distance`] between a shortest and a longest length: shorter intervals are never split (loss 0), longer ones
-/// before all others (loss infinite). Lengths are fractions of the domain
+/// [`Distance`] between a shortest and a longest length: shorter intervals are split only when all others are as short
+/// (loss 0), the longest of them first. The loss of longer ones is infinite, which ranks as their length: beside
+/// [`Distance`], which is never less than it, not before all others (as upstream). Lengths are fractions of the domain
 /// (upstream: `resolution_loss_function`).
 #[derive(Clone, Copy, Debug)]
 pub struct Resolution {
     /// Intervals shorter than this are fine as they are.
     pub min_length: f64,
-    /// Intervals longer than this come first.
+    /// Intervals longer than this have an infinite loss.
     pub max_length: f64,
 }
 
@@ -43,6 +44,7 @@ impl IntervalLoss for Resolution {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::learner::{Learner, Learner1D, Loss};
     use crate::model::settings::{SettingValue, Table};
 
     #[test]
@@ -50,6 +52,19 @@ mod tests {
         let loss = Resolution { min_length: 0.1, max_length: 0.5 };
         let of = |dx: f64| loss.evaluate(&Window::new(&[0.0, dx], &[0.0, 0.0], 1, 0));
         assert_eq!((of(0.05), of(0.3), of(0.6)), (0.0, 0.3, f64::INFINITY));
+    }
+
+    #[test]
+    fn where_all_is_short_enough_the_longest_interval_is_split() {
+        let loss = Resolution { min_length: 0.1, max_length: 1.0 };
+        let mut learner = Learner1D::new((0.0, 1.0), Arc::new(loss)).unwrap();
+        for _ in 0..1025 {
+            let sample = learner.ask(1).remove(0).sample;
+            learner.tell(&sample, &sample.point.x().into()).unwrap();
+        }
+        assert!(
+            learner.intervals(Loss::Real).iter().all(|(a, b, loss)| (b - a, *loss) == (1.0 / 1024.0, 0.0))
+        );
     }
 
     #[test]

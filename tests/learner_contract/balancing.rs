@@ -1,9 +1,13 @@
 //! Many learners as one.
 
 use crate::{curved, function, settings};
-use adaptive_mpi::learner::{self, BalancingLearner, Learner, SequenceLearner, Strategy, Suggestion};
+use adaptive_mpi::learner::{
+    self, BalancingLearner, Learner, Loss, SequenceLearner, Strategy, Suggestion, TellError,
+};
 use adaptive_mpi::model::settings::{SettingValue, Table};
-use adaptive_mpi::model::{Point, Sample};
+use adaptive_mpi::model::{Point, Sample, Signature, Value};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[test]
 fn an_exhausted_child_neither_starves_nor_blocks_the_others() {
@@ -89,4 +93,76 @@ fn a_child_that_rests_is_not_asked_until_it_is_woken() {
         (0..3).for_each(|child| learner.rest(child, true));
         assert!(learner.ask(1).is_empty(), "{name}");
     }
+}
+
+/// A list of points that counts how often it is asked.
+struct Counting {
+    list: Box<dyn Learner>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Learner for Counting {
+    fn kind(&self) -> &'static str {
+        self.list.kind()
+    }
+
+    fn signature(&self) -> Signature {
+        self.list.signature()
+    }
+
+    fn ask_into(&mut self, n: usize, out: &mut Vec<Suggestion>) {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.list.ask_into(n, out);
+    }
+
+    fn tell(&mut self, sample: &Sample, value: &Value) -> Result<(), TellError> {
+        self.list.tell(sample, value)
+    }
+
+    fn tell_pending(&mut self, sample: &Sample) {
+        self.list.tell_pending(sample);
+    }
+
+    fn remove_unfinished(&mut self) {
+        self.list.remove_unfinished();
+    }
+
+    fn loss(&self, which: Loss) -> f64 {
+        self.list.loss(which)
+    }
+
+    fn npoints(&self) -> usize {
+        self.list.npoints()
+    }
+
+    fn npending(&self) -> usize {
+        self.list.npending()
+    }
+
+    fn new_empty(&self) -> Box<dyn Learner> {
+        self.boxed_clone()
+    }
+
+    fn boxed_clone(&self) -> Box<dyn Learner> {
+        Box::new(Self { list: self.list.boxed_clone(), asked: self.asked.clone() })
+    }
+}
+
+#[test]
+fn in_turn_a_child_that_had_nothing_is_asked_again_only_after_a_change() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let list = Box::new(SequenceLearner::of_numbers(vec![1.0, 2.0]).unwrap());
+    let children: Vec<Box<dyn Learner>> =
+        vec![Box::new(curved((-1.0, 1.0))), Box::new(Counting { list, asked: asked.clone() })];
+    let mut learner = BalancingLearner::new(children, Strategy::Cycle);
+    learner.ask(50);
+    assert_eq!(asked.load(Ordering::Relaxed), 3);
+    learner.remove_unfinished();
+    let of_list = learner.ask(50).into_iter().filter(|suggestion| suggestion.sample.learner == 1);
+    let of_list: Vec<Sample> = of_list.map(|suggestion| suggestion.sample).collect();
+    assert_eq!((of_list.len(), asked.load(Ordering::Relaxed)), (2, 6));
+    learner.tell(&of_list[0], &0.5.into()).unwrap();
+    learner.give_up(&of_list[1]);
+    learner.ask(50);
+    assert_eq!(asked.load(Ordering::Relaxed), 7);
 }
