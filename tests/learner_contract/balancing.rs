@@ -95,6 +95,23 @@ fn a_child_that_rests_is_not_asked_until_it_is_woken() {
     }
 }
 
+#[test]
+fn a_mean_that_does_not_exist_keeps_nobody_busy() {
+    for (strategy, name, _) in Strategy::ALL {
+        let child = || learner::from_settings(&settings("average")).unwrap();
+        let mut learner = BalancingLearner::new(vec![child(), child(), child()], *strategy);
+        for _ in 0..150 {
+            let sample = learner.ask(1).remove(0).sample;
+            let value = if sample.learner == 1 { f64::NAN.into() } else { function(&sample) };
+            learner.tell(&sample, &value).unwrap();
+        }
+        let children = learner.children().unwrap();
+        let npoints: Vec<_> = children.iter().map(|child| child.npoints()).collect();
+        assert!(npoints[1] <= 20 && npoints[0].min(npoints[2]) > 40, "{name}: {npoints:?}");
+        assert!(children[0].hopeless().is_none() && children[1].hopeless().is_some(), "{name}");
+    }
+}
+
 /// A list of points that counts how often it is asked.
 struct Counting {
     list: Box<dyn Learner>,

@@ -49,6 +49,14 @@ struct Driven {
 }
 
 impl Driven {
+    /// Every other sequence of steps is that of many workers.
+    fn of(mut learner: Box<dyn Learner>, steps: &[Step]) -> Self {
+        if steps.len() % 2 == 1 {
+            learner.work_in_parallel();
+        }
+        Self::new(learner)
+    }
+
     fn new(learner: Box<dyn Learner>) -> Self {
         Self {
             learner,
@@ -159,7 +167,7 @@ proptest! {
     #[test]
     fn no_order_of_calls_makes_a_learner_ask_a_known_point(steps in steps(true)) {
         for (name, learner) in all_learners() {
-            let mut driven = Driven::new(learner);
+            let mut driven = Driven::of(learner, &steps);
             for step in &steps {
                 driven.step(step).map_err(|e| TestCaseError::fail(format!("{name}: {e}")))?;
             }
@@ -169,7 +177,7 @@ proptest! {
     #[test]
     fn a_learner_rebuilt_from_its_values_goes_on_as_if_never_stopped(steps in steps(false)) {
         for (name, learner) in all_learners() {
-            let mut driven = Driven::new(learner);
+            let mut driven = Driven::of(learner, &steps);
             for step in &steps {
                 driven.step(step)?;
             }
