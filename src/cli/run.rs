@@ -95,7 +95,9 @@ pub(super) fn run(args: &RunArgs, natives: &Natives) -> Exit {
 }
 
 pub(super) fn launch_error(error: &LaunchError) -> CommandError {
-    CommandError::new(Exit::Launch, error)
+    // A file that is missing is the study's affair.
+    let exit = if matches!(error, LaunchError::Data { .. }) { Exit::Usage } else { Exit::Launch };
+    CommandError::new(exit, error)
 }
 
 type Evaluate = Task<Sample, Outcome>;

@@ -64,7 +64,7 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
     for notice in &loaded.notices {
         output::note(notice);
     }
-    output::print(text(&study, &state, &loaded, learner, &goals, live.as_ref()));
+    output::print(text(&study, &state, &loaded, learner, &goals, (live.as_ref(), restored.given_up)));
     if args.learners {
         let mut table = TextTable::new(&[
             ("parameters", Align::Left),
@@ -150,7 +150,7 @@ fn text(
     loaded: &Loaded,
     learner: &dyn Learner,
     goals: &GoalTracker,
-    live: Option<&Json>,
+    (live, given_up): (Option<&Json>, u64),
 ) -> String {
     let mut lines = vec![format!("{}: {}", study.name, state.name())];
     if let Some(holder) = &loaded.holder {
@@ -173,7 +173,6 @@ fn text(
     if !shown.is_empty() {
         lines.push(format!("figures  {shown}"));
     }
-    let given_up = loaded.failures.iter().filter(|failed| failed.given_up).count();
     if !loaded.failures.is_empty() {
         lines.push(format!("failures {} attempts, {given_up} points given up", loaded.failures.len()));
     }

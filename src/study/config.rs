@@ -212,7 +212,11 @@ fn ends_by_itself(learner: &Table) -> bool {
 
 /// What an integrator calls its loss neither falls steadily nor towards zero (upstream: the same).
 fn loss_of_an_integral(root: &Table, learner: Option<&Table>) -> Option<SettingError> {
-    let is_integrator = learner?.text("type").is_ok_and(|kind| kind == Some("integrator"));
+    let mut learner = learner?;
+    while let Ok(Some(inner)) = learner.table("learner") {
+        learner = inner;
+    }
+    let is_integrator = learner.text("type").is_ok_and(|kind| kind == Some("integrator"));
     let goal =
         root.table("goal").ok().flatten().filter(|goal| is_integrator && goal.get("loss").is_some())?;
     let help = "set `tol` in [learner], and write done = true instead";
@@ -237,7 +241,10 @@ fn name(root: &Table, path: &Path) -> settings::Result<String> {
             "name",
             format!("`{name}`{whence} can't be the name of a study").replace("``", "an empty text"),
         )
-        .help("files are named after it: use letters, digits, `_`, `-` and `.`, as in name = \"resonance\""))
+        .help(format!(
+            "files are named after it: write one of letters, digits, `_`, `-` and `.` in the study file, at most \
+             {LONGEST_NAME} bytes, as in name = \"resonance\""
+        )))
 }
 
 fn strategy(root: &Table) -> settings::Result<&'static str> {

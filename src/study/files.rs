@@ -34,10 +34,28 @@ pub(super) fn code(function: &Table) -> Option<String> {
         .or_else(|| ["command", "program"].iter().find_map(|key| text(key).and_then(first_word)))
 }
 
-/// Whether this file is code of the function: the file itself, or a module that a Python model imports.
+/// Endings of scripts, which programs read and don't write.
+const SCRIPTS: [&str; 12] = ["py", "sh", "pl", "rb", "jl", "R", "r", "m", "lua", "js", "awk", "tcl"];
+
+/// Whether this file belongs to what the function is: the file itself, a module that a Python model imports, a script among
+/// its words, a template, or data. Other files that its words name may be such that it writes.
 pub(super) fn is_code(function: &Table, name: &str) -> bool {
-    code(function).is_some_and(|file| file == name)
-        || (function.get("python").is_some() && name.ends_with(".py"))
+    let is_script =
+        || Path::new(name).extension().is_some_and(|ending| SCRIPTS.iter().any(|known| ending == *known));
+    let reads = |key: &str| function.get(key).is_some_and(|setting| names(&setting.value, name));
+    code(function).is_some_and(|file| file == name) || is_script() || reads("template") || reads("data")
+}
+
+/// Whether one of the texts of a setting is this one.
+fn names(value: &SettingValue, name: &str) -> bool {
+    match value {
+        SettingValue::Text(text) => text == name,
+        SettingValue::List(items) => items.iter().any(|item| names(&item.value, name)),
+        SettingValue::Table(table) => {
+            table.entries().iter().any(|(_, _, setting)| names(&setting.value, name))
+        }
+        _ => false,
+    }
 }
 
 /// SHA-256 of each file that a word of the settings names, as `model.py` in `"model.py:h"` or in `"python3 model.py"`. A script

@@ -150,6 +150,9 @@ impl CheckpointOptions {
             Some("") => Err(table
                 .error("folder", "`checkpoint.folder` is empty")
                 .help("write \".\" for the folder of the study file")),
+            Some(home) if home == "~" || home.starts_with("~/") => Err(table
+                .error("folder", "`checkpoint.folder` begins with `~`, which only a shell knows")
+                .help("write the whole path")),
             folder => Ok(folder.map(PathBuf::from)),
         });
         put(&mut checkpoint.folder, folder, problems);

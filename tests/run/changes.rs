@@ -218,3 +218,29 @@ fn what_was_in_flight_belongs_to_its_combo_after_combos_were_moved() {
     }
     check_rows(&[], &rows, |row| row.point[0]);
 }
+
+#[test]
+fn files_that_the_function_reads_are_part_of_it() {
+    let cases = [
+        ("command = ['sh', 'sim.sh', '{x}']", "sim.sh"),
+        ("command = ['cat', 'in']\ntemplate = { in = 'in.txt' }", "in.txt"),
+        ("command = ['echo', '{x}']\ndata = ['table']", "table"),
+    ];
+    for (function, file) in cases {
+        let study = |n: u32| {
+            format!(
+                "[function]\n{function}\n[learner]\ntype = '1d'\nbounds = [0, 1]\n[goal]\nnpoints = {n}\n\
+                 [run]\nworkers = 1\n"
+            )
+        };
+        let folder = Folder::new(&study(3));
+        folder.write("sim.sh", "echo $1\n");
+        folder.write("in.txt", "{x}\n");
+        folder.write("table", "1\n");
+        folder.run(0, &["--quiet"]);
+        folder.write("adaptive.toml", study(4));
+        folder.write(file, format!("{}\n", folder.text(file)));
+        folder.run(2, &["--quiet"]).says(&format!("{file} has other contents"));
+        folder.run(0, &["--quiet", "--accept-changes"]);
+    }
+}

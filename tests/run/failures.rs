@@ -489,7 +489,7 @@ fn one_combo_whose_points_all_fail_keeps_no_other_from_its_goal() {
     for strategy in ["loss_improvements", "loss", "npoints", "cycle"] {
         let folder = Folder::new(&format!(
             "[function]\npython = 'model.py:h'\n[parameters]\na = [1, 2, 3]\n[learner]\ntype = '1d'\n\
-             bounds = [-1, 1]\n[balance]\nstrategy = '{strategy}'\n[goal]\nnpoints = 30\n[run]\nretries = 1\n\
+             bounds = [-1, 1]\n[balancing]\nstrategy = '{strategy}'\n[goal]\nnpoints = 30\n[run]\nretries = 1\n\
              workers = 2\n"
         ));
         folder.write("model.py", "def h(x, a):\n    assert a != 2, 'never'\n    return x\n");

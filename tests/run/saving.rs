@@ -271,3 +271,28 @@ fn a_flipped_byte_in_the_checkpoint_costs_nothing() {
         assert!(folder.read().losses.is_empty(), "round {round}, byte {at}");
     }
 }
+
+#[test]
+fn nothing_is_written_over_the_files_of_a_study() {
+    let study = |log: &str| {
+        format!(
+            "[function]\npython = 'model.py:h'\n[learner]\ntype = '1d'\nbounds = [0, 1]\n[goal]\nnpoints = 3\n\
+             [run]\nworkers = 1\nlog = {log}\n"
+        )
+    };
+    let folder = Folder::new(&study("false"));
+    folder.write("model.py", "def h(x): return x\n");
+    folder.run(0, &["--quiet"]);
+    let journal = folder.contents();
+    for own in ["adaptive.toml", "model.py", "data/adaptive.journal", "./data/../data/adaptive.h5"] {
+        folder.write("adaptive.toml", study(&format!("'{own}'")));
+        for command in ["check", "run"] {
+            folder.command(&[command]).end().expect(2).says("is a file of the study");
+        }
+        folder.write("adaptive.toml", study("false"));
+        folder.command(&["export", "-o", own]).end().expect(2).says("is a file of the study");
+        assert_eq!(folder.contents(), journal, "{own}");
+    }
+    folder.command(&["export", "-o", "data/adaptive.csv"]).end().expect(0);
+    folder.command(&["export", "--grid", "1000000000000"]).end().expect(2).says("too much for one file");
+}
