@@ -151,14 +151,20 @@ fn scaled_distances_do_not_depend_on_units() {
 #[test]
 fn ranks_are_of_the_scale_of_now() {
     let mut learner = learner(Sampling { scaled_distances: true, ..few(4) });
+    let mut rescaled_many = 0;
     // The range grows all the time.
     for round in 0..300 {
-        run(&mut learner, 1, |sample| (1.0 + 0.01 * f64::from(round)) * noisy(sample));
+        let (before, ranked) = (learner.scale(), learner.uncertain.descending().count());
+        let y = |sample: &Sample| (5.0 * sample.point.x()).sin() + 0.1 * noise(sample.replica);
+        run(&mut learner, 1, |sample| (1.0 + 0.01 * f64::from(round)) * y(sample));
+        // More than a place and its neighbours.
+        rescaled_many += usize::from(learner.scale() != before && ranked > 3);
         for id in learner.told() {
             let rank = learner.uncertain.descending().find(|(_, other)| *other == id).map(|(key, _)| key.0);
             assert_eq!(rank, learner.uncertainty(id).map(crate::learner::heap::ordered_bits));
         }
     }
+    assert!(rescaled_many > 3, "{rescaled_many}");
 }
 
 #[test]
