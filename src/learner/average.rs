@@ -15,8 +15,9 @@ use crate::model::{Point, Sample, Signature, Value, shown};
 /// and deviation are updated by Welford's recurrence, so that a large mean costs no digits. All operations are
 /// O(log gaps) per seed, where a gap is a run of seeds that are not told below one that is.
 ///
-/// Values that are NaN or infinite count as points, but not in mean and deviation, which a single one would make undefined
-/// for ever (as upstream). Where nearly all are such, the learner asks no more, and is [hopeless](Learner::hopeless).
+/// Values that are NaN or infinite count as points, but not in mean and deviation, which a single one would make
+/// undefined for ever (as upstream). Where nearly all are such, the learner asks no more, and is
+/// [hopeless](Learner::hopeless).
 ///
 /// ```
 /// use adaptive_mpi::learner::{AverageLearner, Learner};
@@ -45,8 +46,8 @@ pub struct AverageLearner {
     next: Vec<u64>,
 }
 
-/// From so many seeds without a finite value on (`min_npoints`, if that is more), and if they are more than nine in ten,
-/// it is in vain to ask for more.
+/// From so many seeds without a finite value on (`min_npoints`, if that is more), and if they are more than nine in
+/// ten, it is in vain to ask for more.
 const IN_VAIN: u64 = 20;
 
 /// Tolerances that no mean can meet, or none at all.

@@ -40,8 +40,8 @@ use std::sync::Arc;
 /// Pending samples count in all three as if they were told and left the spread as it is, so that many workers share
 /// the work. (Upstream asks the same seeds again while they are pending.) Only where `max_samples` leaves too little
 /// room is an `ask` spread over several points. A point is never given more samples than that. After
-/// [`Learner::work_in_parallel`] a point gets no more at once than it lacks: by rule 1, or until rule 2 is expected to be
-/// done with it.
+/// [`Learner::work_in_parallel`] a point gets no more at once than it lacks: by rule 1, or until rule 2 is expected to
+/// be done with it.
 ///
 /// Other seeds are asked instead of those that were given up. Where `min_samples` fail, and more than have a value, no
 /// more are asked; a point without any value is then to its neighbours as one that is NaN.

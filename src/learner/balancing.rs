@@ -71,9 +71,9 @@ impl FromStr for Strategy {
 /// ([`Learner::rest`]) until it is woken.
 ///
 /// Unlike upstream, the strategy `loss` sees points as soon as they are asked, not only when they are told: many
-/// points asked at once are spread over the children. An undefined (NaN) loss or improvement ranks as infinite (upstream:
-/// as it happens): nobody knows how much there is to do, and a lower rank would keep it so. Such children share what
-/// there is, but the others wait; losses that know of NaN, as the default ones, are never NaN.
+/// points asked at once are spread over the children. An undefined (NaN) loss or improvement ranks as infinite
+/// (upstream: as it happens): nobody knows how much there is to do, and a lower rank would keep it so. Such children
+/// share what there is, but the others wait; losses that know of NaN, as the default ones, are never NaN.
 pub struct BalancingLearner {
     children: Vec<Box<dyn Learner>>,
     strategy: Strategy,

@@ -113,7 +113,8 @@ impl Seeds {
         new
     }
 
-    /// Takes note that no value will come for a seed, which is never asked again; false if that is known, or it has one.
+    /// Takes note that no value will come for a seed, which is never asked again; false if that is known, or it has
+    /// one.
     pub(super) fn give_up(&mut self, seed: u64) -> bool {
         if self.is_told(seed) {
             return false;

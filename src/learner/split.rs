@@ -32,8 +32,8 @@ impl Urgency {
         Self { loss: ordered_bits(loss), leftness: !ordered_bits(a) }
     }
 
-    /// What ranks intervals without a loss by their length, below all others. Rounded, so that those of one length up to
-    /// rounding errors are alike.
+    /// What ranks intervals without a loss by their length, below all others. Rounded, so that those of one length up
+    /// to rounding errors are alike.
     fn of_length(length: f64, x_scale: f64) -> f64 {
         f64::from(-(x_scale / length) as f32)
     }

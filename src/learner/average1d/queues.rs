@@ -29,8 +29,8 @@ impl AverageLearner1D {
         number >= max_samples || number >= min_samples && number as f64 > self.share_of_neighbors(id)
     }
 
-    /// How many more samples a point lacks: for its share, or until its error is expected to be small beside the distance
-    /// to its nearest neighbour. One at least.
+    /// How many more samples a point lacks: for its share, or until its error is expected to be small beside the
+    /// distance to its nearest neighbour. One at least.
     pub(super) fn lacking(&self, id: u32) -> u64 {
         let samples = &self.samples[id as usize];
         let wanted = if samples.undersampled {
@@ -103,8 +103,8 @@ impl AverageLearner1D {
         self.rank(id);
     }
 
-    /// [`Self::refresh`], and ranks what depends on the value of the point: its neighbours, or all if distances are measured
-    /// by another scale than `before`. (The range of noisy values grows some dozen times in all.)
+    /// [`Self::refresh`], and ranks what depends on the value of the point: its neighbours, or all if distances are
+    /// measured by another scale than `before`. (The range of noisy values grows some dozen times in all.)
     pub(super) fn refresh_around(&mut self, id: u32, before: u64) {
         self.refresh(id);
         if self.sampling.scaled_distances && self.scale() != before {

@@ -38,15 +38,15 @@ impl Samples {
         self.moments.n
     }
 
-    /// Whether seeds fail here: as many as a new point gets were given up, and they are more than there are values. Such a
-    /// point gets no more samples; without any value it stands as told NaN.
+    /// Whether seeds fail here: as many as a new point gets were given up, and they are more than there are values.
+    /// Such a point gets no more samples; without any value it stands as told NaN.
     #[inline]
     pub(super) fn is_failing(&self, min_samples: u64) -> bool {
         self.seeds.nfailed() >= min_samples.max(1) && self.seeds.nfailed() > self.ntold()
     }
 
-    /// How many samples there will be when the pending ones have come. As long as none has, those that were given up count
-    /// as well: a point where all fail costs no more than its first share.
+    /// How many samples there will be when the pending ones have come. As long as none has, those that were given up
+    /// count as well: a point where all fail costs no more than its first share.
     #[inline]
     pub(super) fn nexpected(&self) -> u64 {
         if self.ntold() == 0 { self.seeds.nused() } else { self.seeds.nexpected() }

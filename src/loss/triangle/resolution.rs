@@ -2,9 +2,9 @@ use super::{Deviation, Triangle, TriangleLoss, TriangleLossKind};
 use crate::loss::weight;
 use std::sync::Arc;
 
-/// [`Deviation`] between a smallest and a largest size: smaller triangles are hardly refined, larger ones come before all
-/// others (loss infinite). A size is the square root of an area, as a fraction of the domain
-/// (upstream: `resolution_loss_function`, which gives smaller ones no loss at all).
+/// [`Deviation`] between a smallest and a largest size: smaller triangles are hardly refined, larger ones come before
+/// all others (loss infinite). A size is the square root of an area, as a fraction of the domain (upstream:
+/// `resolution_loss_function`, which gives smaller ones no loss at all).
 #[derive(Clone, Copy, Debug)]
 pub struct Resolution {
     /// Triangles of less than this size count a thousandth of their area; 0 for none.
@@ -28,8 +28,8 @@ pub(super) const KIND: TriangleLossKind = TriangleLossKind {
     },
 };
 
-/// Of the area, what a triangle counts that is small enough. Never 0: of triangles with no loss, the first would be split
-/// for ever. [`Deviation`] is hundreds of times as much.
+/// Of the area, what a triangle counts that is small enough. Never 0: of triangles with no loss, the first would be
+/// split for ever. [`Deviation`] is hundreds of times as much.
 const DONE: f64 = 1e-3;
 
 impl TriangleLoss for Resolution {
