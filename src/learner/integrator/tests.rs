@@ -86,7 +86,8 @@ fn a_smooth_function_is_done_with_the_first_two_rules() {
 
 #[test]
 fn what_the_integral_is_where_no_value_is_a_number_is_not_made_up() {
-    let cases: [(&str, fn(f64) -> f64, f64); 4] = [
+    type Case = (&'static str, fn(f64) -> f64, f64);
+    let cases: [Case; 4] = [
         ("everywhere", |_| f64::NAN, 1.0),
         ("everywhere, but infinite", |_| f64::INFINITY, 1.0),
         ("below 0.05", |x| if x < 0.05 { f64::NAN } else { x.exp() }, 0.05),
