@@ -80,8 +80,12 @@ impl Family {
         loop {
             let before = self.members.len();
             for child in processes.iter().filter(|stat| !self.has(stat)).collect::<Vec<_>>() {
-                let parent = processes.iter().find(|stat| stat.id == child.parent);
-                if parent.is_some_and(|parent| self.has(parent) && parent.started <= child.started) {
+                let is_parent = |&(id, started): &(u32, u64)| {
+                    id == child.parent
+                        && started <= child.started
+                        && processes.iter().any(|stat| (stat.id, stat.started) == (id, started))
+                };
+                if self.members.iter().any(is_parent) {
                     self.members.push((child.id, child.started));
                 }
             }

@@ -1,22 +1,19 @@
-//! Child processes: started in a group of their own, talked to without threads, and ended for certain.
+//! Child processes, each in a group of its own: talked to without threads, and ended for certain.
 //!
 //! One loop around `poll` writes to the child, reads its output and error streams and watches the clock, so a
 //! child that fills one pipe while we wait at another can't lock us up. Nothing here interprets what is said.
 
-use super::{environment, guard};
-use crate::model::{Failure, FailureKind};
+use super::guard;
 use crate::process::{Family, Life, Stat};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
-use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::{Path, PathBuf};
-use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ChildStderr, ChildStdin, ChildStdout, ExitStatus};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -30,15 +27,6 @@ const LONGEST_POLL: Duration = Duration::from_millis(50);
 const ATOMIC_WRITE: usize = 4096;
 /// What is left in the pipes of a dead child: a few full pipes at most, and no more if others keep writing.
 const LEFTOVER: usize = 1 << 20;
-
-/// What to start and how.
-#[derive(Clone, Debug)]
-pub(super) struct Launch {
-    pub(super) program: OsString,
-    pub(super) arguments: Vec<OsString>,
-    pub(super) folder: PathBuf,
-    pub(super) environment: Vec<(String, String)>,
-}
 
 /// A running child process and its pipes. Dropping it ends its whole group.
 #[derive(Debug)]
@@ -64,92 +52,13 @@ pub(super) enum Until {
     Deadline,
 }
 
-impl Launch {
-    /// The same with more variables.
-    pub(super) fn with(&self, environment: &[(String, String)]) -> Self {
-        let mut more = self.clone();
-        more.environment.extend_from_slice(environment);
-        more
-    }
-
-    /// Starts the process, in its own process group and without the launcher's variables.
-    ///
-    /// Nothing is set up between fork and exec, so std may use `posix_spawn`: a rank that has initialised MPI
-    /// must not run code of its own in a forked child.
-    pub(super) fn spawn(&self, stdin: bool) -> Result<Child, Failure> {
-        let mut command = Command::new(located(&self.program, &self.folder));
-        command.args(&self.arguments).current_dir(&self.folder).process_group(0);
-        for name in environment::names_of_launcher() {
-            command.env_remove(name);
-        }
-        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.stdin(if stdin { Stdio::piped() } else { Stdio::null() });
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        guard::prepare();
-        let mut process = command.spawn().map_err(|error| self.not_started(&error))?;
-        guard::watch(process.id());
-        let (stdin, stdout, stderr) = (process.stdin.take(), process.stdout.take(), process.stderr.take());
-        Ok(Child { process, stdin, stdout, stderr, errors: Tail::default(), status: None })
-    }
-
-    fn not_started(&self, error: &io::Error) -> Failure {
-        let problem = self.problems().into_iter().next();
-        let message = match problem {
-            Some(problem) => problem,
-            None => format!("can't start {}: {error}", self.program.display()),
-        };
-        Failure::new(FailureKind::Setup, message)
-    }
-
-    /// What will keep the process from being started, without starting it.
-    pub(super) fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        if !self.folder.is_dir() {
-            problems.push(format!("the folder {} is missing", self.folder.display()));
-        }
-        let program = located(&self.program, &self.folder);
-        let path = Path::new(&program);
-        if has_slash(&program) {
-            if !path.exists() {
-                problems.push(format!("the program {} is missing", path.display()));
-            } else if !is_executable(path) {
-                let path = path.display();
-                problems.push(format!("the program {path} can't be executed: try chmod +x {path}"));
-            }
-        } else if !self.is_in_path(path) {
-            let beside = self.folder.join(path);
-            let advice = if is_executable(&beside) {
-                format!(": write ./{} for the one in the study's folder", path.display())
-            } else {
-                String::new()
-            };
-            problems.push(format!("the program {} is not in PATH{advice}", path.display()));
-        }
-        problems
-    }
-
-    /// In the PATH that the process will have: that is where it is looked for.
-    fn is_in_path(&self, program: &Path) -> bool {
-        let set = self.environment.iter().rev().find(|(name, _)| name == "PATH");
-        let path = set.map_or_else(|| std::env::var_os("PATH").unwrap_or_default(), |(_, path)| path.into());
-        std::env::split_paths(&path).any(|folder| is_executable(&self.folder.join(folder).join(program)))
-    }
-}
-
-/// A relative path with a slash means the study's folder, wherever the process is started.
-fn located(program: &OsStr, folder: &Path) -> OsString {
-    if has_slash(program) { folder.join(program).into_os_string() } else { program.to_owned() }
-}
-
-fn has_slash(program: &OsStr) -> bool {
-    program.as_encoded_bytes().contains(&b'/')
-}
-
-fn is_executable(path: &Path) -> bool {
-    path.is_file() && nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_ok()
-}
-
 impl Child {
+    /// Takes over a process that leads a group of its own.
+    pub(super) fn new(mut process: std::process::Child) -> Self {
+        let (stdin, stdout, stderr) = (process.stdin.take(), process.stdout.take(), process.stderr.take());
+        Self { process, stdin, stdout, stderr, errors: Tail::default(), status: None }
+    }
+
     /// Writes `input`, and hands what the child prints to `take` piece by piece, until `until` or something before
     /// it: [`Until::Enough`] when `take` breaks, or the deadline. What is not written by then stays in `input`.
     pub(super) fn talk(
@@ -330,7 +239,9 @@ impl Child {
             }
             if late || !left.in_group && !asked {
                 let signal = if late { Signal::SIGKILL } else { Signal::SIGTERM };
-                left.outside.iter().for_each(|&process| _ = kill(process, signal));
+                for &process in &left.outside {
+                    let _ = kill(process, signal);
+                }
                 asked |= !left.in_group;
             }
             alive = !late && (left.in_group || !left.outside.is_empty());
@@ -441,6 +352,8 @@ impl Tail {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
 
     #[test]
     fn the_dead_whom_nobody_waits_for_do_not_run() {
@@ -466,19 +379,5 @@ mod tests {
         }
         assert!(tail.kept.len() <= 2 * Tail::BYTES);
         assert!(tail.lines().starts_with("line 99980\n") && tail.lines().ends_with("line 99999"));
-    }
-
-    #[test]
-    fn what_was_not_found_is_said_before_starting_it() {
-        let launch = |program: &str| Launch {
-            program: program.into(),
-            arguments: Vec::new(),
-            folder: "/".into(),
-            environment: Vec::new(),
-        };
-        assert_eq!(launch("no-such-program").problems(), ["the program no-such-program is not in PATH"]);
-        assert_eq!(launch("./no/program").problems(), ["the program /./no/program is missing"]);
-        assert_eq!(launch("sh").problems(), Vec::<String>::new());
-        assert_eq!(launch("no-such-program").spawn(false).unwrap_err().kind, FailureKind::Setup);
     }
 }

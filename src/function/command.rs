@@ -41,8 +41,8 @@
 //! of patterns gives several numbers. Spaces, `=`, `:`, commas and opening brackets may stand in between. A unit
 //! directly after the number is passed over and not converted (`1.5V`, `-12.5deg`, `12.5%`; `1.5m` is 1.5). The point
 //! fails where the number goes on in a way that is not understood, as in `1.#INF`, `0x1.8p3`, `1.5+0.5i`, `12:30`,
-//! `1.5*10^3`, or `1,234.5` and `0,5`, whose comma may be either (a comma separates in `(1,2)` and `1.0,2.0`), and where
-//! the text itself goes on, as `E` in `E2 = 7`.
+//! `1.5*10^3`, or `1,234.5` and `0,5`, whose comma may be either (a comma separates in `(1,2)` and `1.0,2.0`), and
+//! where the text itself goes on, as `E` in `E2 = 7`.
 //!
 //! Everywhere numbers may have Fortran's exponents (`1.5D-03`, `0.1234-100`). `inf` and `nan` are numbers; one that is
 //! too large for 64 bits, as `1e400`, is none.
@@ -51,7 +51,8 @@
 //! time limit the process and all that it started get SIGTERM, and SIGKILL five seconds later, also what has left its
 //! process group (`setsid`). What a process leaves running in its group when it ends is ended too.
 
-use super::child::{Child, Launch, Until, how_it_ended};
+use super::child::{Child, Until, how_it_ended};
+use super::launch::Launch;
 use super::output::Output;
 use super::placeholder::{Braces, Places, Template};
 use super::scratch::{Keep, Scratch};

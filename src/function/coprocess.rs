@@ -1,5 +1,6 @@
-use super::child::{Child, Launch, Until, how_it_ended};
+use super::child::{Child, Until, how_it_ended};
 use super::json::{self, Reply};
+use super::launch::Launch;
 use super::{Call, Function, Shared};
 use crate::model::{Failure, FailureKind, Value};
 use std::io;

@@ -12,8 +12,8 @@
 //! | two arguments | `atan2 hypot max min mod pow` |
 //!
 //! `log` is the natural logarithm, `sinc(x)` is `sin(x)/x`, `heaviside(0)` is 0.5, and `-x^2` is `-(x^2)`. What is true
-//! is 1, what is false is 0, and all but 0 counts as true. Choices, `&&` and `||` compute only what they need. Divisions
-//! by zero give `inf` or `nan`, as in IEEE arithmetic; `max` and `min` of a `nan` are `nan`, and a formula that has to
+//! is 1, what is false is 0, and all but 0 counts as true. Choices, `&&` and `||` compute only what they need.
+//! Divisions by zero give `inf` or `nan`, as in IEEE arithmetic; `max` and `min` of a `nan` are `nan`, and a formula that has to
 //! compare `nan`, or to decide by it, is `nan`. Names are of ASCII letters, digits and `_`.
 
 use super::formula::{self, DEEPEST, Formula, Real};

@@ -37,7 +37,7 @@ look() {
   done
 }
 found=$live
-while [ $found ]; do found=; look; done
+while [ -n "${found# }" ]; do found=; look; done
 for group in $live; do kill -s KILL -- "-$group"; done
 for id in $family; do kill -s KILL -- "$id"; done
 # Those that are dying may still write.
@@ -134,7 +134,7 @@ mod tests {
         let mut pipe = guard.stdin.take().unwrap();
         let (gone_name, left_name, other_name) = (gone.display(), left.display(), other.display());
         let told = format!(
-            "made {gone_name}\nmade {left_name}\nmade {other_name}\ngone {gone_name}\n+ {}\n",
+            "made {gone_name}\nmade {left_name}\nmade {other_name}\ngone {gone_name}\n+ {}\n+ 2000000000\n",
             child.id()
         );
         pipe.write_all(told.as_bytes()).unwrap();

@@ -4,9 +4,9 @@
 //! The child is this same executable with a hidden command, which reads the same study, starts the function, and
 //! calls [`serve_process`]. A crash or an endless loop then costs one evaluation and not the rank.
 
-use super::child::Launch;
 use super::coprocess::Coprocess;
 use super::evaluator::guarded;
+use super::launch::Launch;
 use super::{Call, Context, Function, FunctionSpec, Needs, Shared, json};
 use crate::model::{Failure, FailureKind, Signature, Value};
 use signal_hook::consts::{SIGINT, SIGUSR1};

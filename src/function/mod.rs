@@ -51,6 +51,7 @@ mod formula;
 mod guard;
 pub mod isolated;
 pub(crate) mod json;
+mod launch;
 pub mod library;
 pub mod native;
 mod numeral;

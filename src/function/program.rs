@@ -1,8 +1,8 @@
 #![doc = include_str!("protocol.md")]
 
-use super::child::Launch;
 use super::command::words;
 use super::coprocess::Coprocess;
+use super::launch::Launch;
 use super::{Context, Function, FunctionSpec, Needs, Shared};
 use crate::model::Failure;
 use crate::model::settings::{self, Table};
