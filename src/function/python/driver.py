@@ -11,7 +11,8 @@ import time
 # A scheduler sends the signals that stop a job to all of its processes, while the worker may still want the point that
 # has begun. Code that wants them installs its own handlers. SIGTERM is how the worker ends this process itself.
 for number in (signal.SIGINT, signal.SIGUSR1):
-    signal.signal(number, signal.SIG_IGN)
+    # A handler, as what the function starts would inherit that a signal is ignored.
+    signal.signal(number, lambda *_: None)
 
 # User code may print and read as it likes: the protocol has channels of its own.
 requests = os.fdopen(os.dup(0), "r", encoding="utf-8")
