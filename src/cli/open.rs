@@ -38,6 +38,9 @@ pub(super) fn open(
     signature: &Signature,
     combos: &[Parameters],
 ) -> Result<(Checkpoint, Loaded, Places), CommandError> {
+    if let Some(log) = log_of(study) {
+        refuse_own(study, &log, "the log")?;
+    }
     // It is read before it is locked, so that a study that is refused changes nothing, not even a lock file.
     for _ in 0..TURNS {
         match open_as_read(args, study, signature, combos)? {
@@ -232,7 +235,6 @@ pub(super) fn rebuild(study: &Study, loaded: &Loaded) -> Result<Rebuilt, Command
 /// The learner, with a log of its calls if the study wants one.
 pub(super) fn logged(study: &Study, learner: Box<dyn Learner>) -> Result<Box<dyn Learner>, CommandError> {
     let Some(path) = log_of(study) else { return Ok(learner) };
-    refuse_own(study, &path, "the log")?;
     // Each run starts from the stored facts and logs them too, so its log is whole by itself. What an earlier one
     // asked, and in which order, stands in its own log alone.
     let file = keep_former(&path)

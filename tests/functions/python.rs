@@ -44,6 +44,7 @@ def odd(x, offset):
         22: lambda: {1: 0.5, "1": 0.25},
         23: lambda: (_ for _ in ()).throw(Silent()),
         24: lambda: [os.kill(os.getpid(), number) for number in (2, 10)] and 24,
+        25: lambda: open(os.fsdecode(b"missing-\xe9")),
     }
     return kinds[int(x)]()
 
@@ -131,6 +132,7 @@ fn leaving_the_interpreter_is_a_failure_of_one_point_and_no_more() {
         (3.0, FailureKind::Error, "KeyboardInterrupt"),
         (18.0, FailureKind::Error, "RecursionError: maximum recursion depth exceeded"),
         (23.0, FailureKind::Error, "Silent: its text can't be made"),
+        (25.0, FailureKind::Error, "FileNotFoundError: [Errno 2] No such file or directory: 'missing-"),
         (4.0, FailureKind::Crash, "the Python process ended with exit status 7 during the evaluation"),
         (5.0, FailureKind::Crash, "the Python process ended with signal 6 (SIGABRT) during the evaluation"),
     ] {

@@ -283,7 +283,7 @@ fn nothing_is_written_over_the_files_of_a_study() {
     let folder = Folder::new(&study("false"));
     folder.write("model.py", "def h(x): return x\n");
     folder.run(0, &["--quiet"]);
-    let journal = folder.contents();
+    let before = folder.contents();
     for own in ["adaptive.toml", "model.py", "data/adaptive.journal", "./data/../data/adaptive.h5"] {
         folder.write("adaptive.toml", study(&format!("'{own}'")));
         for command in ["check", "run"] {
@@ -291,7 +291,7 @@ fn nothing_is_written_over_the_files_of_a_study() {
         }
         folder.write("adaptive.toml", study("false"));
         folder.command(&["export", "-o", own]).end().expect(2).says("is a file of the study");
-        assert_eq!(folder.contents(), journal, "{own}");
+        assert!(folder.contents() == before, "{own}: something was touched");
     }
     folder.command(&["export", "-o", "data/adaptive.csv"]).end().expect(0);
     folder.command(&["export", "--grid", "1000000000000"]).end().expect(2).says("too much for one file");

@@ -10,6 +10,11 @@ import sys
 import traceback
 
 
+def whole(text):
+    """A text without halves of characters, as those of a file name that does not decode: JSON has none."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def failed(error, skip, **reply):
     """The reply that tells of an exception; the first `skip` frames of its traceback are ours."""
     trace = error.__traceback__
@@ -21,8 +26,8 @@ def failed(error, skip, **reply):
     except BaseException:  # its __str__ may be the user's
         text = "its text can't be made"
     name = type(error).__name__
-    reply["error"] = f"{name}: {text}" if text else name
-    reply["traceback"] = "".join(lines).rstrip()
+    reply["error"] = whole(f"{name}: {text}" if text else name)
+    reply["traceback"] = whole("".join(lines).rstrip())
     return json.dumps(reply)
 
 

@@ -111,8 +111,8 @@ impl Learner2D {
             return;
         }
         for (vertex, corner) in corners.iter().enumerate() {
-            if let Some(at) = self.given_up_early.iter().position(|point| point == corner) {
-                self.given_up_early.remove(at);
+            // One that was given up may have a value after all.
+            if matches!(self.known.get(&key(*corner)), Some(Known::Pending { .. })) {
                 self.npending_inside -= 1;
                 self.early.0.push(*corner);
                 self.early.1.extend(std::iter::repeat_n(f64::NAN, self.dim));

@@ -352,14 +352,9 @@ impl<const D: usize> Mesh<D> {
         self.requeue_all();
     }
 
-    /// What values are multiplied by before their gradients are compared with distances. Upstream compares them as they are.
-    fn value_scale(&self, told: &Told<D>) -> f64 {
-        if self.options.as_upstream { 1.0 } else { told.range.multiplier() }
-    }
-
     /// Losses of our own never are 0, and some stay small everywhere.
     fn ranking(&self) -> fn(f64, &[u32]) -> Rank<D> {
-        if self.options.as_upstream { Rank::new } else { Rank::fine }
+        if self.options.loss.demands().is_current { Rank::fine } else { Rank::new }
     }
 
     /// Makes all queues anew. O(N).
@@ -491,8 +486,7 @@ impl<const D: usize> Mesh<D> {
             }
         };
         if self.options.anisotropic
-            && let Some(stretch) =
-                Stretch::along_gradients(&self.triangulation, id, told, self.value_scale(told))
+            && let Some(stretch) = Stretch::along_gradients(&self.triangulation, id, told)
         {
             corners.scaled.iter_mut().for_each(|corner| *corner = stretch.apply(corner));
         }

@@ -16,13 +16,12 @@ pub(super) struct Stretch<const D: usize> {
 
 impl<const D: usize> Stretch<D> {
     /// From the linear function that fits the values around a simplex best: at all vertices of all simplices that
-    /// share a corner with it. Coordinates are scaled, values are multiplied by `scale`. `None` where there is no gradient
+    /// share a corner with it. Coordinates are scaled, values are not (as upstream). `None` where there is no gradient
     /// to speak of, or no number.
     pub(super) fn along_gradients(
         triangulation: &Triangulation<D>,
         id: SimplexId,
         told: &Told<D>,
-        scale: f64,
     ) -> Option<Self> {
         let (mut near, mut around) = (Vec::new(), Vec::new());
         for corner in triangulation.vertices(id) {
@@ -44,8 +43,7 @@ impl<const D: usize> Stretch<D> {
         let mut metric = DMatrix::identity(D, D);
         let mut steepest = 0.0f64;
         for component in 0..told.dim {
-            let values =
-                DVector::from_iterator(near.len(), near.iter().map(|v| told.value(*v)[component] * scale));
+            let values = DVector::from_iterator(near.len(), near.iter().map(|v| told.value(*v)[component]));
             let gradient = normal.solve(&(offsets.transpose() * values));
             steepest = steepest.max(gradient.norm());
             metric += &gradient * gradient.transpose();
