@@ -110,6 +110,7 @@ fn simulate(workers: u32, seconds: f64, spread: Spread) -> Figures {
                     engine: Engine::new(learner(), policy),
                     queue: pool.queue(task),
                     workers: pool.workers(),
+                    cannot_start: Vec::new(),
                     checkpoint,
                     goals,
                     signals: &signals,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// Refuses to write `what` to a file that the study needs.
 pub(super) fn refuse_own(study: &Study, path: &Path, what: &str) -> Result<(), CommandError> {
-    let named = study.function_files().into_keys().map(|name| study.folder().join(name));
+    let named = study.function_file_names().into_iter().map(|name| study.folder().join(name));
     let mut own = std::iter::once(study.path.clone())
         .chain(checkpoint::files_of(&study.checkpoint.folder, &study.name))
         .chain(named);

@@ -4,7 +4,7 @@ use crate::function::{DATA, Evaluator, FunctionSpec, Natives};
 use crate::learner::Learner;
 use crate::model::{Failure, FailureKind, Parameters, Signature};
 use crate::runner::goal::{Condition, Goal};
-use crate::study::{AllKinds, Study, StudyError, sha256};
+use crate::study::{AllKinds, Study, StudyError};
 use jiff::Timestamp;
 use std::ffi::OsString;
 use std::path::Path;
@@ -81,7 +81,7 @@ fn isolated(program: &Path, study: &Study) -> Vec<OsString> {
 
 /// By which two processes see that they have read the same study.
 pub(super) fn digest(study: &Study) -> String {
-    sha256(study.text.as_bytes())
+    study.evaluated()
 }
 
 impl From<StudyError> for CommandError {

@@ -173,8 +173,9 @@ fn groups(pool: &Pool, ranks: u32) -> Result<usize, CommandError> {
     Ok(workers / ranks)
 }
 
-/// A function that can't be started on any worker is not worth a run. Where some can't, the others do their share.
-fn refuse_what_cannot_start(pool: &Pool, ranks: u32) -> Result<(), CommandError> {
+/// A function that can't be started on any worker is not worth a run. Where some can't, the others do their share: the ranks
+/// of those.
+fn refuse_what_cannot_start(pool: &Pool, ranks: u32) -> Result<Vec<u32>, CommandError> {
     let used = pool.world().workers.iter().filter(|worker| worker.rank as usize <= pool.workers());
     let failed: Vec<_> = used.filter_map(|worker| Some((worker, worker.init_error.as_ref()?))).collect();
     let said = |(worker, error): &(&WorkerSummary, &String)| {
@@ -183,8 +184,10 @@ fn refuse_what_cannot_start(pool: &Pool, ranks: u32) -> Result<(), CommandError>
     if let Some(first) = failed.first().filter(|_| ranks > 1 || failed.len() == pool.workers()) {
         return Err(CommandError::new(Exit::Usage, said(first)).help("`adaptive-mpi check` says more"));
     }
-    failed.iter().for_each(|failed| output::note(format!("warning: {}", said(failed))));
-    Ok(())
+    for failed in &failed {
+        output::note(format!("warning: {}; it gets no points in this run", said(failed)));
+    }
+    Ok(failed.iter().map(|(worker, _)| worker.rank).collect())
 }
 
 /// Rank 0's part.
@@ -206,7 +209,7 @@ fn manage(
             learners(&evaluators)
         ));
     }
-    refuse_what_cannot_start(pool, evaluators.function.needs().ranks)?;
+    let cannot_start = refuse_what_cannot_start(pool, evaluators.function.needs().ranks)?;
     if let Some(warning) = past_end(&study.goal) {
         output::note(warning);
     }
@@ -253,6 +256,7 @@ fn manage(
             engine,
             queue: pool.queue(task),
             workers,
+            cannot_start,
             checkpoint,
             goals,
             signals,

@@ -32,10 +32,10 @@
 //! `{"mean": 3, "error": 1e-5}`, holds named outputs, unless its `error` is a text). JSON over several lines is
 //! read as a whole. With `row` and `column` (from 0, negative from the end), cells of a table. At most 64 MiB are read.
 //!
-//! A `file` is looked for in the scratch folder. One at another place (`/data/out.txt`, `{study}/out.txt`) is removed
-//! before each start, so that no point gets the value of the one before; all workers share it, so its name should
-//! hold the point. If it holds all coordinates (or `{point}`), all parameters and the `{seed}`, it is left for the
-//! command, which may find its own earlier results there.
+//! A `file` is looked for in the scratch folder. One at another place (`/data/out.txt`, `{study}/out.txt`) has to
+//! have changed since the start, so that no point gets the value of the one before; all workers share it, so its name
+//! should hold the point. If it holds all coordinates (or `{point}`), all parameters and the `{seed}`, it may stay as it
+//! is: the command may find its own earlier results there.
 //!
 //! With `pattern`, the number after the last place where that text stands, in the same line; a list or table
 //! of patterns gives several numbers. Spaces, `=`, `:`, commas and opening brackets may stand in between. A unit
@@ -243,7 +243,7 @@ impl Command {
             Stdin::Json => Some(json::call(call) + "\n"),
             Stdin::Text(text) => Some(fill(text)),
         };
-        self.output.prepare(call, places)?;
+        let before = self.output.before(call, places);
         // From before the start: a slow file system counts too.
         let deadline = self.shared.timeout.map(|limit| Instant::now() + limit);
         let mut child = launch.spawn(input.is_some())?;
@@ -256,7 +256,7 @@ impl Command {
         let ended =
             ended.map_err(|error| Failure::new(FailureKind::Crash, format!("lost the process: {error}")))?;
         self.judge(ended, &mut child)?;
-        self.output.read(&printed, call, places).map_err(|failure| {
+        self.output.read(&printed, call, places, before).map_err(|failure| {
             let errors = child.last_errors();
             if failure.detail.is_empty() { failure.with_detail(errors) } else { failure }
         })

@@ -6,7 +6,10 @@ use super::placeholder::{Braces, Places, Template};
 use super::{Call, Context};
 use crate::model::settings::{self, Setting, SettingError, SettingValue, Table};
 use crate::model::{Detail, Failure, FailureKind, Value};
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path};
+use std::time::Duration;
 
 /// Where the output is, and which part of it is the value.
 #[derive(Clone, Debug, Default)]
@@ -65,38 +68,57 @@ impl Output {
         Ok(Self { file, is_shared, part })
     }
 
-    /// Removes what an earlier evaluation may have left in the place of the file. In the scratch folder nothing has,
-    /// but an input file may be there that the command is to change.
-    pub(super) fn prepare(&self, call: &Call<'_>, places: Places<'_>) -> Result<(), Failure> {
-        let Some(file) = self.file.as_ref().filter(|_| self.is_shared) else { return Ok(()) };
+    /// What an earlier evaluation has left in the place of the file, before a command starts: [`Self::read`] does not take it
+    /// for the value of this one. In the scratch folder nothing has, but an input file may be there that the command is to
+    /// change.
+    pub(super) fn before(&self, call: &Call<'_>, places: Places<'_>) -> Option<Stamp> {
+        let file = self.file.as_ref().filter(|_| self.is_shared)?;
         let path = places.scratch.join(file.fill(call, places));
         let leaves = path.components().any(|part| part == Component::ParentDir);
         if path.starts_with(places.scratch) && !leaves {
-            return Ok(());
+            return None;
         }
-        // Through links, which are somebody's purpose.
-        let Ok(path) = path.canonicalize() else { return Ok(()) };
-        if !path.is_file() {
-            return Ok(());
-        }
-        std::fs::remove_file(&path).map_err(|error| {
-            let path = path.display();
-            Failure::new(FailureKind::Setup, format!("can't remove the old output file {path}: {error}"))
-        })
+        let about = path.metadata().ok()?;
+        // One that was written a moment ago could be written again without a trace: clocks of files tick slowly.
+        let age = about.modified().ok().and_then(|at| at.elapsed().ok()).unwrap_or_default();
+        std::thread::sleep(TICKS.saturating_sub(age));
+        Some(Stamp::of(&about))
     }
 
     /// Reads the value from standard output, or from the file.
-    pub(super) fn read(&self, printed: &[u8], call: &Call<'_>, places: Places<'_>) -> Result<Value, Failure> {
+    pub(super) fn read(
+        &self,
+        printed: &[u8],
+        call: &Call<'_>,
+        places: Places<'_>,
+        before: Option<Stamp>,
+    ) -> Result<Value, Failure> {
         let bad = |message: String| Failure::new(FailureKind::BadOutput, message);
         let Some(file) = &self.file else {
             let text = String::from_utf8_lossy(printed);
             return self.part.read(&text).unwrap_or_else(|why| Err(bad(format!("in the output: {why}"))));
         };
         let path = places.scratch.join(file.fill(call, places));
+        if before.is_some() && path.metadata().ok().map(|about| Stamp::of(&about)) == before {
+            return Err(bad(format!("the command has not written its output file {}", path.display())));
+        }
         let bytes = read_bounded(&path).map_err(|error| bad(format!("the output file {error}")))?;
         let name = path.file_name().map_or_else(|| path.display().to_string(), |n| n.display().to_string());
         let text = String::from_utf8_lossy(&bytes);
         self.part.read(&text).unwrap_or_else(|why| Err(bad(format!("in {name}: {why}"))))
+    }
+}
+
+/// Longer than a tick of the clock by which a file system dates its files.
+const TICKS: Duration = Duration::from_millis(20);
+
+/// A file as it was: when it was changed last, its length, and which one it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp((i64, i64), u64, u64);
+
+impl Stamp {
+    fn of(about: &Metadata) -> Self {
+        Self((about.mtime(), about.mtime_nsec()), about.len(), about.ino())
     }
 }
 

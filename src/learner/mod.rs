@@ -237,8 +237,8 @@ pub trait Learner: Send {
         false
     }
 
-    /// Whether a loss says nothing yet: points that the learner needs have no value, or a component of the values was finite
-    /// nowhere.
+    /// Whether a loss says nothing yet: points that the learner needs have no value, or no value was
+    /// finite in any component.
     fn lacks_needed(&self) -> bool {
         false
     }

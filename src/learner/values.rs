@@ -64,9 +64,9 @@ impl Values {
         }
     }
 
-    /// Whether every component had a value at some point that is a number.
+    /// Whether a component had a value at some point that is a number.
     pub(super) fn is_known(&self) -> bool {
-        self.min.iter().zip(&self.max).all(|(min, max)| min <= max)
+        self.min.iter().zip(&self.max).any(|(min, max)| min <= max)
     }
 
     pub(super) fn set_dim(&mut self, dim: usize) {

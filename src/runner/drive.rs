@@ -14,7 +14,7 @@ use super::{
 };
 use crate::checkpoint::{Checkpoint, Ending, EndingKind};
 use crate::model::{Outcome, Sample};
-use crate::pool::Queue;
+use crate::pool::{Queue, Standing};
 use jiff::Timestamp;
 use starts::Starts;
 use std::collections::BTreeMap;
@@ -34,6 +34,8 @@ pub struct Drive<'a> {
     pub queue: Queue<Sample, Outcome>,
     /// Number of workers behind the queue.
     pub workers: usize,
+    /// Workers on which the function could not be started at the beginning, and will not be.
+    pub cannot_start: Vec<u32>,
     /// Remembers.
     pub checkpoint: Checkpoint,
     /// When the run is over.
@@ -93,6 +95,9 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
         chores_due: Instant::now(),
         moment: Moment { elapsed: Duration::ZERO, now: Timestamp::now() },
     };
+    for &rank in &drive.cannot_start {
+        drive.queue.set_standing(rank, Standing::Aside);
+    }
     let ended = loop {
         let ended = run.until_something_ends_it(&mut drive, observer);
         let goal = matches!(ended, Ended::Goal(_));
@@ -156,7 +161,7 @@ struct Loop {
     given_up: u64,
     goal: Option<Reached>,
     /// Learners that will never be finished, and why.
-    hopeless: BTreeMap<usize, String>,
+    hopeless: BTreeMap<usize, (progress::Cause, String)>,
     /// Points given up since the last value, of each of several learners.
     failing: BTreeMap<usize, u64>,
     /// The run is over and only takes what still comes back: goals no longer matter.

@@ -1,5 +1,6 @@
 //! What a value is a value of, as text: the keys of a cache.
 
+use super::compare::SAMPLED;
 use super::{Study, StudyError, files};
 use crate::model::settings::{self, SettingValue, Table};
 use crate::model::{Parameter, Parameters, Signature, json};
@@ -102,6 +103,30 @@ impl Study {
         };
         let texts = combos.iter().map(text).collect();
         Ok(Calls { texts, files: files.keys().cloned().collect() })
+    }
+}
+
+impl Study {
+    /// A digest of what says which function is evaluated where: by it two processes see that they have read the same study.
+    /// How it is run, goals and comments may differ.
+    pub fn evaluated(&self) -> String {
+        let root = super::tree::read(&self.text).unwrap_or_default();
+        let of = |section: &str, counts: &dyn Fn(&str) -> bool| match root.get(section).map(|it| &it.value) {
+            Some(SettingValue::Table(table)) => {
+                let entries = table.entries().iter().filter(|(key, ..)| counts(key));
+                let mut map: Map<String, Json> =
+                    entries.map(|(key, _, setting)| (key.clone(), canonical(&setting.value))).collect();
+                map.sort_keys();
+                map.into()
+            }
+            other => other.map_or(Json::Null, canonical),
+        };
+        let parts = [
+            of("function", &|key| !FREE_KEYS.contains(&key)),
+            of("parameters", &|_| true),
+            of("learner", &|key| SAMPLED.contains(&key)),
+        ];
+        super::sha256(Json::from(parts.to_vec()).to_string().as_bytes())
     }
 }
 

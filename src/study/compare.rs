@@ -33,7 +33,7 @@ const FREE_FOR_RESTARTS: [&str; 4] = ["env", "cwd", "python_executable", "nan"];
 
 /// Keys of `[learner]` that say what is sampled. With the others learners choose, or know when they have enough: all results
 /// stay what they are.
-const SAMPLED: [&str; 5] = ["type", "bounds", "hull", "sequence", "integer"];
+pub(super) const SAMPLED: [&str; 5] = ["type", "bounds", "hull", "sequence", "integer"];
 /// Keys of `[learner]` whose change is nobody's surprise.
 const FREE_LEARNER_KEYS: [&str; 4] = ["atol", "rtol", "min_npoints", "points_first"];
 

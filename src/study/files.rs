@@ -14,6 +14,11 @@ impl Study {
         let named = named(&self.function, &self.folder()).into_iter();
         named.filter_map(|(name, digest)| Some((name, digest.ok()?))).collect()
     }
+
+    /// The names of these files, which are not read.
+    pub fn function_file_names(&self) -> Vec<String> {
+        named_with(&self.function, &self.folder(), &|_| Ok(String::new())).into_keys().collect()
+    }
 }
 
 /// The file that holds the function itself: what stands before the colon, or the first word of a command.
@@ -61,8 +66,23 @@ fn names(value: &SettingValue, name: &str) -> bool {
 /// SHA-256 of each file that a word of the settings names, as `model.py` in `"model.py:h"` or in `"python3 model.py"`. A script
 /// inside a word (of `sh -c`) is not looked into: it may name files that it writes.
 pub(super) fn named(function: &Table, folder: &Path) -> BTreeMap<String, io::Result<String>> {
-    let mut found = BTreeMap::new();
-    look(function, folder, &mut found);
+    named_with(function, folder, &|path| std::fs::read(path).map(|contents| sha256(&contents)))
+}
+
+/// Files by their names, with what `make` makes of each.
+struct Found<'a> {
+    files: BTreeMap<String, io::Result<String>>,
+    folder: &'a Path,
+    make: &'a dyn Fn(&Path) -> io::Result<String>,
+}
+
+fn named_with(
+    function: &Table,
+    folder: &Path,
+    make: &dyn Fn(&Path) -> io::Result<String>,
+) -> BTreeMap<String, io::Result<String>> {
+    let mut found = Found { files: BTreeMap::new(), folder, make };
+    look(function, &mut found);
     if let Some(code) = code(function).filter(|_| function.get("python").is_some()) {
         // Both can be imported from: the folder of a file, and that of the study.
         let is_file = is_python_file(&code);
@@ -71,15 +91,15 @@ pub(super) fn named(function: &Table, folder: &Path) -> BTreeMap<String, io::Res
         if !is_file {
             let module = function.text("python").ok().flatten().and_then(|text| text.rsplit_once(':'));
             let module = module.map_or_else(String::new, |(module, _)| module.replace('.', "/"));
-            add_modules(&[module], &[Path::new("")], folder, &mut found, &mut models);
+            add_modules(&[module], &[Path::new("")], &mut found, &mut models);
         }
         while let Some(model) = models.pop() {
             let beside = Path::new(&model).parent().unwrap_or(Path::new("")).to_owned();
             let modules = imported(&folder.join(&model));
-            add_modules(&modules, &[&beside, &home, Path::new("")], folder, &mut found, &mut models);
+            add_modules(&modules, &[&beside, &home, Path::new("")], &mut found, &mut models);
         }
     }
-    found
+    found.files
 }
 
 /// Whether a Python target is a file, and not a module by its name.
@@ -88,17 +108,11 @@ fn is_python_file(target: &str) -> bool {
 }
 
 /// Adds the files of these modules, `a/b` for `a.b`, that lie below one of the places of the folder and are new.
-fn add_modules(
-    modules: &[String],
-    places: &[&Path],
-    folder: &Path,
-    found: &mut BTreeMap<String, io::Result<String>>,
-    new: &mut Vec<String>,
-) {
+fn add_modules(modules: &[String], places: &[&Path], found: &mut Found<'_>, new: &mut Vec<String>) {
     for file in modules.iter().flat_map(|module| module_files(module)) {
         for name in places.iter().map(|place| place.join(&file).display().to_string()) {
-            if !found.contains_key(&name) && folder.join(&name).is_file() {
-                digest(&name, folder, found);
+            if !found.files.contains_key(&name) && found.folder.join(&name).is_file() {
+                add(&name, found);
                 new.push(name);
             }
         }
@@ -137,33 +151,33 @@ fn imported(model: &Path) -> Vec<String> {
     names.map(str::to_owned).collect()
 }
 
-fn look(table: &Table, folder: &Path, found: &mut BTreeMap<String, io::Result<String>>) {
+fn look(table: &Table, found: &mut Found<'_>) {
     let entries = table.entries().iter().filter(|(key, ..)| !FREE_KEYS.contains(&key.as_str()));
     for (_, _, setting) in entries {
         match &setting.value {
             SettingValue::Text(text) => {
                 let words = shlex::split(text).unwrap_or_default();
-                words.iter().for_each(|word| digest(word, folder, found));
+                words.iter().for_each(|word| add(word, found));
             }
             SettingValue::List(items) => {
                 for item in items {
                     if let SettingValue::Text(word) = &item.value {
-                        digest(word, folder, found);
+                        add(word, found);
                     }
                 }
             }
-            SettingValue::Table(table) => look(table, folder, found),
+            SettingValue::Table(table) => look(table, found),
             _ => {}
         }
     }
 }
 
-fn digest(word: &str, folder: &Path, found: &mut BTreeMap<String, io::Result<String>>) {
+fn add(word: &str, found: &mut Found<'_>) {
     let before_colon = word.rsplit_once(':').map_or(word, |(file, _)| file);
     for name in [word, before_colon] {
-        let path = folder.join(name);
-        if !name.is_empty() && !found.contains_key(name) && path.is_file() {
-            found.insert(name.to_owned(), std::fs::read(&path).map(|contents| sha256(&contents)));
+        let path = found.folder.join(name);
+        if !name.is_empty() && !found.files.contains_key(name) && path.is_file() {
+            found.files.insert(name.to_owned(), (found.make)(&path));
         }
     }
 }

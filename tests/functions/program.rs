@@ -196,11 +196,11 @@ fn loading_is_no_part_of_the_first_point_of_a_program_that_says_when_it_has_load
     let study = Study::new();
     let load = |seconds: &str, ready: &str| {
         let script = format!("sleep {seconds}\n{ready}\nwhile read line; do echo '{{\"value\": 3}}'; done");
-        sh("program", &script).with("timeout", text("500ms")).with("start_timeout", text("2s"))
+        sh("program", &script).with("timeout", text("2s")).with("start_timeout", text("6s"))
     };
-    let mut started = study.start(load("1", "echo '{\"ready\":true}'"));
+    let mut started = study.start(load("3", "echo '{\"ready\":true}'"));
     assert_eq!(started.y(0.5), 3.0);
-    for settings in [load("10", "echo '{\"ready\":true}'"), load("0", "")] {
+    for settings in [load("60", "echo '{\"ready\":true}'"), load("0", "")] {
         let mut started = study.start(settings);
         let failure = started.at(&[0.5]).unwrap_err();
         assert_eq!(failure.kind, FailureKind::Setup);

@@ -64,7 +64,8 @@ fn a_stop_signal_that_reaches_the_processes_of_the_function_too_costs_no_attempt
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGTERM).unwrap();
     run.end().expect(75);
     assert!(folder.read().failures.is_empty());
-    assert_eq!(folder.status()["to_be_finished"], 1);
+    // What was in flight stands in the snapshot alone.
+    assert_eq!(folder.status()["to_be_finished"], u32::from(cfg!(feature = "hdf5")));
 }
 
 #[test]

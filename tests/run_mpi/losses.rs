@@ -148,8 +148,11 @@ fn a_worker_that_cannot_start_the_function_is_left_out_and_named() {
     );
     // The first worker that gets so far is the bad one, whenever it tries.
     let bad = "import os, time\ntry: os.symlink(str(os.getppid()), 'bad')\nexcept OSError: pass\n\
-               if os.readlink('bad') == str(os.getppid()): raise OSError('no scratch disk')\n";
-    folder.write("model.py", format!("{bad}def h(x):\n    time.sleep(0.05)\n    return x\n"));
+               if os.readlink('bad') == str(os.getppid()):\n    open('tried', 'a').write('x')\n    raise OSError('no scratch disk')\n";
+    // The others are patient until it has failed for the third time.
+    let patient = "def h(x):\n    end = time.time() + 20\n    while time.time() < end and \
+                   (not os.path.exists('tried') or os.path.getsize('tried') < 3): time.sleep(0.01)\n    time.sleep(0.02)\n    return x\n";
+    folder.write("model.py", format!("{bad}{patient}"));
     folder
         .ranks(RANKS, &["run"])
         .end()

@@ -15,9 +15,9 @@ impl Range {
         }
     }
 
-    /// Whether every component had a finite value at some point.
+    /// Whether a component had a finite value at some point.
     pub(super) fn is_known(&self) -> bool {
-        self.ends.iter().all(|(lo, hi)| lo <= hi)
+        self.ends.iter().any(|(lo, hi)| lo <= hi)
     }
 
     /// The widest of the components; 0 before two values differ.
@@ -34,9 +34,11 @@ mod tests {
     #[test]
     fn the_widest_component_counts_and_what_is_not_finite_does_not() {
         let mut range = Range::default();
+        range.put(&[f64::NAN; 2]);
+        assert!(!range.is_known());
         assert_eq!(range.widest(), 0.0);
         range.put(&[1.0, f64::NAN]);
-        assert_eq!((range.widest(), range.is_known()), (0.0, false));
+        assert_eq!((range.widest(), range.is_known()), (0.0, true));
         for row in [[2.0, f64::INFINITY], [4.0, -3.0], [f64::NEG_INFINITY, 7.0]] {
             range.put(&row);
         }

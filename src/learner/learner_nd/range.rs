@@ -51,9 +51,9 @@ impl Range {
         grown
     }
 
-    /// Whether every component had a finite value at some point.
+    /// Whether a component had a finite value at some point.
     pub(super) fn is_known(&self) -> bool {
-        self.ends.iter().all(|(min, max)| min <= max)
+        self.ends.iter().any(|(min, max)| min <= max)
     }
 
     /// What values are multiplied by.
@@ -110,7 +110,7 @@ mod tests {
         assert!(!range.extend(&[f64::INFINITY]) && range.is_known());
         assert_eq!(range.multiplier(), 0.5);
         let mut range = Range::new(false, 0.0);
-        range.extend(&[1.0, f64::NAN]);
+        range.extend(&[f64::INFINITY, f64::NAN]);
         assert!(!range.is_known());
         range.extend(&[f64::NAN, 1.0]);
         assert!(range.is_known());

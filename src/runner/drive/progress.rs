@@ -6,6 +6,17 @@ use crate::learner::{Learner, Loss};
 use crate::runner::Engine;
 use crate::runner::goal::{Condition, Goal, GoalTracker, Progress, Reached};
 
+/// Why there is no hope for a learner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// It says so.
+    Learner,
+    /// A point that it needs was given up.
+    Needed,
+    /// All its points fail.
+    Failures,
+}
+
 /// One learner of possibly many, as a goal sees it.
 struct OneLearner<'a>(&'a dyn Learner, usize);
 
@@ -63,15 +74,21 @@ impl Loop {
 
     pub(super) fn note_hopeless(&mut self, drive: &mut Drive<'_>, index: usize) {
         let learner = drive.engine.learner();
-        if let Some(why) = OneLearner(learner, index).learner().hopeless() {
-            let of_many = learner.children().is_some_and(|children| children.len() > 1);
-            self.give_up_hope(drive, index, if of_many { format!("learner {index}: {why}") } else { why });
+        match OneLearner(learner, index).learner().hopeless() {
+            Some(why) => {
+                let of_many = learner.children().is_some_and(|children| children.len() > 1);
+                let why = if of_many { format!("learner {index}: {why}") } else { why };
+                self.give_up_hope(drive, index, Cause::Learner, why);
+            }
+            None => self.take_hope(drive, index, Cause::Learner),
         }
     }
 
-    /// One of many learners whose points fail one and all would have all others wait: what is not known comes first.
+    /// One of many learners whose points fail one and all would have all others wait: what is not known comes first. Where
+    /// calls are reproduced they don't depend on that.
     pub(super) fn note_failure(&mut self, drive: &mut Drive<'_>, index: usize, why: &str) {
-        if drive.engine.learner().children().is_none_or(|children| children.len() < 2) {
+        let of_many = drive.engine.learner().children().is_some_and(|children| children.len() > 1);
+        if !of_many || drive.engine.is_deterministic() {
             return;
         }
         let failures = self.failing.entry(index).or_default();
@@ -79,28 +96,36 @@ impl Loop {
         let many = HOPELESS.max(2 * drive.workers as u64);
         if *failures >= many && OneLearner(drive.engine.learner(), index).learner().npoints() == 0 {
             let why = format!("learner {index}: all of its first {failures} points were given up: {why}");
-            self.give_up_hope(drive, index, why);
+            self.give_up_hope(drive, index, Cause::Failures, why);
         }
     }
 
     /// A learner has a value.
     pub(super) fn note_success(&mut self, drive: &mut Drive<'_>, index: usize) {
         // Almost always empty.
-        if self.failing.is_empty() || self.failing.remove(&index).is_none() {
-            return;
-        }
-        if self.hopeless.get(&index).is_some_and(|why| why.contains("points were given up: ")) {
-            self.hopeless.remove(&index);
-            drive.engine.rest(index, false);
+        if !self.failing.is_empty() && self.failing.remove(&index).is_some() {
+            self.take_hope(drive, index, Cause::Failures);
         }
     }
 
     /// The others have the use of its share of the points.
-    fn give_up_hope(&mut self, drive: &mut Drive<'_>, index: usize, why: String) {
+    fn give_up_hope(&mut self, drive: &mut Drive<'_>, index: usize, cause: Cause, why: String) {
         self.hopeless.entry(index).or_insert_with(|| {
-            drive.engine.rest(index, true);
-            why
+            if !drive.engine.is_deterministic() {
+                drive.engine.rest(index, true);
+            }
+            (cause, why)
         });
+    }
+
+    fn take_hope(&mut self, drive: &mut Drive<'_>, index: usize, cause: Cause) {
+        if self.hopeless.get(&index).is_some_and(|(known, _)| *known == cause) {
+            self.hopeless.remove(&index);
+            let finished = drive.goals.lets_rest() && drive.goals.is_finished(index);
+            if !drive.engine.is_deterministic() && !finished {
+                drive.engine.rest(index, false);
+            }
+        }
     }
 
     /// A point that has failed for good may be one without which there is no loss, and no end.
@@ -119,14 +144,18 @@ impl Loop {
                  function has no value, let it return NaN",
                 &*sample.point
             );
-            self.give_up_hope(drive, index, why);
+            self.give_up_hope(drive, index, Cause::Needed, why);
         }
     }
 
     /// Why there is no sense in going on: where the other learners are finished, or nothing is left to ask.
     pub(super) fn no_hope(&self, drive: &Drive<'_>, exhausted: bool) -> Option<String> {
         let unfinished = |index: &&usize| !drive.goals.is_finished(**index);
-        let (_, why) = self.hopeless.iter().find(|(index, _)| unfinished(index))?;
+        let (_, (cause, why)) = self.hopeless.iter().find(|(index, _)| unfinished(index))?;
+        // What is out may take longer than to fail does.
+        if *cause == Cause::Failures && drive.engine.in_flight() + drive.engine.waiting() > 0 {
+            return None;
+        }
         let without_hope = self.hopeless.keys().filter(unfinished).count();
         let others_finished = drive.goals.finished() + without_hope == drive.goals.learners();
         let waits_for_learners = drive.goals.goal().conditions().iter().any(Condition::is_per_learner);

@@ -107,6 +107,7 @@ impl Loop {
         {
             self.given_up += 1;
             self.note_failure(drive, learner as usize, &failed.failure.message);
+            self.note_hopeless(drive, learner as usize);
             self.note_needed_in_vain(drive);
             // It may have been the last that was owed.
             if !self.draining {
