@@ -97,7 +97,7 @@ fn a_child_does_not_evaluate_a_study_that_was_changed_since_its_parent_read_it()
     let folder = Folder::new(&study);
     folder.run(0, &["--quiet"]);
     let child = |digest: &str| folder.command(&["__evaluate", "--sha256", digest, "adaptive.toml"]).end();
-    let digest = adaptive_mpi::study::Study::load(&folder.file("adaptive.toml")).unwrap().evaluated();
+    let digest = adaptive_mpi::study::Study::load(folder.file("adaptive.toml")).unwrap().evaluated();
     assert_eq!(child(&digest).expect(0).out, "{\"ready\":true}\n");
     // A goal for the next run says nothing about the function.
     folder.write("adaptive.toml", format!("# Comment.\n{}", study.replace("30", "40")));
