@@ -181,6 +181,14 @@ fn a_rank_without_the_interpreter_leaves_the_points_to_the_others() {
     ended.expect(0).says("warning: the function can't be started on rank 3 on ").says("/nowhere/python3");
     let loaded = folder.read();
     assert!(loaded.failures.is_empty() && loaded.columns.len() >= 100);
+    // The others may die: then it is no help, and nobody is waited for.
+    if !is_mpich() {
+        folder.write("adaptive.toml", folder.text("adaptive.toml").replace("100", "100000"));
+        let mut run = folder.flagged_ranks(with_recovery(), 2, &odd).start();
+        assert!(run.until(|_| results(&folder) >= 120), "{}", run.said());
+        send(run.rank(1).unwrap(), Signal::SIGKILL);
+        run.end().says("no worker is left that can start the function: rank 1 ");
+    }
     // A single worker is not left.
     let odd = ["run", ":", "-n", "1", "env", "PYTHON=/nowhere/python3", program, "run"];
     folder.ranks(1, &odd).end().expect(2).says("the function can't be started on rank 1 on ");

@@ -139,7 +139,16 @@ impl Loop {
         if of_no_worker && starts.times >= TIMES_NOT_STARTED * drive.workers {
             return starts.why().map(StopReason::CannotStart);
         }
-        if drive.queue.available() > 0 || !starts.is_hopeless() {
+        if drive.queue.available() > 0 {
+            return None;
+        }
+        // Those that could not start it at the beginning are here, and no help: nobody is left to wait for.
+        if !drive.cannot_start.is_empty() && starts.bad.values().all(|bad| bad.until.is_none()) {
+            let lost = drive.queue.health().lost.pop()?;
+            let why = format!("no worker is left that can start the function: {lost}");
+            return Some(StopReason::WorkerLost(why));
+        }
+        if !starts.is_hopeless() {
             return None;
         }
         let why = starts.why()?;
