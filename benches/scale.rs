@@ -18,7 +18,7 @@ use adaptive_mpi::model::{Outcome, Sample, Value};
 use adaptive_mpi::pool::{Program, Sim};
 use adaptive_mpi::runner::goal::{Condition, Goal, GoalTracker};
 use adaptive_mpi::runner::{
-    Drive, Engine, NanPolicy, Observer, Order, Outlook, Phase, Policy, StopSignals, drive,
+    Drive, Engine, NanPolicy, Observer, Order, Outlook, Phase, Policy, Resting, StopSignals, drive,
 };
 use std::time::Duration;
 
@@ -113,6 +113,7 @@ fn simulate(workers: u32, seconds: f64, spread: Spread) -> Figures {
                     cannot_start: Vec::new(),
                     checkpoint,
                     goals,
+                    resting: Resting::default(),
                     signals: &signals,
                     walltime: None,
                     walltime_margin: Duration::ZERO,

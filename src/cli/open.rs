@@ -226,9 +226,10 @@ pub(super) fn rebuild(study: &Study, loaded: &Loaded) -> Result<Rebuilt, Command
     let now = |stored: u32| places.get(stored as usize).copied().flatten();
     let policy = Policy { retries: study.run.retries, nan: NanPolicy::Accept, order: Order::Arrival };
     let mut goals = GoalTracker::new(study.goal.clone(), combos.len());
-    let (engine, restored) = restore(learner, policy, loaded, &now, &mut goals, false).map_err(|error| {
-        CommandError::new(Exit::Unreadable, format!("a stored value does not fit: {error}"))
-    })?;
+    let (engine, _, restored) =
+        restore(learner, policy, loaded, &now, &mut goals, false).map_err(|error| {
+            CommandError::new(Exit::Unreadable, format!("a stored value does not fit: {error}"))
+        })?;
     Ok(Rebuilt { engine, restored, combos, signature, stored, places })
 }
 

@@ -9,7 +9,7 @@ use super::together;
 use super::watch::Watch;
 use crate::cache::Cache;
 use crate::function::{Evaluator, Natives, crashes, may_take_its_worker_along};
-use crate::model::{Failure, Outcome, Sample};
+use crate::model::{Failure, FailureKind, Outcome, Sample};
 use crate::pool::{
     Group, Launch, LaunchError, NodeFiles, Pool, PoolOptions, Program, Task, Worker, WorkerInfo,
     WorkerSummary,
@@ -88,8 +88,9 @@ pub(super) fn run(args: &RunArgs, natives: &Natives) -> Exit {
             error.exit
         }
         Err(error) => {
-            output::error(&launch_error(&error));
-            Exit::Launch
+            let error = launch_error(&error);
+            output::error(&error);
+            error.exit
         }
     }
 }
@@ -153,10 +154,14 @@ fn evaluate_task(
         return program.group_task_with_state("evaluate", start, evaluate).on(ranks);
     }
     let evaluate = move |station: &mut Station, worker: &mut Worker, sample: Sample| {
-        Ok(station.evaluator(worker, data).and_then(|evaluator| {
+        let outcome = station.evaluator(worker, data).and_then(|evaluator| {
             worker.leave_out(evaluator.prepare()?);
             evaluator.evaluate(&sample)
-        }))
+        });
+        if matches!(&outcome, Err(failure) if failure.kind == FailureKind::Setup) {
+            worker.leave_out_of_pace();
+        }
+        Ok(outcome)
     };
     program.task_with_state("evaluate", start, evaluate)
 }
@@ -229,7 +234,7 @@ fn manage(
     let policy = policy(&study);
     let now = |stored| places.now(stored);
     let mut goals = GoalTracker::new(study.goal.clone(), evaluators.combos.len());
-    let (engine, restored) =
+    let (engine, resting, restored) =
         restore(learner, policy, &loaded, &now, &mut goals, args.checkpoint.retry_failed).map_err(
             |error| CommandError::new(Exit::Unreadable, format!("a stored value does not fit: {error}")),
         )?;
@@ -259,6 +264,7 @@ fn manage(
             cannot_start,
             checkpoint,
             goals,
+            resting,
             signals,
             walltime,
             walltime_margin: margin(walltime, study.run.walltime_margin),
@@ -272,7 +278,7 @@ fn manage(
         },
         &mut watch,
     );
-    watch.finish(&outlook(&finished, workers));
+    watch.finish(&outlook(&finished, workers), &finished.ended.to_string());
     summary(args, &study, evaluators.function.as_ref(), &finished, workers);
     pool.exit_with(exit(&finished) as u8);
     if finished.left_behind > 0 || !pool.settle(LAST_COPIES) {

@@ -19,8 +19,16 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
     let Rebuilt { engine, restored, combos, stored, places, .. } = rebuild(&study, &loaded)?;
     let mut goals = GoalTracker::new(study.goal.clone(), combos.len());
     look_at_all(&mut goals, engine.learner());
-    let state = State::of(&loaded, restored.told);
-    let live = live(&study).filter(|_| state == State::Running);
+    let mut state = State::of(&loaded, restored.told);
+    let live = live(&study);
+    let mut ending = loaded.ended.as_ref().map(|ended| ended.ending.reason.clone());
+    // A run that could not save any more may have left its last word beside the checkpoint.
+    if state == State::Killed
+        && let Some(reason) = live.as_ref().and_then(|live| live.get("ended")?.as_str())
+    {
+        (state, ending) = (State::Ended(EndingKind::Failed), Some(reason.to_owned()));
+    }
+    let live = live.filter(|_| state == State::Running);
     let learner = engine.learner();
     if args.report.json {
         let mut all = json!({
@@ -36,7 +44,7 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
             "failed_attempts": loaded.failures.len(),
             "generation": loaded.generation,
             "written": loaded.written,
-            "ending": loaded.ended.as_ref().map(|ended| ended.ending.reason.clone()),
+            "ending": ending,
             "holder": loaded.holder.as_ref().map(ToString::to_string),
             "notices": loaded.notices,
             "losses": loaded.losses,
@@ -64,7 +72,14 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
     for notice in &loaded.notices {
         output::note(notice);
     }
-    output::print(text(&study, &state, &loaded, learner, &goals, (live.as_ref(), restored.given_up)));
+    output::print(text(
+        &study,
+        (&state, ending),
+        &loaded,
+        learner,
+        &goals,
+        (live.as_ref(), restored.given_up),
+    ));
     if args.learners {
         let mut table = TextTable::new(&[
             ("parameters", Align::Left),
@@ -146,7 +161,7 @@ fn live(study: &Study) -> Option<Json> {
 
 fn text(
     study: &Study,
-    state: &State,
+    (state, ending): (&State, Option<String>),
     loaded: &Loaded,
     learner: &dyn Learner,
     goals: &GoalTracker,
@@ -156,8 +171,8 @@ fn text(
     if let Some(holder) = &loaded.holder {
         lines[0].push_str(&format!(" ({holder})"));
     }
-    if let (State::Ended(_), Some(ended)) = (state, &loaded.ended) {
-        lines.push(format!("ended    {}", ended.ending.reason));
+    if let (State::Ended(_), Some(reason)) = (state, ending) {
+        lines.push(format!("ended    {reason}"));
     }
     if *state == State::Killed {
         lines.push("ended    without a last word; the same command goes on".to_owned());

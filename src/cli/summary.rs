@@ -32,7 +32,9 @@ pub(super) fn exit(finished: &Finished) -> Exit {
         }
         Ended::Exhausted
         | Ended::Hopeless(_)
-        | Ended::Stopped(StopReason::RetriesExceeded | StopReason::NothingWorks(_)) => Exit::Evaluations,
+        | Ended::Stopped(
+            StopReason::RetriesExceeded | StopReason::NothingWorks(_) | StopReason::BrokeDown(_),
+        ) => Exit::Evaluations,
         // A time has passed, and nothing came of it.
         Ended::Goal(_) if finished.engine.given_up() > 0 && finished.engine.learner().npoints() == 0 => {
             Exit::Evaluations
@@ -119,7 +121,13 @@ pub(super) fn summary(
         }
         show_figures(study, engine.learner());
     }
+    if args.quiet && !args.json && exit(finished) != Exit::Done {
+        output::note(ended);
+    }
     match ended {
+        Ended::Stopped(StopReason::BrokeDown(_)) => {
+            output::note("help: mend it, then `run --retry-failed` evaluates these points again");
+        }
         Ended::Stopped(StopReason::CannotStart(_)) => {
             let python = match study.function.get("python") {
                 Some(_) => "; PYTHON, or `python_executable` in [function], names the Python to use",
@@ -127,7 +135,6 @@ pub(super) fn summary(
             };
             output::note(format!("help: `adaptive-mpi check` says what is missing{python}"));
         }
-        _ if args.quiet && exit(finished) != Exit::Done => output::note(ended),
         _ => {}
     }
     if matches!(ended, Ended::Stopped(StopReason::WorkerLost(_))) && may_take_its_worker_along(function) {

@@ -57,6 +57,8 @@ impl Watch {
         plain_every: Option<Duration>,
     ) -> Self {
         let now = Instant::now();
+        // What an earlier run has said of its end is not this one's.
+        let _ = std::fs::remove_file(&status_path);
         let live = (plain_every.is_some() && output::on_terminal()).then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             if let Ok(style) = ProgressStyle::with_template("{msg}") {
@@ -132,7 +134,8 @@ impl Watch {
         (None, None)
     }
 
-    fn write_status(&self, line: &StatusLine, outlook: &Outlook<'_>) {
+    /// `ended`: why the run is over, if it is.
+    fn write_status(&self, line: &StatusLine, outlook: &Outlook<'_>, ended: Option<&str>) {
         let silent = |straggler: &Straggler| {
             json!({
                 "rank": straggler.rank, "host": straggler.host, "silent_s": straggler.silent.as_secs_f64(),
@@ -160,6 +163,7 @@ impl Watch {
             "efficiency": outlook.accounting.efficiency(line.workers),
             "stragglers": health.stragglers.iter().map(silent).collect::<Vec<_>>(),
             "lost_workers": health.lost.iter().map(lost).collect::<Vec<_>>(),
+            "ended": ended,
             "time_left_s": line.left.map(|left| left.as_secs_f64()),
         });
         // Written aside and renamed, so that no reader sees half of it. It is only a convenience: a full disk
@@ -171,12 +175,12 @@ impl Watch {
     }
 
     /// Takes the live line off the terminal and shows where the run stands at its end.
-    pub(super) fn finish(mut self, outlook: &Outlook<'_>) {
+    pub(super) fn finish(mut self, outlook: &Outlook<'_>, ended: &str) {
         if let Some(live) = self.live.take() {
             live.finish_and_clear();
         }
         let line = self.line(outlook);
-        self.write_status(&line, outlook);
+        self.write_status(&line, outlook, Some(ended));
     }
 }
 
@@ -199,7 +203,7 @@ impl Observer for Watch {
         }
         if write {
             self.status_due = now + STATUS_EVERY;
-            self.write_status(&line, outlook);
+            self.write_status(&line, outlook, None);
         }
     }
 

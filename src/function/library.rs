@@ -113,6 +113,12 @@ fn outputs(table: &Table) -> settings::Result<(usize, Vec<String>)> {
                 .iter()
                 .map(|item| item.text(path).map(str::to_owned))
                 .collect::<settings::Result<_>>()?;
+            if let Some(twice) =
+                names.iter().enumerate().find_map(|(i, n)| names[..i].contains(n).then_some(n))
+            {
+                let message = format!("`{path}` names {twice:?} twice");
+                return Err(table.error("outputs", message).help("give each number a name of its own"));
+            }
             (names.len(), names)
         }
         Some(setting) => {

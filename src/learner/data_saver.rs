@@ -148,6 +148,10 @@ impl Learner for DataSaver {
         self.inner.remove_unfinished();
     }
 
+    fn work_in_parallel(&mut self) {
+        self.inner.work_in_parallel();
+    }
+
     fn new_empty(&self) -> Box<dyn Learner> {
         Box::new(Self { inner: self.inner.new_empty(), picker: self.picker.clone() })
     }

@@ -1,7 +1,7 @@
 //! The verbs that a learner around another one leaves to it.
 
 /// In an `impl Learner` of a type whose field `inner` is the learner that it wraps: all verbs but those by which
-/// wrappers differ (`kind`, all that asks and tells, `rest` and the two copies).
+/// wrappers differ (`kind`, all that asks and tells, `work_in_parallel`, `rest` and the two copies).
 macro_rules! left_to_inner {
     () => {
         fn signature(&self) -> $crate::model::Signature {
@@ -42,10 +42,6 @@ macro_rules! left_to_inner {
 
         fn lacks_needed(&self) -> bool {
             self.inner.lacks_needed()
-        }
-
-        fn work_in_parallel(&mut self) {
-            self.inner.work_in_parallel();
         }
 
         fn most_in_flight(&self) -> Option<usize> {

@@ -135,6 +135,10 @@ impl Learner for PointsFirst {
         self.inner.remove_unfinished();
     }
 
+    fn work_in_parallel(&mut self) {
+        self.inner.work_in_parallel();
+    }
+
     fn new_empty(&self) -> Box<dyn Learner> {
         Box::new(Self { inner: self.inner.new_empty(), points: self.points.clone(), asked: 0 })
     }

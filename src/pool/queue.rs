@@ -115,6 +115,16 @@ impl<A: Serialize + 'static, R: DeserializeOwned + 'static> Queue<A, R> {
         }
     }
 
+    /// Waits for so long, while nothing is in flight: the workers are looked after meanwhile.
+    pub(crate) fn wait(&self, time: Duration) {
+        turn(&self.shared, time);
+    }
+
+    /// Whether a worker is not lost.
+    pub(crate) fn is_here(&self, rank: u32) -> bool {
+        rank > 0 && self.shared.borrow().is_alive(rank - 1)
+    }
+
     /// How the workers of the pool are, as [`Pool::health`](super::Pool::health).
     pub fn health(&self) -> Health {
         self.shared.borrow().health()

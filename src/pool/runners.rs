@@ -75,25 +75,25 @@ impl Runners {
             out.truncate(at + RESULT_HEAD);
             bulk = None;
         }
-        let left_out = worker.take_left_out();
+        let (left_out, void) = worker.take_left_out();
         let mut stopwatch = || {
             let (started, nanos) = stopwatch();
             (started + left_out.as_secs_f64(), nanos.saturating_sub(left_out.as_nanos() as u64))
         };
-        Self::finish(head, status, at, out, &mut stopwatch);
+        Self::finish(head, (status, void), at, out, &mut stopwatch);
         bulk
     }
 
     fn finish(
         head: TaskHead,
-        status: Status,
+        (status, void): (Status, bool),
         at: usize,
         out: &mut [u8],
         stopwatch: &mut dyn FnMut() -> (f64, u64),
     ) {
         let (started, nanos) = stopwatch();
         let length = out.len() - at - RESULT_HEAD;
-        let head = ResultHead { slot: head.slot, attempt: head.attempt, status, started, nanos };
+        let head = ResultHead { slot: head.slot, attempt: head.attempt, status, started, nanos, void };
         head.write(&mut out[at..], length);
     }
 
@@ -105,7 +105,7 @@ impl Runners {
     ) {
         let at = out.len();
         out.resize(at + RESULT_HEAD, 0);
-        Self::finish(head, Status::Done, at, out, stopwatch);
+        Self::finish(head, (Status::Done, false), at, out, stopwatch);
     }
 
     /// Appends the answer to a task that could not be called.
@@ -118,6 +118,6 @@ impl Runners {
         let at = out.len();
         out.resize(at + RESULT_HEAD, 0);
         let _ = wire::encode(&(reason, String::new()), out);
-        Self::finish(head, Status::Error, at, out, stopwatch);
+        Self::finish(head, (Status::Error, true), at, out, stopwatch);
     }
 }

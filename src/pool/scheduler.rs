@@ -208,8 +208,9 @@ impl Scheduler {
     /// How many tasks of this kind all workers together should hold so that none of them waits.
     pub(in crate::pool) fn capacity(&self, kind: u32, order: Order) -> usize {
         // Those at work in groups are parked, too.
-        let workers =
-            if self.has_groups() || self.has_groups_at_work() { self.alive() } else { self.loads.listed() };
+        let some_parked = self.loads.listed() < self.alive();
+        let in_groups = some_parked && (self.has_groups() || self.has_groups_at_work());
+        let workers = if in_groups { self.alive() } else { self.loads.listed() };
         self.room(kind, order).0 * (workers / order.ranks.max(1) as usize)
     }
 
@@ -391,27 +392,32 @@ impl Scheduler {
         }
     }
 
-    /// Takes in an answer of a worker.
+    /// Takes in an answer of a worker, and how long the task took, if that says anything about others.
     pub(in crate::pool) fn answered(
         &mut self,
         worker: u32,
         slot: u32,
         attempt: u32,
-        duration: Duration,
+        duration: impl Into<Option<Duration>>,
     ) -> Verdict {
         if self.first_of_two(worker, slot, attempt) {
-            self.paces[self.tasks[slot as usize].kind as usize].note(duration);
+            self.note_pace(slot, duration.into());
             return Verdict::Accepted;
         }
         match self.tasks.get(slot as usize) {
             Some(task) if task.place == Place::With(worker) && task.attempt == attempt => {
-                let kind = task.kind as usize;
-                self.paces[kind].note(duration);
+                self.note_pace(slot, duration.into());
                 self.out -= 1;
                 self.free_slot(slot);
                 Verdict::Accepted
             }
             _ => Verdict::Late,
+        }
+    }
+
+    pub(super) fn note_pace(&mut self, slot: u32, duration: Option<Duration>) {
+        if let Some(duration) = duration {
+            self.paces[self.tasks[slot as usize].kind as usize].note(duration);
         }
     }
 
@@ -422,7 +428,7 @@ impl Scheduler {
         worker: u32,
         slot: u32,
         attempt: u32,
-        duration: Duration,
+        duration: impl Into<Option<Duration>>,
     ) -> Verdict {
         let of_two = self.tasks.get(slot as usize).is_some_and(|task| {
             let holders =
@@ -435,7 +441,7 @@ impl Scheduler {
         match self.tasks.get_mut(slot as usize) {
             Some(task) if task.place == Place::With(worker) && task.attempt == attempt && !task.unwanted => {
                 task.given -= 1;
-                self.paces[task.kind as usize].note(duration);
+                self.note_pace(slot, duration.into());
                 self.out -= 1;
                 self.push_back(slot);
                 Verdict::Accepted

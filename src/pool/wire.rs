@@ -5,7 +5,7 @@
 //! message   kind u32 | count u32 | extra u64 | entry*            (16 bytes)
 //! task      slot u32 | attempt u32 | task u32 | 0 u32 | length u64 | arguments            (24 bytes + length)
 //! group     anew u32 | member u32 * count | task          (the whole of a message of kind `Group`)
-//! result    slot u32 | attempt u32 | status u32 | 0 u32 | started f64 | ns u64 | length u64 | payload   (40 + length)
+//! result    slot u32 | attempt u32 | status u32 | void u32 | started f64 | ns u64 | length u64 | payload   (40 + length)
 //! ```
 //!
 //! Bytes after the last entry are padding. Messages never go to disk, and both ends are the same binary, so
@@ -197,6 +197,8 @@ pub(crate) struct ResultHead {
     pub(crate) started: f64,
     /// How long it ran, in nanoseconds.
     pub(crate) nanos: u64,
+    /// That says nothing about how long others take.
+    pub(crate) void: bool,
 }
 
 impl ResultHead {
@@ -205,7 +207,7 @@ impl ResultHead {
         at[0..4].copy_from_slice(&self.slot.to_le_bytes());
         at[4..8].copy_from_slice(&self.attempt.to_le_bytes());
         at[8..12].copy_from_slice(&(self.status as u32).to_le_bytes());
-        at[12..16].copy_from_slice(&[0; 4]);
+        at[12..16].copy_from_slice(&u32::from(self.void).to_le_bytes());
         at[16..24].copy_from_slice(&self.started.to_le_bytes());
         at[24..32].copy_from_slice(&self.nanos.to_le_bytes());
         at[32..40].copy_from_slice(&(length as u64).to_le_bytes());
@@ -290,6 +292,7 @@ pub(crate) fn result_at(message: &[u8], at: usize) -> Option<(ResultHead, Span)>
         status,
         started: f64::from_bits(u64_at(head, 16)?),
         nanos: u64_at(head, 24)?,
+        void: u32_at(head, 12)? != 0,
     };
     Some((head, span))
 }
@@ -350,7 +353,7 @@ mod tests {
         }
 
         #[test]
-        fn heads_come_back_as_written(slot: u32, attempt: u32, task: u32, nanos: u64, n in 0_usize..50) {
+        fn heads_come_back_as_written(slot: u32, attempt: u32, task: u32, nanos: u64, void: bool, n in 0_usize..50) {
             let mut message = Vec::new();
             begin(Kind::Tasks, &mut message);
             let head = TaskHead { slot, attempt, task };
@@ -359,7 +362,7 @@ mod tests {
             let at = message.len();
             prop_assert_eq!(task_at(&message, HEADER), Some((head, at - n..at)));
 
-            let result = ResultHead { slot, attempt, status: Status::Panic, started: 1.5, nanos };
+            let result = ResultHead { slot, attempt, status: Status::Panic, started: 1.5, nanos, void };
             message.resize(at + RESULT_HEAD + n, 9);
             result.write(&mut message[at..], n);
             prop_assert_eq!(result_at(&message, at), Some((result, message.len() - n..message.len())));

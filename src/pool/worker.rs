@@ -23,12 +23,14 @@ pub struct Worker {
     data: Arc<DataStore>,
     /// Time of the task at hand that is not its own.
     left_out: Duration,
+    /// That time says nothing about how long other tasks take.
+    void: bool,
 }
 
 impl Worker {
     pub(crate) fn new(info: WorkerInfo, runners: &mut Runners) -> Self {
         let (states, data) = (std::mem::take(&mut runners.states), Arc::clone(&runners.data));
-        Self { info, states, data, left_out: Duration::ZERO }
+        Self { info, states, data, left_out: Duration::ZERO, void: false }
     }
 
     /// So much of the time since this task began went into something that is done once for many: it is left out of the
@@ -37,9 +39,14 @@ impl Worker {
         self.left_out += time;
     }
 
-    /// What is to be left out of the task that has ended.
-    pub(super) fn take_left_out(&mut self) -> Duration {
-        std::mem::take(&mut self.left_out)
+    /// The time of this task says nothing about how long others take: it could not be begun.
+    pub(crate) fn leave_out_of_pace(&mut self) {
+        self.void = true;
+    }
+
+    /// What is to be left out of the task that has ended, and whether all of its time says nothing about others.
+    pub(super) fn take_left_out(&mut self) -> (Duration, bool) {
+        (std::mem::take(&mut self.left_out), std::mem::take(&mut self.void))
     }
 
     /// The state of this type that [`Program::init`](super::Program::init) has made on this worker.

@@ -16,6 +16,8 @@ pub struct Trend {
 
 /// Most points that are kept; then every other one is dropped.
 const KEPT: usize = 64;
+/// Nobody waits longer than this, in seconds: what is extrapolated so far says nothing.
+const FAR: f64 = 366.0 * 86400.0;
 
 impl Trend {
     /// An empty trend.
@@ -61,7 +63,8 @@ impl Trend {
             return None;
         }
         let end = (mean_t + (goal.ln() - mean_l) / slope).exp();
-        Duration::try_from_secs_f64((end - elapsed.as_secs_f64()).max(0.0)).ok()
+        let left = (end - elapsed.as_secs_f64()).max(0.0);
+        Duration::try_from_secs_f64(left).ok().filter(|_| left < FAR)
     }
 }
 

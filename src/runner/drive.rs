@@ -1,23 +1,20 @@
-mod progress;
+mod breakdown;
 mod results;
 mod starts;
 mod stopping;
 mod work;
 
-pub(super) use progress::look_after;
-pub use progress::{look_at, look_at_all};
-
-use super::goal::{GoalTracker, Moment, Reached};
+use super::goal::{Condition, GoalTracker, Moment, Reached};
 use super::{
-    Accounting, Cached, Ended, Engine, Finished, Observer, Outlook, Phase, StopReason, StopSignals, Walltime,
-    Work,
+    Accounting, Cached, Ended, Engine, Finished, Observer, Outlook, Phase, Resting, StopReason, StopSignals,
+    Walltime, Work,
 };
 use crate::checkpoint::{Checkpoint, Ending, EndingKind};
 use crate::model::{Outcome, Sample};
 use crate::pool::{Queue, Standing};
+use breakdown::Breakdown;
 use jiff::Timestamp;
 use starts::Starts;
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use stopping::not_saved;
 
@@ -40,6 +37,8 @@ pub struct Drive<'a> {
     pub checkpoint: Checkpoint,
     /// When the run is over.
     pub goals: GoalTracker,
+    /// Which learners take no points.
+    pub resting: Resting,
     /// Signals that stop it.
     pub signals: &'a StopSignals,
     /// The end of the job, if it has one.
@@ -78,31 +77,31 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
     let mut run = Loop {
         accounting: Accounting::start(Instant::now()),
         told: 0,
-        given_up: 0,
         goal: None,
-        hopeless: BTreeMap::new(),
-        failing: BTreeMap::new(),
         draining: false,
         work: Vec::new(),
         waiting: false,
-        noted_in_vain: 0,
         told_of_lost_goal: false,
         warned_of_failures: false,
         doubts: None,
         doubts_said: false,
         starts: Starts::default(),
+        breakdown: Breakdown::default(),
         not_saved: None,
         chores_due: Instant::now(),
         moment: Moment { elapsed: Duration::ZERO, now: Timestamp::now() },
     };
+    if !drive.engine.is_deterministic() {
+        drive.resting.not_before(2 * drive.workers as u64);
+    }
     for &rank in &drive.cannot_start {
         drive.queue.set_standing(rank, Standing::Aside);
     }
     let ended = loop {
         let ended = run.until_something_ends_it(&mut drive, observer);
         let goal = matches!(ended, Ended::Goal(_));
-        // How much is in flight at the goal depends on the workers; a deterministic run ends with what the goal took.
-        let keep = !(drive.engine.is_deterministic() && goal);
+        // How much is in flight at the end depends on the workers; a deterministic run ends with what it took to get there.
+        let keep = !(drive.engine.is_deterministic() && (goal || matches!(ended, Ended::Hopeless(_))));
         run.drain(&mut drive, keep, observer);
         if !(goal && keep && run.goal_is_lost(&drive)) {
             break ended;
@@ -157,20 +156,12 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
 struct Loop {
     accounting: Accounting,
     told: u64,
-    /// Points given up in this run.
-    given_up: u64,
     goal: Option<Reached>,
-    /// Learners that will never be finished, and why.
-    hopeless: BTreeMap<usize, (progress::Cause, String)>,
-    /// Points given up since the last value, of each of several learners.
-    failing: BTreeMap<usize, u64>,
     /// The run is over and only takes what still comes back: goals no longer matter.
     draining: bool,
     work: Vec<Work>,
     /// Values that wait for their turn are not yet committed.
     waiting: bool,
-    /// So many of the points that learners need in vain have been looked at.
-    noted_in_vain: usize,
     /// It was said that a goal did not hold any more with what was still in flight.
     told_of_lost_goal: bool,
     warned_of_failures: bool,
@@ -178,6 +169,7 @@ struct Loop {
     doubts: Option<Instant>,
     doubts_said: bool,
     starts: Starts,
+    breakdown: Breakdown,
     /// Results can't be saved any more, or not by this run.
     not_saved: Option<StopReason>,
     chores_due: Instant,
@@ -187,17 +179,11 @@ struct Loop {
 
 impl Loop {
     fn until_something_ends_it(&mut self, drive: &mut Drive<'_>, observer: &mut dyn Observer) -> Ended {
-        for index in 0..drive.engine.learner().children().map_or(0, <[_]>::len) {
-            if drive.goals.lets_rest() && drive.goals.is_finished(index) {
-                drive.engine.rest(index, true);
-            }
+        for index in 0..drive.goals.learners() {
+            drive.resting.judge(&drive.goals, &mut drive.engine, index);
         }
         // A goal may hold before anything is asked: an old study started again.
         self.look_at_goal(drive);
-        for index in 0..drive.engine.learner().children().map_or(1, <[_]>::len) {
-            self.note_hopeless(drive, index);
-        }
-        self.note_needed_in_vain(drive);
         loop {
             if let Some(reached) = self.goal.take() {
                 return Ended::Goal(reached);
@@ -206,9 +192,7 @@ impl Loop {
                 return Ended::Stopped(reason);
             }
             let exhausted = drive.engine.is_exhausted();
-            if drive.engine.owed() == 0
-                && let Some(why) = self.no_hope(drive, exhausted)
-            {
+            if let Some(why) = Self::no_hope(drive, exhausted) {
                 return Ended::Hopeless(why);
             }
             if exhausted {
@@ -220,6 +204,24 @@ impl Loop {
             self.settle(drive);
             self.chores(drive, observer);
         }
+    }
+
+    /// Whether the goal is reached now, and may end the run: points that are owed keep it from that, but not from its limit
+    /// of time.
+    fn look_at_goal(&mut self, drive: &Drive<'_>) {
+        let ends = |reached: &Reached| {
+            let of_time = |goal: &Condition| matches!(goal, Condition::Duration(_) | Condition::EndTime(_));
+            drive.engine.owed() == 0 || reached.conditions.iter().any(of_time)
+        };
+        self.goal = drive.goals.reached(self.moment).filter(ends);
+    }
+
+    /// Why there is no sense in going on.
+    fn no_hope(drive: &Drive<'_>, exhausted: bool) -> Option<String> {
+        if drive.engine.owed() > 0 {
+            return None;
+        }
+        drive.resting.no_hope(&drive.goals, &drive.engine, exhausted)
     }
 
     /// What is to be done some times a second, not for each result.

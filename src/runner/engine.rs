@@ -87,6 +87,8 @@ pub struct Engine {
     exhausted: bool,
     given_up: u64,
     needed_in_vain: Vec<Sample>,
+    /// In this run, but for those that are owed.
+    given_up_here: u64,
     failed_attempts: u64,
     /// Further attempts after failed ones.
     retried: u64,
@@ -122,6 +124,7 @@ impl Engine {
             exhausted: false,
             given_up: 0,
             needed_in_vain: Vec::new(),
+            given_up_here: 0,
             failed_attempts: 0,
             retried: 0,
             owed: 0,
@@ -139,7 +142,8 @@ impl Engine {
     /// A sample of an earlier run that has no value yet: it is evaluated before any new one. `attempts` of it
     /// have failed before.
     pub fn resume(&mut self, sample: Sample, attempts: u32) {
-        match self.place_of(&sample) {
+        // Elsewhere nothing has asked for it yet.
+        match self.is_deterministic().then(|| self.place_of(&sample)).flatten() {
             Some(place) => self.first[place].number = attempts,
             None => {
                 let attempt = self.open(sample, attempts);
@@ -310,7 +314,8 @@ impl Engine {
         Some(fact)
     }
 
-    fn checked(&self, outcome: Outcome) -> Outcome {
+    /// An outcome as the policy has it.
+    pub(super) fn checked(&self, outcome: Outcome) -> Outcome {
         let value = outcome?;
         if self.policy.nan == NanPolicy::Fail && !value.is_finite() {
             let message = format!("the function returned {:?}", value.components.as_slice());
@@ -338,7 +343,7 @@ impl Engine {
         let failure = match outcome {
             Ok(mut value) => match self.tell(&attempt.sample, &mut value) {
                 Ok(()) => {
-                    self.exhausted = false;
+                    self.note_told(&attempt.sample);
                     self.owed -= usize::from(attempt.owed);
                     return Fact::Told(Told { sample: attempt.sample, value, meta });
                 }
@@ -351,6 +356,7 @@ impl Engine {
         let failed = Failed { sample: attempt.sample.clone(), failure, meta, given_up };
         if given_up {
             self.note_given_up(&failed.sample);
+            self.given_up_here += u64::from(!attempt.owed);
             self.owed -= usize::from(attempt.owed);
             self.first_given_up.get_or_insert_with(|| failed.clone());
         } else {
@@ -360,10 +366,22 @@ impl Engine {
         Fact::Failed(failed)
     }
 
+    fn note_told(&mut self, sample: &Sample) {
+        self.exhausted = false;
+        // Almost always empty.
+        if !self.needed_in_vain.is_empty() {
+            self.needed_in_vain.retain(|given_up| given_up != sample);
+        }
+    }
+
     fn note_given_up(&mut self, sample: &Sample) {
         self.given_up += 1;
+        self.give_up(sample);
+    }
+
+    fn give_up(&mut self, sample: &Sample) {
         self.learner.give_up(sample);
-        if self.learner.needs(sample) {
+        if self.learner.needs(sample) && !self.needed_in_vain.contains(sample) {
             self.needed_in_vain.push(sample.clone());
         }
     }
@@ -384,6 +402,11 @@ impl Engine {
     pub fn rest(&mut self, learner: usize, resting: bool) {
         self.learner.rest(learner as u32, resting);
         self.exhausted &= resting;
+    }
+
+    /// How often a failed sample is tried again.
+    pub(super) fn retries(&self) -> u32 {
+        self.policy.retries
     }
 
     /// Whether results are told in the order of asks.
@@ -413,11 +436,19 @@ impl Engine {
     /// Samples that are asked and have no value: in flight, waiting for another attempt or for their turn.
     /// In the order in which they were asked.
     pub fn unfinished(&self) -> Vec<Sample> {
-        let arrived = self.due.iter().chain(self.early.values()).map(|(attempt, ..)| attempt);
-        let mut open: Vec<&Attempt> =
-            self.attempts.iter().flatten().chain(&self.first).chain(arrived).collect();
+        let mut open: Vec<&Attempt> = self.open_attempts().collect();
         open.sort_by_key(|attempt| attempt.turn);
         open.into_iter().map(|attempt| attempt.sample.clone()).collect()
+    }
+
+    /// The same in any order.
+    pub(super) fn unsettled(&self) -> impl Iterator<Item = &Sample> {
+        self.open_attempts().map(|attempt| &attempt.sample)
+    }
+
+    fn open_attempts(&self) -> impl Iterator<Item = &Attempt> {
+        let arrived = self.due.iter().chain(self.early.values()).map(|(attempt, ..)| attempt);
+        self.attempts.iter().flatten().chain(&self.first).chain(arrived)
     }
 
     /// The learner.
@@ -433,6 +464,11 @@ impl Engine {
     /// Attempts that are with the pool.
     pub fn in_flight(&self) -> usize {
         self.in_flight
+    }
+
+    /// Samples that this run gave up, but for those that an earlier one had given up before.
+    pub(super) fn given_up_here(&self) -> u64 {
+        self.given_up_here
     }
 
     /// Samples given up, over all runs.

@@ -15,6 +15,7 @@ use std::io::{self, BufRead, Write};
 /// | `{"give_up": [0, 0, [0.5]]}` | `give_up` |
 /// | `{"remove_unfinished": true}` | `remove_unfinished` |
 /// | `{"rest": 3, "resting": true}` | `rest` |
+/// | `{"work_in_parallel": true}` | `work_in_parallel` |
 ///
 /// A run that goes on tells its learner first what is stored: its log begins with that, and can be replayed by
 /// itself. The command line keeps the logs of earlier runs as `NAME.log.1`, `NAME.log.2`, ….
@@ -105,6 +106,11 @@ impl Learner for Log {
     fn rest(&mut self, child: u32, resting: bool) {
         self.write(&object!({"rest": child, "resting": resting}));
         self.inner.rest(child, resting);
+    }
+
+    fn work_in_parallel(&mut self) {
+        self.write(&object!({"work_in_parallel": true}));
+        self.inner.work_in_parallel();
     }
 
     fn new_empty(&self) -> Box<dyn Learner> {
@@ -201,6 +207,8 @@ pub fn replay(learner: &mut dyn Learner, log: impl BufRead) -> Result<usize, Log
             learner.tell_pending(&sample_from_json(sample).ok_or_else(malformed)?);
         } else if let Some(sample) = call.get("give_up") {
             learner.give_up(&sample_from_json(sample).ok_or_else(malformed)?);
+        } else if call.get("work_in_parallel").is_some() {
+            learner.work_in_parallel();
         } else if call.get("remove_unfinished").is_some() {
             learner.remove_unfinished();
         } else if let Some(child) = call.get("rest").and_then(Json::as_u64) {

@@ -22,14 +22,16 @@ pub mod goal;
 mod log;
 mod outlook;
 mod outputs;
+mod resting;
 mod restore;
 mod stop;
 
 pub use accounting::{Accounting, Phase};
 pub use cached::{Cached, LookUp};
-pub use drive::{Drive, drive, look_at, look_at_all};
+pub use drive::{Drive, drive};
 pub use engine::{Engine, NanPolicy, Order, Policy, Work};
 pub use log::{Log, LogError, replay};
 pub use outlook::{Ended, Finished, Observer, Outlook};
+pub use resting::{Resting, look_at, look_at_all};
 pub use restore::{Restored, restore};
 pub use stop::{StopReason, StopSignals, Walltime};

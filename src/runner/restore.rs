@@ -1,11 +1,10 @@
-use super::drive::look_after;
 use super::engine::Replay;
 use super::goal::GoalTracker;
 use super::outputs::Outputs;
-use super::{Engine, Order, Policy};
+use super::{Engine, Order, Policy, Resting};
 use crate::checkpoint::{Fact, Loaded, Told};
 use crate::learner::{Learner, TellError};
-use crate::model::{Sample, Value};
+use crate::model::{Failure, Sample, Value};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
@@ -57,13 +56,14 @@ pub fn restore(
     learner_now: &dyn Fn(u32) -> Option<u32>,
     goals: &mut GoalTracker,
     retry_given_up: bool,
-) -> Result<(Engine, Restored), TellError> {
+) -> Result<(Engine, Resting, Restored), TellError> {
+    let mut resting = Resting::default();
     let (mut engine, (open, mut restored)) = match policy.order {
         Order::Arrival => {
-            let settled = settle_all(loaded, learner_now, &mut |sample, value| match value {
-                Some(value) => learner.tell(sample, value),
-                None if retry_given_up => Ok(()),
-                None => {
+            let settled = settle_all(loaded, learner_now, &mut |sample, outcome| match outcome {
+                Ok(value) => learner.tell(sample, value),
+                Err(_) if retry_given_up => Ok(()),
+                Err(_) => {
                     learner.give_up(sample);
                     Ok(())
                 }
@@ -72,10 +72,12 @@ pub fn restore(
         }
         Order::Asked { .. } => {
             let mut replay = Replay::new(Engine::new(learner, policy));
-            let settled = settle_all(loaded, learner_now, &mut |sample, value| {
-                replay.settle(sample, value)?;
-                if value.is_some() {
-                    look_after(goals, replay.engine(), sample.learner as usize);
+            let settled = settle_all(loaded, learner_now, &mut |sample, outcome| {
+                replay.settle(sample, outcome.ok())?;
+                let index = sample.learner as usize;
+                match outcome {
+                    Ok(_) => resting.told(goals, replay.engine(), index),
+                    Err(failure) => resting.gave_up(goals, replay.engine(), index, failure),
                 }
                 Ok(())
             })?;
@@ -103,7 +105,7 @@ pub fn restore(
     restored.resumed = engine.waiting() as u64;
     // Asked after the last snapshot, so that nothing tells their place: in the order in which they arrived.
     early.into_iter().for_each(|told| engine.resume_arrived(told));
-    Ok((engine, restored))
+    Ok((engine, resting, restored))
 }
 
 fn in_this_run(told: &Told, outputs: &Outputs, learner_now: &dyn Fn(u32) -> Option<u32>) -> Option<Told> {
@@ -123,14 +125,14 @@ pub(super) fn restore_values(
     told: &mut dyn FnMut(&Sample),
     retry_given_up: bool,
 ) -> Result<(Vec<Sample>, Restored), TellError> {
-    let (open, mut restored) = settle_all(loaded, learner_now, &mut |sample, value| {
-        match value {
-            Some(value) => {
+    let (open, mut restored) = settle_all(loaded, learner_now, &mut |sample, outcome| {
+        match outcome {
+            Ok(value) => {
                 learner.tell(sample, value)?;
                 told(sample);
             }
-            None if retry_given_up => {}
-            None => learner.give_up(sample),
+            Err(_) if retry_given_up => {}
+            Err(_) => learner.give_up(sample),
         }
         Ok(())
     })?;
@@ -140,10 +142,10 @@ pub(super) fn restore_values(
     Ok((given_up, restored))
 }
 
-/// Takes a sample and its value, or none if it was given up.
-type Settle<'a> = dyn FnMut(&Sample, Option<&Value>) -> Result<(), TellError> + 'a;
+/// Takes a sample and its value, or why it was given up.
+type Settle<'a> = dyn FnMut(&Sample, Result<&Value, &Failure>) -> Result<(), TellError> + 'a;
 
-/// Hands over all values, and `None` for samples that were given up, in the order in which they came. Returns the
+/// Hands over all values, and failures of samples that were given up, in the order in which they came. Returns the
 /// samples without a value, in the order in which they were asked or failed.
 fn settle_all(
     loaded: &Loaded,
@@ -184,10 +186,12 @@ fn settle_all(
         match &fact {
             Fact::Told(_) if now.is_none() => restored.kept += 1,
             Fact::Told(told) => {
-                settle(&told.sample, Some(&told.value))?;
+                settle(&told.sample, Ok(&told.value))?;
                 restored.told += 1;
             }
-            Fact::Failed(failed) if failed.given_up && now.is_some() => settle(&failed.sample, None)?,
+            Fact::Failed(failed) if failed.given_up && now.is_some() => {
+                settle(&failed.sample, Err(&failed.failure))?;
+            }
             Fact::Failed(_) => {}
         }
     }

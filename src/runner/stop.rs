@@ -19,6 +19,8 @@ pub enum StopReason {
     RetriesExceeded,
     /// So many points failed for good in this run, and not one got a value.
     NothingWorks(u64),
+    /// The function has broken down: points fail that had a value earlier in this run.
+    BrokeDown(String),
     /// Results can't be saved any more.
     NotSaved(String),
     /// A worker was lost, and the run can't go on without it.
@@ -40,7 +42,7 @@ impl std::fmt::Display for StopReason {
                     "all of the first {points} points of this run failed, each as often as `run.retries` allows"
                 )
             }
-            Self::WorkerLost(why) | Self::LockLost(why) => f.write_str(why),
+            Self::WorkerLost(why) | Self::LockLost(why) | Self::BrokeDown(why) => f.write_str(why),
             Self::NotSaved(why) => write!(f, "results could not be saved: {why}"),
         }
     }
@@ -83,6 +85,11 @@ impl StopSignals {
     pub fn received(&self) -> Option<StopReason> {
         let index = self.received.load(Ordering::Relaxed).checked_sub(1)?;
         Some(StopReason::Signal(SIGNALS[index].1))
+    }
+
+    /// Whether one more would be taken as meant.
+    pub fn listens_again(&self) -> bool {
+        self.armed.get()
     }
 
     /// Whether one more has come, a second or longer after the first: then nothing is to be waited for any

@@ -112,6 +112,24 @@ fn run_goes_on_from_ask_tell_and_ask_tell_from_run() {
 }
 
 #[test]
+fn a_goal_that_holds_by_what_was_given_up_is_reached() {
+    let folder = Folder::new("[learner]\ntype = \"1d\"\nbounds = [-1, 1]\n[goal]\nloss = 0.1\n");
+    let mut client = Client::start(&folder, &[]);
+    client.points(2);
+    client.ask(json!({"tell": [[-1, 0], [1, 1]]}));
+    let mut done = client.ask(json!({"status": true}))["done"].clone();
+    for _ in 0..100 {
+        let failed: Vec<_> = client.points(1).into_iter().map(|point| json!([point, "no value"])).collect();
+        client.ask(json!({"failed": failed}));
+        done = client.ask(json!({"status": true}))["done"].clone();
+        if done == true {
+            break;
+        }
+    }
+    assert_eq!(done, true);
+}
+
+#[test]
 fn points_that_were_given_up_stay_out_until_they_are_tried_again() {
     let folder = Folder::new(LINE);
     let mut client = Client::start(&folder, &[]);

@@ -29,6 +29,7 @@ pub(super) const CASES: &[Case] = &[
     case(BUILTIN, "builtin = \"peak\"\ngpus = -1", 5, "function.gpus"),
     case(BUILTIN, "command = [\"mpiexec\", \"-n\", \"{ranks}\"]", 4, "{ranks}"),
     case(BUILTIN, "library = \"m.so:f\"\nranks = 2\ntimeout = \"1s\"", 6, "function.timeout"),
+    case(BUILTIN, "library = \"m.so:f\"\noutputs = [\"p\", \"p\"]", 5, "names \"p\" twice"),
     case(BUILTIN, "builtin = \"peak\"\ntimout = 3", 5, "unknown key `timout`"),
     case(BUILTIN, "expression = \"x + b\"", 4, "b"),
     case(BUILTIN, "expression = \"x + ofset\"", 4, "ofset"),

@@ -9,6 +9,7 @@ mod cache;
 mod changes;
 mod commands;
 mod failures;
+mod giving_up;
 mod integrals;
 mod kill;
 mod noisy;

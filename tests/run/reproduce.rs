@@ -40,6 +40,22 @@ fn failures_do_not_disturb_a_deterministic_run() {
 }
 
 #[test]
+fn logs_of_learners_that_choose_otherwise_in_parallel_are_replayed_exactly() {
+    for study in [
+        "goal = { npoints = 2000 }\n[function]\nbuiltin = 'noisy_peak'\n[learner]\ntype = 'average1d'\n\
+         bounds = [-1, 1]\nmin_samples = 20\n",
+        "goal = { done = true }\n[function]\nexpression = 'sqrt(x)'\n[learner]\ntype = 'integrator'\n\
+         bounds = [0, 1]\ntol = 1e-9\n",
+    ] {
+        for workers in [1, 3] {
+            let folder = Folder::new(&format!("{study}[run]\nlog = true\nworkers = {workers}\n"));
+            folder.run(0, &["--quiet"]);
+            folder.command(&["check", "--replay", "data/adaptive.log"]).end().expect(0);
+        }
+    }
+}
+
+#[test]
 fn a_log_of_asks_and_tells_is_replayed_exactly() {
     let study = PEAK.replace("workers = 2", "workers = 3\nlog = true");
     let folder = Folder::new(&study);

@@ -91,6 +91,11 @@ fn a_full_disk_ends_the_run_and_loses_nothing_that_was_told() {
         let why = said["ended"].as_str().unwrap();
         assert!(why.contains("adaptive.journal") && why.contains("free space"), "{why}");
         assert_eq!(known.len(), count("told") - count("unsaved"));
+        if blocks > 1 {
+            // There is room for this.
+            let status = folder.status();
+            assert_eq!((&status["state"], &status["ending"]), (&"failed".into(), &why.into()));
+        }
         assert!(folder.read().losses.is_empty());
         check_rows(&[], &known, |row| row.point[0]);
         let goal = known.len() + 100;

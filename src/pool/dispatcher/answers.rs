@@ -99,6 +99,7 @@ impl Dispatcher {
                 self.take_member(worker, &head, (index, span));
                 continue;
             }
+            let duration = Some(duration).filter(|_| !head.void);
             let again = head.status != Status::Done && self.takes_retry(head.slot);
             let verdict = if again {
                 self.scheduler.failed(worker, head.slot, head.attempt, duration)

@@ -107,7 +107,7 @@ impl Dispatcher {
         // A final result ends the task as an error would.
         let failed = head.status != Status::Done;
         let again = failed && head.status != Status::Final && self.takes_retry(head.slot);
-        let duration = Duration::from_nanos(head.nanos);
+        let duration = Some(Duration::from_nanos(head.nanos)).filter(|_| !head.void);
         let which = (head.slot, head.attempt);
         match self.scheduler.member_answered(worker, which, duration, (failed, again)) {
             MemberVerdict::Late => self.manager.late += 1,

@@ -392,6 +392,11 @@ impl Dispatcher {
         self.scheduler.available()
     }
 
+    /// Whether a worker is not lost.
+    pub(in crate::pool) fn is_alive(&self, worker: u32) -> bool {
+        self.scheduler.is_alive(worker)
+    }
+
     /// How far a worker is to be trusted with tasks.
     pub(in crate::pool) fn set_standing(&mut self, worker: u32, standing: Standing) {
         self.scheduler.set_standing(worker, standing);

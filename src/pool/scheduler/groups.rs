@@ -337,7 +337,7 @@ impl Scheduler {
         &mut self,
         worker: u32,
         (slot, attempt): (u32, u32),
-        duration: Duration,
+        duration: impl Into<Option<Duration>>,
         (failed, again): (bool, bool),
     ) -> MemberVerdict {
         let Some(number) = self.groups.of_worker[worker as usize] else { return MemberVerdict::Late };
@@ -368,7 +368,7 @@ impl Scheduler {
         } else if open > 0 {
             MemberVerdict::Open { first }
         } else {
-            self.paces[self.tasks[slot as usize].kind as usize].note(duration);
+            self.note_pace(slot, duration.into());
             self.out -= 1;
             self.free_slot(slot);
             MemberVerdict::Done { first }

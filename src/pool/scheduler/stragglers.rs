@@ -47,10 +47,7 @@ impl Scheduler {
     /// Starts a second copy of a task that a straggler holds on a worker that has nothing to do: the copy's slot and
     /// worker. `None`: there is no such task, or no such worker. O(tasks).
     pub(in crate::pool) fn copy_of(&mut self, straggler: u32, now: Duration) -> Option<(u32, u32)> {
-        let (idle, 0) = self.loads.least()? else { return None };
-        if self.on_trial[idle as usize] {
-            return None;
-        }
+        let idle = self.idle()?;
         let may_be_copied = |task: &Task| {
             task.place == Place::With(straggler)
                 && task.twin.is_none()
@@ -67,6 +64,19 @@ impl Scheduler {
         self.heard[idle as usize] = now;
         self.loads.insert(idle, 1);
         Some((slot, idle))
+    }
+
+    /// A worker that has nothing to do and may be trusted with a copy.
+    fn idle(&mut self) -> Option<u32> {
+        for _ in 0..self.loads.idle() {
+            let (idle, 0) = self.loads.least()? else { break };
+            if !self.on_trial[idle as usize] {
+                return Some(idle);
+            }
+            // Behind the others.
+            self.loads.insert(idle, 0);
+        }
+        None
     }
 
     /// Takes in the first answer to a task with two copies: true if this is one. The other copy is held for nobody now.
@@ -105,7 +115,7 @@ impl Scheduler {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Order, Verdict};
+    use super::super::{Order, Standing, Verdict};
     use super::*;
     use crate::pool::options::PoolOptions;
 
@@ -135,6 +145,18 @@ mod tests {
         let late = s.stragglers(6 * SECOND);
         assert_eq!((late.len(), late[0].worker, late[0].silent), (1, 1, 6 * SECOND));
         assert!(late[0].usual >= SECOND && late[0].usual < 2 * SECOND);
+    }
+
+    #[test]
+    fn a_worker_on_trial_gets_no_copy_and_keeps_none_from_the_others() {
+        let (mut s, _) = late();
+        // Idle: first 2, then 0.
+        assert_eq!(s.loads.least(), Some((2, 0)));
+        s.set_standing(2, Standing::OnTrial);
+        assert_eq!(s.copy_of(1, 6 * SECOND).map(|(_, worker)| worker), Some(0));
+        let (mut s, _) = late();
+        [0, 2].iter().for_each(|worker| s.set_standing(*worker, Standing::OnTrial));
+        assert_eq!(s.copy_of(1, 6 * SECOND), None);
     }
 
     #[test]

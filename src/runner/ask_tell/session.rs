@@ -349,6 +349,7 @@ impl Session {
             if given_up {
                 self.learner.give_up(&sample);
                 self.given_up.insert(key, sample.clone());
+                self.changed.insert(sample.learner);
             }
             facts.push(Fact::Failed(Failed { sample, failure, meta, given_up }));
         }

@@ -1,6 +1,6 @@
 //! From the workers to the learners, the checkpoint and the cache.
 
-use super::progress::look_after;
+use super::breakdown::KNOWN;
 use super::stopping::not_saved;
 use super::{Drive, Loop};
 use crate::checkpoint::{Fact, Meta};
@@ -17,6 +17,10 @@ impl Loop {
         let mut next = drive.queue.next(Duration::ZERO);
         if next.is_none() {
             self.accounting.book(Phase::Wire, Instant::now());
+            if drive.queue.in_flight() == 0 && drive.queue.available() == 0 {
+                // All workers pause.
+                drive.queue.wait(longest);
+            }
             next = drive.queue.next(longest);
             self.accounting.book(Phase::Idle, Instant::now());
         }
@@ -31,6 +35,9 @@ impl Loop {
 
     fn take(&mut self, drive: &mut Drive<'_>, completed: Completed<Outcome>) {
         let Completed { key, result, worker, started, duration } = completed;
+        if key == KNOWN {
+            return self.take_known(drive, result.ok());
+        }
         let outcome = match result {
             Ok(outcome) => outcome,
             Err(TaskError { kind: TaskErrorKind::Cancelled, .. }) => return self.withdraw(drive, key),
@@ -78,8 +85,10 @@ impl Loop {
     pub(super) fn settle(&mut self, drive: &mut Drive<'_>) {
         // What waits for its turn is saved meanwhile.
         let mut any = std::mem::take(&mut self.waiting);
-        // With a goal reached, results that wait for their turn stay unsettled: asks and tells end at the goal.
+        // With a goal reached, results that wait for their turn stay unsettled: asks and tells end at the goal, or where
+        // there is no hope for one.
         while self.goal.is_none()
+            && !(drive.engine.is_deterministic() && Self::no_hope(drive, false).is_some())
             && let Some(fact) = drive.engine.settle()
         {
             any = true;
@@ -105,21 +114,17 @@ impl Loop {
         if let Fact::Failed(failed) = &fact
             && failed.given_up
         {
-            self.given_up += 1;
-            self.note_failure(drive, learner as usize, &failed.failure.message);
-            self.note_hopeless(drive, learner as usize);
-            self.note_needed_in_vain(drive);
+            self.breakdown.gave_up();
+            drive.resting.gave_up(&mut drive.goals, &mut drive.engine, learner as usize, &failed.failure);
             // It may have been the last that was owed.
             if !self.draining {
                 self.look_at_goal(drive);
             }
         }
-        if matches!(fact, Fact::Told(_)) {
+        if let Fact::Told(told) = &fact {
             self.told += 1;
-            let index = learner as usize;
-            self.note_success(drive, index);
-            self.note_hopeless(drive, index);
-            look_after(&mut drive.goals, &mut drive.engine, index);
+            self.breakdown.told(&told.sample);
+            drive.resting.told(&mut drive.goals, &mut drive.engine, learner as usize);
             if !self.draining {
                 self.look_at_goal(drive);
             }

@@ -1,4 +1,5 @@
-//! Workers on which the function can't be started: a bad node costs its own share of a run, not the whole run.
+//! Workers on which the function can't be started, or fails at all points, while it works on others: a bad node costs its
+//! own share of a run, not the whole run.
 
 use super::{Drive, Loop};
 use crate::model::{Failure, FailureKind, Outcome};
@@ -9,6 +10,9 @@ use std::time::{Duration, Instant};
 
 /// Attempts in a row that a worker could not begin: then it gets no points for a while.
 const TIMES_NOT_STARTED: usize = 3;
+/// Attempts in a row that failed on a worker while others had as many values: then it gets no points for a while, either.
+/// Without that, one that fails at once would take most of the points, and all their attempts.
+const TIMES_FAILED: u64 = 20;
 /// For so long at first, and twice as long each further time: a file system may be away for a moment, or a disk full for
 /// hours.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
@@ -31,6 +35,10 @@ struct Bad {
 #[derive(Debug, Default)]
 pub(super) struct Starts {
     bad: BTreeMap<u32, Bad>,
+    /// By worker: attempts since its last value, and the values of all others before the first of them.
+    failing: BTreeMap<u32, (u64, u64)>,
+    /// Values of all workers.
+    values: u64,
     /// Attempts in a row that could not begin, over all workers.
     times: usize,
     last: Option<Failure>,
@@ -63,7 +71,17 @@ impl Starts {
             Err(failure) if matches!(failure.kind, FailureKind::Crash | FailureKind::WorkerLost) => {
                 Change::None
             }
+            Err(failure) if self.fails_alone(worker) => {
+                self.last = Some(failure.clone());
+                Change::Pause
+            }
             _ => {
+                if outcome.is_ok() {
+                    self.values += 1;
+                    if !self.failing.is_empty() {
+                        self.failing.remove(&worker);
+                    }
+                }
                 self.works = true;
                 self.times = 0;
                 // Almost always empty: this is done for every result.
@@ -74,6 +92,13 @@ impl Starts {
                 }
             }
         }
+    }
+
+    /// Counts an attempt that failed on a worker. Whether it has failed at so many while others had values that it is to blame.
+    fn fails_alone(&mut self, worker: u32) -> bool {
+        let (failed, values) = self.failing.entry(worker).or_insert((0, self.values));
+        *failed += 1;
+        *failed >= TIMES_FAILED && self.values - *values >= TIMES_FAILED
     }
 
     /// Begins a pause of a worker, unless it is in one. True if it is its first one.
@@ -121,10 +146,14 @@ impl Loop {
         drive.queue.set_standing(worker, Standing::Aside);
         let now = Instant::now();
         if self.starts.pause(worker, now) {
-            let why = self.starts.last.as_ref().map_or("", |failure| &failure.message);
+            let (kind, why) = self
+                .starts
+                .last
+                .as_ref()
+                .map_or((FailureKind::Setup, ""), |failure| (failure.kind, &failure.message));
+            let what = if kind == FailureKind::Setup { "can't be started" } else { "fails at all points" };
             let note = format!(
-                "warning: the function can't be started on rank {worker} ({}), which is tried again from time to \
-                 time: {why}",
+                "warning: the function {what} on rank {worker} ({}), which is tried again from time to time: {why}",
                 drive.queue.host_of(worker)
             );
             self.starts.unsaid.push((now, note));
@@ -171,6 +200,10 @@ impl Loop {
         {
             self.say_starts(observer);
         }
+        if !self.starts.bad.is_empty() {
+            // Nobody waits for a dead one to come back.
+            self.starts.bad.retain(|rank, _| !drive.queue.is_single(*rank) || drive.queue.is_here(*rank));
+        }
         for worker in self.starts.over(now) {
             drive.queue.set_standing(worker, Standing::OnTrial);
         }
@@ -203,6 +236,35 @@ mod tests {
         assert!(starts.pause(1, now) && !starts.pause(1, now), "said once");
         assert_eq!(starts.note(1, &Ok(1.0.into())), Change::Recovered);
         assert!(starts.bad.is_empty());
+    }
+
+    #[test]
+    fn a_worker_that_fails_at_all_points_pauses_where_others_have_values() {
+        let failed = || Err(Failure::new(FailureKind::Error, "no device"));
+        let mut starts = Starts::default();
+        // Where all fail, or only now and then, nobody is to blame.
+        for n in 0..10 * TIMES_FAILED {
+            assert_eq!(starts.note(1, &failed()), Change::None);
+            assert_eq!(starts.note(2, &failed()), Change::None);
+            if n % (TIMES_FAILED - 1) == 0 {
+                assert_eq!(
+                    [1, 2].map(|worker| starts.note(worker, &Ok(1.0.into()))),
+                    [(); 2].map(|()| Change::None)
+                );
+            }
+        }
+        starts.note(1, &Ok(1.0.into()));
+        for n in 1..=TIMES_FAILED {
+            starts.note(2, &Ok(1.0.into()));
+            assert_eq!(starts.note(1, &failed()) == Change::Pause, n == TIMES_FAILED);
+        }
+        let now = Instant::now();
+        starts.pause(1, now);
+        assert_eq!(starts.over(now + FIRST_PAUSE).collect::<Vec<_>>(), [1]);
+        assert_eq!(starts.note(1, &failed()), Change::Pause, "once more is enough");
+        starts.pause(1, now);
+        assert_eq!(starts.note(1, &Ok(1.0.into())), Change::Recovered);
+        assert!(starts.failing.is_empty() || !starts.failing.contains_key(&1));
     }
 
     #[test]

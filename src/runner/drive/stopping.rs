@@ -3,14 +3,11 @@
 use super::{Drive, LONGEST_WAIT, Loop};
 use crate::checkpoint::CheckpointError;
 use crate::runner::goal::Moment;
+use crate::runner::resting::HOPELESS;
 use crate::runner::{Observer, StopReason};
 use jiff::Timestamp;
 use std::time::{Duration, Instant};
 
-/// After so many points that failed for good in this run (or two for each worker, if that is more), without a single
-/// value, and when what else is out has come back without one, too, the function itself is taken to be broken: a run that
-/// went on would only give up all points that the learners ask for.
-pub(super) const HOPELESS: u64 = 20;
 /// From so many points given up on, if that is one for so few values, the user is told what can be done about it.
 const MANY: u64 = 100;
 const FEW_VALUES: u64 = 10;
@@ -35,6 +32,9 @@ impl Loop {
         if let Some(reason) = self.cannot_start(drive) {
             return Some(reason);
         }
+        if let Some(reason) = self.broke_down() {
+            return Some(reason);
+        }
         // Also one of an earlier run: starting the same study again does not mend it.
         if drive.raise_if_retries_exceeded && drive.engine.given_up() > 0 {
             return Some(StopReason::RetriesExceeded);
@@ -42,18 +42,19 @@ impl Loop {
         let is_back =
             drive.engine.is_deterministic() || drive.engine.in_flight() + drive.engine.waiting() == 0;
         if self.is_in_doubt(drive) && is_back {
-            return Some(StopReason::NothingWorks(self.given_up));
+            return Some(StopReason::NothingWorks(drive.engine.given_up_here()));
         }
         drive.walltime.filter(|end| end.left() <= drive.walltime_margin).map(|_| StopReason::Walltime)
     }
 
-    /// Whether so many points have failed, and none got a value, that nothing more is asked until what was asked has come to
-    /// an end: it may take longer than to fail does. With so many, each worker should be at a point that works, if there are
-    /// any.
+    /// Whether so many points of this run have failed for good, and none got a value, that nothing more is asked until what
+    /// was asked has come to an end: it may take longer than to fail does. A run that went on would only give up all points
+    /// that the learners ask for. With so many, each worker should be at a point that works, if there are any. Those that an
+    /// earlier run gave up, and that are tried once more, say nothing about the others.
     pub(super) fn is_in_doubt(&self, drive: &Drive<'_>) -> bool {
         let many =
             if drive.engine.is_deterministic() { HOPELESS } else { HOPELESS.max(2 * drive.workers as u64) };
-        self.told == 0 && self.given_up >= many
+        self.told == 0 && drive.engine.given_up_here() >= many
     }
 
     pub(super) fn say_doubts(&mut self, drive: &Drive<'_>, now: Instant, observer: &mut dyn Observer) {
@@ -68,7 +69,7 @@ impl Loop {
         observer.note(&format!(
             "warning: {} points were given up and none got a value{}; {} evaluations are waited for before anything \
              else is asked\nhelp: `timeout` in [function] ends those that take too long",
-            self.given_up,
+            drive.engine.given_up_here(),
             why.unwrap_or_default(),
             drive.engine.in_flight()
         ));
@@ -76,7 +77,7 @@ impl Loop {
 
     /// Learners leave alone the regions where points fail, but each point there costs all its attempts.
     pub(super) fn warn_of_failures(&mut self, drive: &Drive<'_>, observer: &mut dyn Observer) {
-        if self.warned_of_failures || self.given_up < MANY.max(self.told / FEW_VALUES) {
+        if self.warned_of_failures || drive.engine.given_up_here() < MANY.max(self.told / FEW_VALUES) {
             return;
         }
         self.warned_of_failures = true;
@@ -84,7 +85,7 @@ impl Loop {
         observer.note(&format!(
             "warning: {} points of this run were given up, {} got a value{}\nhelp: where the function has no value, \
              let it return NaN, which costs one evaluation a point, and no further attempts",
-            self.given_up,
+            drive.engine.given_up_here(),
             self.told,
             why.unwrap_or_default()
         ));
@@ -134,6 +135,7 @@ impl Loop {
             }
             if said
                 && !said_how_to_insist
+                && drive.signals.listens_again()
                 && let Some(StopReason::Signal(name)) = drive.signals.received()
             {
                 said_how_to_insist = true;

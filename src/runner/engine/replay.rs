@@ -34,9 +34,9 @@ impl Replay {
         match value {
             Some(value) => {
                 self.engine.learner.tell(sample, value)?;
-                self.engine.exhausted = false;
+                self.engine.note_told(sample);
             }
-            None => self.engine.learner.give_up(sample),
+            None => self.engine.give_up(sample),
         }
         Ok(())
     }
