@@ -115,7 +115,7 @@ pub struct LearnerNd<const D: usize> {
     aside: Vec<([f64; D], Box<[f64]>)>,
     /// Vertices that stand for points given up, with NaN.
     given_up: FxHashSet<u32>,
-    /// Points given up before there is a triangulation: pending.
+    /// Points given up before there is a triangulation: pending. Twice changes nothing.
     given_up_early: Vec<[f64; D]>,
 }
 
@@ -434,11 +434,9 @@ impl<const D: usize> Learner for LearnerNd<D> {
         self.tell_pending(sample);
         let Ok(point) = self.point_of(sample) else { return };
         let Some(state @ State::Pending { .. }) = self.known.get(&point) else { return };
-        if self.needs(sample) {
-            // Nothing can stand for a corner.
-        } else if self.mesh.is_some() {
+        if self.mesh.is_some() {
             self.give_up_inside(point, state);
-        } else if !self.given_up_early.contains(&point) {
+        } else {
             self.given_up_early.push(point);
         }
     }
