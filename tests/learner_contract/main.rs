@@ -6,6 +6,7 @@ mod balancing;
 mod calls;
 mod domain;
 mod given_up;
+mod lacking;
 mod points_first;
 mod refused;
 mod restart;
