@@ -5,6 +5,7 @@
 mod balancing;
 mod calls;
 mod domain;
+mod fine;
 mod given_up;
 mod lacking;
 mod points_first;
