@@ -16,8 +16,8 @@ use crate::model::{Point, Sample, Signature, Value, shown};
 /// O(log gaps) per seed, where a gap is a run of seeds that are not told below one that is.
 ///
 /// Values that are NaN or infinite count as points, but not in mean and deviation, which a single one would make
-/// undefined for ever (as upstream). Where nearly all are such, the learner asks no more, and is
-/// [hopeless](Learner::hopeless).
+/// undefined for ever (as upstream). Where nearly all seeds have such values or fail for good, the learner asks no
+/// more, and is [hopeless](Learner::hopeless).
 ///
 /// ```
 /// use adaptive_mpi::learner::{AverageLearner, Learner};
@@ -150,8 +150,9 @@ impl AverageLearner {
         self.seeds.nexpected() - self.nan_points()
     }
 
-    /// Whether next to none of the seeds has a finite value, if so many have none.
-    fn is_in_vain(&self, without: u64) -> bool {
+    /// Whether next to none of the seeds has a finite value: those that were given up have none either.
+    fn is_in_vain(&self) -> bool {
+        let without = self.nan_points() + self.seeds.nfailed();
         without >= IN_VAIN.max(self.min_npoints) && without > 9 * self.moments.n
     }
 
@@ -161,7 +162,7 @@ impl AverageLearner {
         let loss = self.loss_with(known);
         if loss.is_finite() {
             (loss - self.loss_with(known + n)) / n as f64
-        } else if self.parallel && (known >= self.min_npoints || self.has_failed()) {
+        } else if self.parallel && (known >= self.min_npoints || self.is_in_vain()) {
             // Nothing is known before the first values come, and enough of them are on their way; or none ever comes.
             0.0
         } else {
@@ -169,13 +170,8 @@ impl AverageLearner {
         }
     }
 
-    /// Whether seeds fail or have no finite value, all but a few.
-    fn has_failed(&self) -> bool {
-        self.is_in_vain(self.nan_points() + self.seeds.nfailed())
-    }
-
     fn next_seeds(&self, n: usize, out: &mut Vec<u64>) {
-        if !self.is_in_vain(self.nan_points()) {
+        if !self.is_in_vain() {
             self.seeds.next(n as u64, out);
         }
     }
@@ -274,10 +270,15 @@ impl Learner for AverageLearner {
     }
 
     fn hopeless(&self) -> Option<String> {
-        let nan = self.nan_points();
+        let (nan, failed, told) = (self.nan_points(), self.seeds.nfailed(), self.seeds.ntold());
         // Failing is faster than working: those on their way may have values.
-        (self.is_in_vain(nan) && self.seeds.nawaited() == 0).then(|| {
-            format!("{nan} of {} values are not finite numbers: there is no mean", self.seeds.ntold())
+        (self.is_in_vain() && self.seeds.nawaited() == 0).then(|| match (nan, failed) {
+            (nan, 0) => format!("{nan} of {told} values are not finite numbers: there is no mean"),
+            (0, failed) => format!("{failed} of {} evaluations failed: there is no mean", told + failed),
+            (nan, failed) => format!(
+                "{failed} of {} evaluations failed and {nan} gave no finite number: there is no mean",
+                told + failed
+            ),
         })
     }
 
@@ -367,6 +368,25 @@ mod tests {
     }
 
     #[test]
+    fn where_all_but_a_few_fail_there_is_no_hope_either() {
+        let mut learner = AverageLearner::new(Some(0.1), None, 2).unwrap();
+        tell(&mut learner, [1.0]);
+        learner.ask(21);
+        (1..20).for_each(|seed| learner.give_up(&sample(seed)));
+        assert!(!learner.suggest(1).is_empty());
+        learner.give_up(&sample(20));
+        assert!(learner.suggest(1).is_empty() && learner.hopeless().is_none(), "one is on its way");
+        learner.give_up(&sample(21));
+        assert_eq!(learner.hopeless().unwrap(), "21 of 22 evaluations failed: there is no mean");
+        tell(&mut learner, [f64::NAN]);
+        let both = "21 of 23 evaluations failed and 1 gave no finite number: there is no mean";
+        assert_eq!(learner.hopeless().unwrap(), both);
+        // Some succeed when they are tried again.
+        (1..4).for_each(|seed| learner.tell(&sample(seed), &1.0.into()).unwrap());
+        assert!(learner.hopeless().is_none() && !learner.ask(1).is_empty());
+    }
+
+    #[test]
     fn seeds_that_were_given_up_are_not_expected() {
         let mut learner = AverageLearner::new(Some(0.1), None, 2).unwrap();
         tell(&mut learner, [0.0, 1.0]);
@@ -394,8 +414,8 @@ mod tests {
         let asked: Vec<f64> =
             new.ask(1).into_iter().chain(new.ask(1)).chain(new.ask(1)).map(|s| s.loss_improvement).collect();
         assert_eq!(asked, [f64::INFINITY, f64::INFINITY, 0.0]);
-        (0..30).for_each(|seed| new.give_up(&sample(seed)));
-        assert_eq!(new.suggest(1)[0].loss_improvement, 0.0);
+        (0..19).for_each(|seed| new.give_up(&sample(seed)));
+        assert_eq!(new.suggest(1)[0].loss_improvement, f64::INFINITY);
     }
 
     #[test]

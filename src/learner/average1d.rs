@@ -189,6 +189,10 @@ impl AverageLearner1D {
 }
 
 impl Learner for AverageLearner1D {
+    fn lacks_needed(&self) -> bool {
+        self.line.lacks_needed()
+    }
+
     fn kind(&self) -> &'static str {
         KIND.name
     }

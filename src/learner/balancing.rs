@@ -375,9 +375,9 @@ impl Learner for BalancingLearner {
 
     fn remove_unfinished(&mut self) {
         for index in 0..self.children.len() {
-            if self.children[index].npending() > 0 {
-                self.with_child(index, |child| child.remove_unfinished());
-            }
+            self.with_child(index, |child| child.remove_unfinished());
+            // What a child has planned may be forgotten too, though it has as many points as before.
+            self.touch(index);
         }
         self.turn = self.turn_after_told;
         self.has_asked = false;

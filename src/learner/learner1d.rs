@@ -46,7 +46,8 @@ pub struct Learner1D {
     outside_told: usize,
     /// Nodes that stand as told NaN, because they were given up.
     given_up: FxHashSet<u32>,
-    /// Points given up before the first value, when nobody knew what a NaN has to look like: pending.
+    /// Points given up before the first value, when nobody knew what a NaN has to look like: pending. Twice
+    /// changes nothing.
     given_up_early: Vec<f64>,
     /// Scratch space.
     plan: Vec<Planned>,
@@ -414,7 +415,7 @@ impl Learner for Learner1D {
         let Some(id) = line.find(x).filter(|id| !line.node(*id).told) else { return };
         if self.intervals.values.dim > 0 {
             self.give_up_node(id);
-        } else if !self.given_up_early.contains(&x) {
+        } else {
             self.given_up_early.push(x);
         }
     }

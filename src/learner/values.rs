@@ -13,6 +13,8 @@ pub(super) struct Values {
     pub(super) scale: f64,
     /// Whether infinite values have no part in the range.
     finite_only: bool,
+    /// Whether a component was finite at some point.
+    known: bool,
 }
 
 impl Values {
@@ -47,6 +49,7 @@ impl Values {
     #[inline]
     pub(super) fn widen(&mut self, y: &[f64]) {
         self.scale = 0.0f64;
+        self.known = self.known || y.iter().any(|y| y.is_finite());
         for ((min, max), y) in self.min.iter_mut().zip(&mut self.max).zip(y) {
             // NaN fails both comparisons and so leaves the range alone.
             let counts = !self.finite_only || y.is_finite();
@@ -64,9 +67,9 @@ impl Values {
         }
     }
 
-    /// Whether a component had a value at some point that is a number.
+    /// Whether a component had a finite value at some point.
     pub(super) fn is_known(&self) -> bool {
-        self.min.iter().zip(&self.max).any(|(min, max)| min <= max)
+        self.known
     }
 
     pub(super) fn set_dim(&mut self, dim: usize) {

@@ -183,3 +183,36 @@ fn in_turn_a_child_that_had_nothing_is_asked_again_only_after_a_change() {
     learner.ask(50);
     assert_eq!(asked.load(Ordering::Relaxed), 7);
 }
+
+#[test]
+fn after_all_is_forgotten_children_plan_as_rebuilt_ones_do() {
+    let child = || {
+        let table = settings("2d").with("loss", SettingValue::Text("default".into()));
+        learner::from_settings(&table.with("stack_size", SettingValue::Integer(10))).unwrap()
+    };
+    for (strategy, name, _) in Strategy::ALL {
+        let new = || BalancingLearner::new(vec![child(), child()], *strategy);
+        let (mut learner, mut told, mut given_up) = (new(), Vec::new(), Vec::new());
+        // Of the points that one child has planned some are told, and none is pending; of the other's, one has failed.
+        while told.len() < 40 || given_up.is_empty() {
+            let sample = learner.ask(1).remove(0).sample;
+            if told.len() >= 40 && sample.learner == 1 {
+                learner.give_up(&sample);
+                given_up.push(sample);
+            } else {
+                learner.tell(&sample, &function(&sample)).unwrap();
+                told.push(sample);
+            }
+        }
+        learner.suggest(1);
+        learner.remove_unfinished();
+        let mut rebuilt = new();
+        told.iter().for_each(|sample| rebuilt.tell(sample, &function(sample)).unwrap());
+        given_up.iter().for_each(|sample| rebuilt.give_up(sample));
+        rebuilt.remove_unfinished();
+        assert_eq!(learner.suggest(12), rebuilt.suggest(12), "{name}");
+        for _ in 0..12 {
+            assert_eq!(learner.ask(1), rebuilt.ask(1), "{name}");
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! The domain: what is asked of it, before anything is known, and when it has no points left; and what is known between its points.
 
-use crate::{all_learners, curved, function, line, samples};
-use adaptive_mpi::learner::{Learner, Loss, Suggestion};
+use crate::{all_learners, curved, function, line, lists, of, samples};
+use adaptive_mpi::learner::{self, Learner, Loss, Suggestion};
 use adaptive_mpi::loss::{self, Curvature, IntervalLoss};
 use adaptive_mpi::model::{Point, Sample, Value};
 use std::collections::BTreeSet;
@@ -117,6 +117,23 @@ fn a_domain_of_few_floating_point_numbers_runs_out() {
             }
             assert_eq!(seen.len(), 21, "ask({n})");
             assert!(learner.ask(n).is_empty());
+        }
+    }
+}
+
+#[test]
+fn bounds_near_the_largest_numbers_are_bounds_like_others() {
+    for kind in ["2d", "nd"] {
+        for lowest in [0.0, 1.2e308] {
+            let table = of(kind).with("bounds", lists(&[[lowest, 1.7e308], [0.0, 1.0]]));
+            let mut learner = learner::from_settings(&table).unwrap();
+            for _ in 0..100 {
+                for Suggestion { sample, .. } in learner.ask(2) {
+                    let [x, y] = sample.point[..] else { panic!("{kind} has two coordinates") };
+                    assert!((lowest..=1.7e308).contains(&x) && (0.0..=1.0).contains(&y), "{kind}: {x} {y}");
+                    learner.tell(&sample, &((x / 3e307).sin() * y).into()).unwrap();
+                }
+            }
         }
     }
 }

@@ -5,7 +5,9 @@
 mod balancing;
 mod calls;
 mod domain;
+mod fine;
 mod given_up;
+mod lacking;
 mod points_first;
 mod refused;
 mod restart;
@@ -31,9 +33,15 @@ fn lists<const N: usize>(rows: &[[f64; N]]) -> SettingValue {
     SettingValue::List(rows.iter().map(row).collect())
 }
 
-/// Settings of a learner of each registered kind; for a new kind, add its own here.
+/// The beginning of the settings of a learner.
+fn of(kind: &str) -> Table {
+    Table::new("learner").with("type", SettingValue::Text(kind.into()))
+}
+
+/// Settings of a learner of each registered kind; for a new kind, add its own here. A key that is added to them
+/// again is not looked at.
 fn settings(kind: &str) -> Table {
-    let table = Table::new("learner").with("type", SettingValue::Text(kind.into()));
+    let table = of(kind);
     match kind {
         "1d" => table.with("bounds", list(&[-1.0, 1.5])),
         "integrator" => table.with("bounds", list(&[-1.0, 1.5])).with("tol", SettingValue::Float(1e-9)),
@@ -95,8 +103,7 @@ fn all_learners() -> Vec<(String, Box<dyn Learner>)> {
     }
     let first = settings("1d").with("points_first", list(&[0.5, 0.1, -1.0, 0.5]));
     all.push(("1d, points first".into(), learner::from_settings(&first).unwrap()));
-    let whole = Table::new("learner")
-        .with("type", SettingValue::Text("1d".into()))
+    let whole = of("1d")
         .with("bounds", list(&[-20.0, 45.0]))
         .with("integer", SettingValue::Bool(true))
         .with("points_first", list(&[3.0]));
@@ -111,9 +118,8 @@ fn all_learners() -> Vec<(String, Box<dyn Learner>)> {
         let table = settings("nd").with("loss", loss_settings(kind.name));
         all.push((format!("nd, {}", kind.name), learner::from_settings(&table).unwrap()));
     }
-    let nd = || Table::new("learner").with("type", SettingValue::Text("nd".into()));
-    let cube = nd().with("bounds", lists(&[[-1.0, 1.0], [0.0, 1e-6], [-1e4, 3e4]]));
-    let pentagon = nd()
+    let cube = of("nd").with("bounds", lists(&[[-1.0, 1.0], [0.0, 1e-6], [-1e4, 3e4]]));
+    let pentagon = of("nd")
         .with("hull", lists(&[[0.0, -1.0], [0.95, -0.3], [0.6, 0.8], [-0.6, 0.8], [-0.95, -0.3]]))
         .with("anisotropic", SettingValue::Bool(true));
     for (name, table) in [("nd, a cube", cube), ("nd, a pentagon", pentagon)] {
@@ -138,7 +144,6 @@ fn all_learners() -> Vec<(String, Box<dyn Learner>)> {
 
 /// Learners with given points and of whole numbers.
 fn learners_with_wishes() -> Vec<(String, Box<dyn Learner>)> {
-    let of = |kind: &str| Table::new("learner").with("type", SettingValue::Text(kind.into()));
     let truth = |value| Setting { value: SettingValue::Bool(value), span: 0..0 };
     let axes = |axes: &[bool]| SettingValue::List(axes.iter().map(|axis| truth(*axis)).collect());
     let first = || lists(&[[0.5, 0.25], [-1.0, 0.0], [0.5, 0.25], [1.0, 0.5]]);

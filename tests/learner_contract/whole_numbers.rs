@@ -112,6 +112,17 @@ proptest! {
 }
 
 #[test]
+fn all_is_told_even_if_no_value_is_a_number() {
+    for (name, mut learner) in whole_learners(2, 3.0) {
+        while let Some(next) = learner.ask(1).pop() {
+            learner.tell(&next.sample, &f64::NAN.into()).unwrap();
+        }
+        assert_eq!((learner.npoints(), learner.done()), (16, Some(true)), "{name}");
+        assert!(learner.lacks_needed(), "{name}");
+    }
+}
+
+#[test]
 fn axes_of_whole_numbers_stand_beside_others() {
     for integer in [vec![true, false], vec![false, true]] {
         let axis = usize::from(integer[1]);

@@ -77,6 +77,13 @@ impl Expected {
         home
     }
 
+    /// Takes note of a value that was told while corners are missing: its point counts as pending.
+    pub(super) fn tell_early(&mut self, domain: &Domain, point: [f64; 2]) {
+        if !self.vertices.contains_key(&super::key(point)) {
+            self.insert_pending(domain, None, point, Hint::default());
+        }
+    }
+
     /// Takes a value that was just added to the field of told points, whose mesh still remembers the change.
     /// `placed` says whether the point found its place there.
     pub(super) fn tell(&mut self, domain: &Domain, told: &Field, point: [f64; 2], row: &[f64], placed: bool) {

@@ -220,9 +220,15 @@ impl Field {
             nan if nan.is_nan() => UNKNOWN_WEIGHT * area(points),
             loss => loss,
         };
-        // What is infinite ranks above all finite losses, the largest triangle first.
+        // What is infinite ranks above all finite losses, the largest triangle first; what has no loss ranks below all
+        // in the same way, so that a learner that goes on when all is fine fills the domain evenly. (Rounded: equal
+        // areas up to rounding errors are alike.)
         let part = || (area(points) / self.whole_area).min(1.0);
-        let rank = if loss == f64::INFINITY { f64::MAX * part() } else { loss };
+        let rank = match loss {
+            f64::INFINITY => f64::MAX * part(),
+            0.0 => f64::from(-1.0 / part() as f32),
+            loss => loss,
+        };
         (loss, (!is_full && longest(points) >= self.least_length).then_some(rank))
     }
 

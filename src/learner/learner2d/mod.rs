@@ -141,11 +141,12 @@ enum Known {
     Told,
     /// Counted as pending. The vertex that stands for it, if it can be told apart from others.
     GivenUp(Option<VertexId>),
-    /// `hint`: a triangle of told points at or near it.
+    /// `hint`: a triangle of told points at or near it. `given_up`: while corners are missing.
     Pending {
         order: u64,
         hint: Option<SimplexId>,
         inside: bool,
+        given_up: bool,
     },
 }
 
@@ -280,7 +281,12 @@ impl Learner2D {
 
     #[inline]
     fn check_shape(&mut self, y: &[f64]) -> Result<(), TellError> {
-        self.dim = components(self.dim, y.len(), || self.loss.component())?;
+        let before = self.dim;
+        self.dim = components(before, y.len(), || self.loss.component())?;
+        if before == 0 {
+            // It had values of no components.
+            self.expected = None;
+        }
         Ok(())
     }
 }
@@ -378,11 +384,13 @@ impl Learner for Learner2D {
     fn give_up(&mut self, sample: &Sample) {
         self.tell_pending(sample);
         let Ok(point) = self.point_of(sample) else { return };
-        let Some(&Known::Pending { hint, inside: true, .. }) = self.known.get(&key(point)) else { return };
+        let known = self.known.get_mut(&key(point));
+        let Some(Known::Pending { hint, inside: true, given_up, .. }) = known else { return };
         if self.told.is_some() {
+            let hint = *hint;
             self.give_up_inside(point, hint);
             self.settle_if_looked_at();
-        } else if !self.given_up_early.contains(&point) {
+        } else if !std::mem::replace(given_up, true) {
             self.given_up_early.push(point);
             self.start_with_corners();
         }

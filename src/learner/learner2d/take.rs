@@ -46,7 +46,8 @@ impl Learner2D {
                 watched.field.settle();
             }
         }
-        self.known.insert(key(point), Known::Pending { order: self.counter, hint: home, inside });
+        let pending = Known::Pending { order: self.counter, hint: home, inside, given_up: false };
+        self.known.insert(key(point), pending);
         self.counter += 1;
         self.npending += 1;
     }
@@ -62,8 +63,9 @@ impl Learner2D {
         let Some(told) = &mut self.told else {
             self.early.0.push(point);
             self.early.1.extend_from_slice(y);
-            // Few points, if any: made anew when needed.
-            (self.expected, *self.watched.get_mut()) = (None, None);
+            if let Some(expected) = &mut self.expected {
+                expected.tell_early(&self.domain, point);
+            }
             self.start_with_corners();
             return None;
         };
@@ -104,7 +106,8 @@ impl Learner2D {
     pub(super) fn start_with_corners(&mut self) {
         let corners = self.domain.corners();
         let settled = |corner: &[f64; 2]| {
-            matches!(self.known.get(&key(*corner)), Some(Known::Told)) || self.given_up_early.contains(corner)
+            let known = self.known.get(&key(*corner));
+            matches!(known, Some(Known::Told | Known::Pending { given_up: true, .. }))
         };
         // Without any value, nobody knows how many components it has.
         if self.dim == 0 || !corners.iter().all(settled) {
@@ -145,5 +148,43 @@ impl Learner2D {
                 self.give_up_inside(point, hint);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::learner::{Learner, Suggestion};
+    use crate::loss::triangle::default_triangle_loss;
+    use crate::model::{Point, Sample};
+
+    #[test]
+    fn values_that_come_before_all_corners_do_not_make_all_that_is_known_anew() {
+        let mut learner = Learner2D::new([(-1.0, 1.0); 2], default_triangle_loss()).unwrap();
+        let tell = |learner: &mut Learner2D, point: &[f64]| {
+            let value = (3.0 * point[0]).sin() * point[1];
+            learner.tell(&Sample::at(Point::new(point)), &value.into()).unwrap();
+        };
+        let corner = learner.ask(4)[3].sample.point.clone();
+        tell(&mut learner, &[0.25, 0.5]);
+        learner.ask(1);
+        for i in 0..50 {
+            tell(&mut learner, &[f64::from(i) / 64.0, 0.3]);
+            let asked: Vec<Suggestion> = learner.ask(2);
+            tell(&mut learner, &asked[0].sample.point);
+            let points = |expected: &Expected| {
+                let mut points: Vec<_> = expected.field.points().iter().copied().map(key).collect();
+                points.sort_unstable();
+                points
+            };
+            let kept = learner.expected.as_ref().expect("to make it takes ever longer");
+            assert_eq!(points(kept), points(&learner.expect().unwrap()));
+        }
+        // The other corners are still to come.
+        for point in [&[-1.0, -1.0][..], &[-1.0, 1.0], &[1.0, -1.0], &corner] {
+            assert!(learner.told.is_none());
+            tell(&mut learner, point);
+        }
+        assert_eq!(learner.told.as_ref().unwrap().points().len(), 105);
     }
 }

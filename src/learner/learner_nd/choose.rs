@@ -2,6 +2,7 @@
 
 use super::super::cut::Cut;
 use crate::geometry::simplex::{Weights, barycentric, circumsphere, longest_edge};
+use smallvec::SmallVec;
 
 /// How far outside of the simplex its circumcentre may lie and still count as inside, in barycentric coordinates.
 /// The circumcentre of a right-angled triangle lies on its longest side.
@@ -47,11 +48,7 @@ impl Choice {
     #[inline]
     pub(super) fn point<const D: usize>(self, corner: impl Fn(usize) -> [f64; D]) -> [f64; D] {
         match self {
-            Self::Edge(i, j) => {
-                let (a, b) = (corner(i), corner(j));
-                // Adding 0.0 turns -0.0 into 0.0: they are the same point.
-                std::array::from_fn(|axis| (a[axis] + b[axis]) / 2.0 + 0.0)
-            }
+            Self::Edge(i, j) => mean(&[corner(i), corner(j)]),
             Self::Between(weights) => {
                 let mut sum = [0.0; D];
                 for (i, weight) in weights.iter().enumerate() {
@@ -59,15 +56,23 @@ impl Choice {
                 }
                 sum.map(|sum| sum + 0.0)
             }
-            Self::Centroid => {
-                let mut sum = [0.0; D];
-                for i in 0..=D {
-                    sum.iter_mut().zip(corner(i)).for_each(|(sum, x)| *sum += x);
-                }
-                sum.map(|sum| sum / (D + 1) as f64 + 0.0)
-            }
+            Self::Centroid => mean(&(0..=D).map(corner).collect::<SmallVec<[[f64; D]; 9]>>()),
         }
     }
+}
+
+/// The mean of some points.
+#[inline]
+fn mean<const D: usize>(points: &[[f64; D]]) -> [f64; D] {
+    let count = points.len() as f64;
+    std::array::from_fn(|axis| {
+        let along = points.iter().map(|point| point[axis]);
+        let mean = along.clone().sum::<f64>() / count;
+        // A sum may be too large where the numbers are not.
+        let mean = if mean.is_finite() { mean } else { along.map(|x| x / count).sum() };
+        // Adding 0.0 turns -0.0 into 0.0: they are the same point.
+        mean + 0.0
+    })
 }
 
 #[cfg(test)]
@@ -102,5 +107,14 @@ mod tests {
     #[test]
     fn a_flat_simplex_is_split_at_its_longest_edge() {
         assert_eq!(chosen(&[[0.0, 0.0], [0.5, 0.5], [2.0, 2.0]]), (Choice::Edge(0, 2), [1.0, 1.0]));
+    }
+
+    #[test]
+    fn a_sum_that_is_too_large_still_has_a_mean() {
+        let corners = [[0.0, 1.0], [1.6e308, -1.6e308], [1.6e308, -1.6e308]];
+        let point = |choice: Choice| choice.point(|i| corners[i]);
+        assert_eq!(point(Choice::Edge(1, 2)), [1.6e308, -1.6e308]);
+        let [x, y] = point(Choice::Centroid);
+        assert!((x / 1.6e308 - 2.0 / 3.0).abs() < 1e-15 && (y / 1.6e308 + 2.0 / 3.0).abs() < 1e-15);
     }
 }

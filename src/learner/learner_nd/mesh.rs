@@ -8,7 +8,7 @@ use super::super::slopes::Slopes;
 use super::Options;
 use super::choose::choose;
 use super::inside::{Corners, Inside, Pending};
-use super::rank::Rank;
+use super::rank::{Rank, Ranking};
 use super::stretch::Stretch;
 use super::told::Told;
 use crate::geometry::{InsertError, SimplexId, Triangulation};
@@ -63,11 +63,11 @@ impl<const D: usize> Cell<D> {
         }
     }
 
-    /// The loss with which the cell waits to be split, `None` if it can't be.
-    fn waiting(&self) -> Option<f64> {
+    /// The loss with which the cell waits to be split, and the volume that has it; `None` if it can't be.
+    fn waiting(&self) -> Option<(f64, f64)> {
         match &self.inside {
-            Inside::Empty => (!self.spent).then_some(self.queued),
-            Inside::One { largest, density, .. } => Some(largest * density),
+            Inside::Empty => (!self.spent).then_some((self.queued, self.volume)),
+            Inside::One { largest, density, .. } => Some((largest * density, *largest)),
             Inside::Many(parts) => parts.top_share(),
         }
     }
@@ -352,21 +352,20 @@ impl<const D: usize> Mesh<D> {
         self.requeue_all();
     }
 
-    /// Losses of our own never are 0, and some stay small everywhere.
-    fn ranking(&self) -> fn(f64, &[u32]) -> Rank<D> {
-        if self.options.loss.demands().is_current { Rank::fine } else { Rank::new }
+    /// Some losses of our own stay small everywhere.
+    fn ranking(&self) -> Ranking {
+        if self.options.loss.demands().is_current { Ranking::Fine } else { Ranking::AsUpstream }
     }
 
     /// Makes all queues anew. O(N).
     fn requeue_all(&mut self) {
         let (triangulation, cells) = (&self.triangulation, &self.cells);
         let cell = |id: &SimplexId| &cells[*id as usize];
-        let rank = self.ranking();
-        self.queue.rebuild(
-            triangulation.simplices().filter_map(|id| {
-                cell(&id).waiting().map(|loss| (rank(loss, triangulation.vertices(id)), id))
-            }),
-        );
+        let ranking = self.ranking();
+        self.queue.rebuild(triangulation.simplices().filter_map(|id| {
+            let (loss, volume) = cell(&id).waiting()?;
+            Some((ranking.rank(loss, volume, triangulation.vertices(id)), id))
+        }));
         self.real.rebuild(triangulation.simplices().map(|id| (ordered_bits(cell(&id).urgency()), id)));
         self.expected.rebuild(triangulation.simplices().map(|id| (ordered_bits(cell(&id).expected()), id)));
     }
@@ -375,7 +374,10 @@ impl<const D: usize> Mesh<D> {
     fn enqueue(&mut self, id: SimplexId) {
         let cell = &self.cells[id as usize];
         match cell.waiting() {
-            Some(loss) => self.queue.set(id, self.ranking()(loss, self.triangulation.vertices(id))),
+            Some((loss, volume)) => {
+                let vertices = self.triangulation.vertices(id);
+                self.queue.set(id, self.ranking().rank(loss, volume, vertices));
+            }
             None => self.queue.remove(id),
         }
         self.real.set(id, ordered_bits(cell.urgency()));
@@ -419,10 +421,10 @@ impl<const D: usize> Mesh<D> {
     }
 
     fn add_inside(&mut self, id: SimplexId, pending: &Pending<D>, told: &Told<D>) {
-        let corners = self.corners(id, told);
+        let (corners, ranking) = (self.corners(id, told), self.ranking());
         let cell = &mut self.cells[id as usize];
         let density = cell.density();
-        cell.inside.add(pending, &corners, density);
+        cell.inside.add(pending, &corners, density, ranking);
     }
 
     /// Forgets all pending points. O(N).
@@ -442,8 +444,8 @@ impl<const D: usize> Mesh<D> {
             self.touch(id);
             if matches!(self.cells[id as usize].inside, Inside::One { .. }) {
                 // Its parts are needed now; their numbers may decide which one is taken.
-                let corners = self.corners(id, told);
-                self.cells[id as usize].inside.parts(&corners);
+                let (corners, ranking) = (self.corners(id, told), self.ranking());
+                self.cells[id as usize].inside.parts(&corners, ranking);
             }
             let Some((split, part)) = self.candidate(id, told, &is_known) else {
                 self.cells[id as usize].spent = true;

@@ -105,6 +105,8 @@ pub struct LearnerNd<const D: usize> {
     domain: Arc<Domain<D>>,
     options: Arc<Options>,
     known: Known<D>,
+    /// So many corners are told that no other one comes before.
+    leading_corners_told: usize,
     told: Told<D>,
     /// The told points in `told` have these scaled coordinates, until there is a triangulation.
     waiting: Vec<[f64; D]>,
@@ -115,7 +117,7 @@ pub struct LearnerNd<const D: usize> {
     aside: Vec<([f64; D], Box<[f64]>)>,
     /// Vertices that stand for points given up, with NaN.
     given_up: FxHashSet<u32>,
-    /// Points given up before there is a triangulation: pending.
+    /// Points given up before there is a triangulation: pending. Twice changes nothing.
     given_up_early: Vec<[f64; D]>,
 }
 
@@ -171,6 +173,7 @@ impl<const D: usize> LearnerNd<D> {
             domain,
             options,
             known: Known::default(),
+            leading_corners_told: 0,
             waiting: Vec::new(),
             span: Span::new(),
             mesh: None,
@@ -236,6 +239,16 @@ impl<const D: usize> LearnerNd<D> {
     fn check_shape(&mut self, got: usize) -> Result<(), TellError> {
         self.told.dim = components(self.told.dim, got, || self.options.loss.component())?;
         Ok(())
+    }
+
+    /// Takes note of the corners that are told by now.
+    fn note_corners(&mut self) {
+        let corners = &self.domain.corners[self.leading_corners_told..];
+        self.leading_corners_told += corners.iter().take_while(|corner| self.known.is_told(corner)).count();
+    }
+
+    fn corners_told(&self) -> bool {
+        self.leading_corners_told == self.domain.corners.len()
     }
 
     /// A told point of the domain becomes a vertex.
@@ -355,7 +368,7 @@ impl<const D: usize> Learner for LearnerNd<D> {
     }
 
     fn lacks_needed(&self) -> bool {
-        !self.domain.corners.iter().all(|corner| self.known.is_told(corner)) || !self.told.range.is_known()
+        !self.corners_told() || !self.told.range.is_known()
     }
 
     fn kind(&self) -> &'static str {
@@ -405,6 +418,7 @@ impl<const D: usize> Learner for LearnerNd<D> {
         }
         self.check_shape(value.components.len())?;
         let state = self.known.tell(point);
+        self.note_corners();
         if let Some(State::GivenUp(vertex)) = state {
             self.tell_given_up(point, vertex, &value.components);
             return Ok(());
@@ -434,11 +448,9 @@ impl<const D: usize> Learner for LearnerNd<D> {
         self.tell_pending(sample);
         let Ok(point) = self.point_of(sample) else { return };
         let Some(state @ State::Pending { .. }) = self.known.get(&point) else { return };
-        if self.needs(sample) {
-            // Nothing can stand for a corner.
-        } else if self.mesh.is_some() {
+        if self.mesh.is_some() {
             self.give_up_inside(point, state);
-        } else if !self.given_up_early.contains(&point) {
+        } else {
             self.given_up_early.push(point);
         }
     }
@@ -458,7 +470,7 @@ impl<const D: usize> Learner for LearnerNd<D> {
     fn loss(&self, which: Loss) -> f64 {
         let loss = self.mesh.as_ref().map_or(f64::INFINITY, |mesh| mesh.largest(which));
         // Between whole numbers there may be no loss, but beyond the told points there are others.
-        if loss > 0.0 || self.domain.lattice.is_none() || !self.lacks_needed() { loss } else { f64::INFINITY }
+        if loss > 0.0 || self.domain.lattice.is_none() || self.corners_told() { loss } else { f64::INFINITY }
     }
 
     fn npoints(&self) -> usize {

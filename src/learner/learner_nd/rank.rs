@@ -18,25 +18,30 @@ pub(super) struct Rank<const D: usize> {
     last: u32,
 }
 
-impl<const D: usize> Rank<D> {
-    /// The rank of the simplex with these D + 1 vertices, ascending.
-    #[inline]
-    pub(super) fn new(loss: f64, vertices: &[u32]) -> Self {
-        Self::of(ordered_bits(rounded(loss)), vertices)
-    }
+/// How losses are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ranking {
+    /// To 8 decimals.
+    AsUpstream,
+    /// Losses may be as small as they like: ten digits count, wherever they begin. Of simplices without a loss the
+    /// largest comes first, so that a learner that goes on when all is fine fills the domain evenly.
+    Fine,
+}
 
-    /// The same for losses that may be as small as they like: ten digits count, wherever they begin.
+impl Ranking {
+    /// The rank of the simplex with this loss, this volume, and these D + 1 vertices, ascending.
     #[inline]
-    pub(super) fn fine(loss: f64, vertices: &[u32]) -> Self {
-        let half = 1 << (NOISE_BITS - 1);
-        Self::of(ordered_bits(loss).saturating_add(half) >> NOISE_BITS, vertices)
-    }
-
-    #[inline]
-    fn of(loss: u64, vertices: &[u32]) -> Self {
+    pub(super) fn rank<const D: usize>(self, loss: f64, volume: f64, vertices: &[u32]) -> Rank<D> {
+        let loss = match self {
+            Self::AsUpstream => ordered_bits(rounded(loss)),
+            Self::Fine => {
+                let loss = if loss == 0.0 { -1.0 / volume } else { loss };
+                ordered_bits(loss).saturating_add(1 << (NOISE_BITS - 1)) >> NOISE_BITS
+            }
+        };
         let mut first = [0; D];
         first.copy_from_slice(&vertices[..D]);
-        Self { loss, first, last: vertices[D] }
+        Rank { loss, first, last: vertices[D] }
     }
 }
 
@@ -85,10 +90,17 @@ mod tests {
 
     #[test]
     fn fine_ranks_tell_small_losses_apart_but_not_by_their_rounding_errors() {
-        let rank = |loss| Rank::<1>::fine(loss, &[3, 4]);
+        let rank = |loss| Ranking::Fine.rank::<1>(loss, 1.0, &[3, 4]);
         assert!(rank(2e-12) > rank(1e-12) && rank(1e-300) > rank(0.0) && rank(f64::INFINITY) > rank(1e300));
         assert_eq!(rank(1e-12), rank(1e-12 * (1.0 + 4.0 * f64::EPSILON)));
-        assert!(Rank::<1>::fine(1e-12, &[1, 9]) > rank(1e-12));
+        assert!(Ranking::Fine.rank::<1>(1e-12, 1.0, &[1, 9]) > rank(1e-12));
+    }
+
+    #[test]
+    fn simplices_without_a_loss_rank_by_their_volume() {
+        let rank = |loss, volume, first| Ranking::Fine.rank::<1>(loss, volume, &[first, 9]);
+        assert!(rank(0.0, 0.25, 5) > rank(0.0, 0.125, 1) && rank(0.0, 0.1, 1) > rank(0.0, 0.3 - 0.2, 2));
+        assert!(rank(1e-300, 1e-300, 5) > rank(0.0, 1.0, 1) && rank(0.0, 1e-9, 5) > rank(0.0, 0.0, 1));
     }
 
     #[test]
@@ -105,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_larger_loss_comes_first_and_ties_go_to_the_smallest_vertices() {
-        let rank = |loss, vertices: [u32; 3]| Rank::<2>::new(loss, &vertices);
+        let rank = |loss, vertices: [u32; 3]| Ranking::AsUpstream.rank::<2>(loss, 1.0, &vertices);
         assert!(rank(0.3, [5, 6, 7]) > rank(0.2, [0, 1, 2]));
         assert!(rank(0.3, [0, 1, 3]) > rank(0.3 + 1e-12, [0, 1, 4]));
         assert!(rank(0.3, [0, 1, 9]) > rank(0.3, [0, 2, 3]));

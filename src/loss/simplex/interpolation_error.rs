@@ -109,8 +109,11 @@ fn surprise(simplex: &View<'_>) -> Option<f64> {
         let Some(w) = weights(simplex, simplex.point(k)) else { continue };
         let mut squared = 0.0;
         for (c, value) in simplex.value(k).iter().enumerate() {
-            let plane: f64 = w.iter().enumerate().map(|(i, w)| w * simplex.value(i)[c]).sum();
-            squared += (value - plane) * (value - plane);
+            // Beside the first corner, so that where all values are equal there is no error, not even by rounding.
+            let first = simplex.value(0)[c];
+            let rise: f64 = (1..=dim).map(|i| w[i] * (simplex.value(i)[c] - first)).sum();
+            let miss = value - first - rise;
+            squared += miss * miss;
         }
         let mut products = 0.0;
         for i in 1..=dim {

@@ -3,10 +3,11 @@ use crate::loss::weight;
 use std::sync::Arc;
 
 /// [`InterpolationError`] between a smallest and a largest size: larger simplices come before all others (loss
-/// infinite), and smaller ones are hardly refined. A size is the D-th root of a volume, as a fraction of the domain.
+/// infinite), and smaller ones are split only when all others are as small (loss 0), the largest of them first. A
+/// size is the D-th root of a volume, as a fraction of the domain.
 #[derive(Clone, Copy, Debug)]
 pub struct Resolution {
-    /// Simplices of less than this size count a thousandth of their volume; 0 for none.
+    /// Simplices of less than this size are fine as they are.
     pub min_distance: f64,
     /// Simplices of more than this size come first.
     pub max_distance: f64,
@@ -31,10 +32,6 @@ pub(super) const KIND: SimplexLossKind = SimplexLossKind {
     },
 };
 
-/// Of the volume, what a simplex counts that is small enough. Never 0: of simplices with no loss, the first would be
-/// split for ever.
-const DONE: f64 = 1e-3;
-
 impl SimplexLoss for Resolution {
     fn demands(&self) -> Demands {
         self.base.demands()
@@ -44,7 +41,7 @@ impl SimplexLoss for Resolution {
         let (volume, dim) = (simplex.volume(), simplex.dim() as i32);
         let largest = self.max_distance.powi(dim);
         if volume < self.min_distance.powi(dim) {
-            DONE * volume
+            0.0
         } else if volume > largest {
             f64::INFINITY
         } else {
@@ -68,7 +65,7 @@ mod tests {
             (loss.evaluate(&view), loss.base.evaluate(&view))
         };
         // √(½ size²) is 0.0995, 0.106, 0.495 and 0.509.
-        assert!(of(0.1407).0 < 1e-4 && of(0.1407).0 > 0.0);
+        assert_eq!(of(0.1407).0, 0.0);
         assert_eq!(of(0.15).0, of(0.15).1);
         assert_eq!(of(0.70).0, of(0.70).1);
         assert_eq!(of(0.72).0, f64::INFINITY);

@@ -2,12 +2,12 @@ use super::{Deviation, Triangle, TriangleLoss, TriangleLossKind};
 use crate::loss::weight;
 use std::sync::Arc;
 
-/// [`Deviation`] between a smallest and a largest size: smaller triangles are hardly refined, larger ones come before
-/// all others (loss infinite). A size is the square root of an area, as a fraction of the domain (upstream:
-/// `resolution_loss_function`, which gives smaller ones no loss at all).
+/// [`Deviation`] between a smallest and a largest size: smaller triangles are split only when all others are as
+/// small (loss 0), the largest of them first; larger ones come before all others (loss infinite). A size is the square
+/// root of an area, as a fraction of the domain (upstream: `resolution_loss_function`).
 #[derive(Clone, Copy, Debug)]
 pub struct Resolution {
-    /// Triangles of less than this size count a thousandth of their area; 0 for none.
+    /// Triangles of less than this size are fine as they are.
     pub min_distance: f64,
     /// Triangles of more than this size come first.
     pub max_distance: f64,
@@ -28,10 +28,6 @@ pub(super) const KIND: TriangleLossKind = TriangleLossKind {
     },
 };
 
-/// Of the area, what a triangle counts that is small enough. Never 0: of triangles with no loss, the first would be
-/// split for ever. [`Deviation`] is hundreds of times as much.
-const DONE: f64 = 1e-3;
-
 impl TriangleLoss for Resolution {
     fn needs_gradients(&self) -> bool {
         true
@@ -40,7 +36,7 @@ impl TriangleLoss for Resolution {
     fn evaluate(&self, triangle: &Triangle<'_>) -> f64 {
         let area = triangle.area();
         if area < self.min_distance * self.min_distance {
-            DONE * area
+            0.0
         } else if area > self.max_distance * self.max_distance {
             f64::INFINITY
         } else {
@@ -62,8 +58,7 @@ mod tests {
             loss.evaluate(&Triangle::new(points, [&[1.0]; 3], 1.0))
         };
         assert_eq!(of(0.51), f64::INFINITY);
-        // When all are small, the largest is split.
-        assert!(of(0.09) < 1e-5 && of(0.09) > of(0.05) && of(0.05) > 0.0);
+        assert_eq!(of(0.09), 0.0);
         assert!((of(0.2) - 0.3 * 0.04).abs() < 1e-15);
     }
 
