@@ -202,6 +202,16 @@ fn at_the_time_limit_the_whole_group_is_ended_also_what_ignores_sigterm() {
 }
 
 #[test]
+#[test]
+fn a_program_whose_name_the_kernel_cuts_within_a_character_ends_at_the_time_limit() {
+    let script = "#!/bin/sh\ntrap '' TERM\nmkfifo pipe\necho $$ > pid\nread line < pipe\n";
+    let study = Study::new().file("strooooooooooo\u{f6}", script);
+    compile_mode(&study, "strooooooooooo\u{f6}");
+    let settings = settings(&[("command", list(&["./strooooooooooo\u{f6}"])), ("timeout", text("500ms"))]);
+    assert_eq!(study.start(settings).at(&[0.0]).unwrap_err().kind, FailureKind::Timeout);
+    assert!(!is_alive(pid_in(&study.path("pid"))));
+}
+
 fn at_the_time_limit_what_has_left_the_group_is_ended_too() {
     let study = Study::new();
     let script = "setsid sh -c 'echo $$ > daemon; trap \"\" TERM; while :; do sleep 1; done' & \
