@@ -60,7 +60,7 @@ use super::{Call, Context, Function, FunctionSpec, Needs, Shared, Team, json};
 use crate::model::settings::{self, Setting, SettingError, SettingValue, Table, unknown};
 use crate::model::{Failure, FailureKind, Value};
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::ops::ControlFlow;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -246,7 +246,13 @@ impl Command {
         let before = self.output.before(call, places);
         // From before the start: a slow file system counts too.
         let deadline = self.shared.timeout.map(|limit| Instant::now() + limit);
-        let mut child = launch.spawn(input.is_some())?;
+        let mut child = launch.start(input.is_some()).map_err(|error| {
+            // Where the words are those of this point (too many of them, a NUL), other points may do.
+            let wrong_words =
+                matches!(error.kind(), ErrorKind::ArgumentListTooLong | ErrorKind::InvalidInput);
+            let is_of_point = wrong_words || self.program.fixed().is_none();
+            launch.not_started(if is_of_point { FailureKind::Error } else { FailureKind::Setup }, &error)
+        })?;
         let mut printed = Vec::new();
         let mut input = input.as_deref().unwrap_or_default().as_bytes();
         let ended = child.talk(&mut input, Until::Exit, deadline, |bytes| {

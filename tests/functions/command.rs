@@ -1,7 +1,8 @@
 use super::{Study, eventually, is_alive, list, pid_in, settings, sh, table, text};
 use adaptive_mpi::function;
-use adaptive_mpi::model::FailureKind;
 use adaptive_mpi::model::settings::SettingValue;
+use adaptive_mpi::model::{FailureKind, Parameter};
+use std::time::Duration;
 
 #[test]
 fn arguments_are_filled_in_and_the_last_line_is_the_value() {
@@ -161,6 +162,21 @@ fn a_signal_is_a_crash_by_name() {
     let failure = study.start(sh("command", "kill -SEGV $$")).at(&[0.0]).unwrap_err();
     assert_eq!(failure.kind, FailureKind::Crash);
     assert!(failure.message.contains("signal 11 (SIGSEGV)"), "{}", failure.message);
+}
+
+#[test]
+fn what_can_not_be_started_at_one_point_is_the_fault_of_that_point() {
+    let mut study = Study::new().file("run-1.0.sh", "#!/bin/sh\necho 7\n");
+    compile_mode(&study, "run-1.0.sh");
+    let mut started = study.start(settings(&[("command", list(&["./run-{x}.sh"]))]));
+    let failure = started.at(&[2.0]).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Error);
+    assert!(failure.message.ends_with("run-2.0.sh is missing"), "{}", failure.message);
+    assert_eq!(started.y(1.0), 7.0);
+    study.parameters.0.push(("long".into(), Parameter::Text("7".repeat(200_000))));
+    let failure = study.start(settings(&[("command", list(&["echo", "{long}"]))])).at(&[0.0]).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Error);
+    assert!(failure.message.starts_with("can't start echo: "), "{}", failure.message);
 }
 
 #[test]
