@@ -149,6 +149,12 @@ impl Coprocess {
             Ok(Line::TooLong) => Err(self.nonsense("a line without an end")),
             Ok(Line::TooLate) => {
                 let limit = self.shared.timeout.unwrap_or_default();
+                    // It is clear what it answers, so the next line may answer the next request.
+                    Err(why) if json::id_of(&text) == Some(id) => {
+                        self.early_deaths = 0;
+                        let message = format!("bad reply of the {}: {why}", self.what);
+                        Err(Failure::new(FailureKind::BadOutput, message))
+                    }
                 let message = format!("the {} took longer than {limit:?} and was ended", self.what);
                 Err(Failure::new(FailureKind::Timeout, message).with_detail(self.give_up()))
             }

@@ -185,6 +185,6 @@ def answer(function, line, /, **more):
     except BaseException as error:  # sys.exit() and KeyboardInterrupt are failures of one point, too
         return failed(error, 1, **ours)
     try:
-        return json.dumps({**ours, **checked(reply_to(value), value)}, default=plain)
+        return whole(json.dumps({**ours, **checked(reply_to(value), value)}, default=plain, ensure_ascii=False))
     except BaseException as error:
         return failed(error, 99, kind="bad output", **ours)
