@@ -185,7 +185,9 @@ impl Coprocess {
         let (when, kind, again) = match moment {
             Moment::Evaluation => ("during the evaluation", FailureKind::Crash, String::new()),
             Moment::Loading if self.early_deaths < HOPELESS => {
-                ("while it was loading", FailureKind::Crash, String::new())
+                // Without a request no point is at fault; those that don't announce themselves may have read one.
+                let kind = if self.announces { FailureKind::Setup } else { FailureKind::Crash };
+                ("while it was loading", kind, String::new())
             }
             Moment::Loading => {
                 let again = format!(", for the {}th time in a row without an answer", self.early_deaths);
