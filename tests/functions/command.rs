@@ -203,6 +203,16 @@ fn endless_output_is_cut_off_with_bounded_memory() {
 }
 
 #[test]
+fn a_program_whose_name_the_kernel_cuts_within_a_character_ends_at_the_time_limit() {
+    let script = "#!/bin/sh\ntrap '' TERM\nmkfifo pipe\necho $$ > pid\nread line < pipe\n";
+    let study = Study::new().file("strooooooooooo\u{f6}", script);
+    compile_mode(&study, "strooooooooooo\u{f6}");
+    let settings = settings(&[("command", list(&["./strooooooooooo\u{f6}"])), ("timeout", text("500ms"))]);
+    assert_eq!(study.start(settings).at(&[0.0]).unwrap_err().kind, FailureKind::Timeout);
+    assert!(!is_alive(pid_in(&study.path("pid"))));
+}
+
+#[test]
 fn at_the_time_limit_the_whole_group_is_ended_also_what_ignores_sigterm() {
     let study = Study::new();
     let script = "sh -c 'trap \"\" TERM; echo $$ > grandchild; while :; do sleep 1; done' & \
@@ -218,16 +228,6 @@ fn at_the_time_limit_the_whole_group_is_ended_also_what_ignores_sigterm() {
 }
 
 #[test]
-#[test]
-fn a_program_whose_name_the_kernel_cuts_within_a_character_ends_at_the_time_limit() {
-    let script = "#!/bin/sh\ntrap '' TERM\nmkfifo pipe\necho $$ > pid\nread line < pipe\n";
-    let study = Study::new().file("strooooooooooo\u{f6}", script);
-    compile_mode(&study, "strooooooooooo\u{f6}");
-    let settings = settings(&[("command", list(&["./strooooooooooo\u{f6}"])), ("timeout", text("500ms"))]);
-    assert_eq!(study.start(settings).at(&[0.0]).unwrap_err().kind, FailureKind::Timeout);
-    assert!(!is_alive(pid_in(&study.path("pid"))));
-}
-
 fn at_the_time_limit_what_has_left_the_group_is_ended_too() {
     let study = Study::new();
     let script = "setsid sh -c 'echo $$ > daemon; trap \"\" TERM; while :; do sleep 1; done' & \
@@ -338,6 +338,11 @@ fn an_initialiser_runs_once_before_the_first_point() {
     let mut started = study.start(command(&["sh", "-c", "echo prepared >>log"]));
     assert_eq!((started.y(0.0), started.y(1.0)), (2.0, 3.0));
     assert_eq!(std::fs::read_to_string(study.path("log")).unwrap(), "prepared\npoint\npoint\n");
+
+    // Its time is not that of the point.
+    let mut started = study.start(command(&["sleep", "0.2"]));
+    assert!(started.function.prepare().unwrap() >= Duration::from_millis(200));
+    assert_eq!(started.function.prepare().unwrap(), Duration::ZERO);
 
     let mut started = study.start(command(&["sh", "-c", "echo no licence >&2; exit 3"]));
     for _ in 0..2 {
