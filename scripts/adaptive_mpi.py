@@ -42,6 +42,7 @@ __all__ = ["Study", "StudyError", "NotSaved", "FunctionFailed", "run", "workers_
 # What launchers of MPI leave to their processes: `ask-tell` is not one of them.
 _LAUNCHER_VARIABLES = ("OMPI_", "PMI_", "PMIX_", "PRTE_", "MPI_LOCAL", "HYDRA_", "HYDI_")
 _NOT_FINITE = ("inf", "-inf", "nan")
+_PICKLING = ("concurrent", "joblib", "loky", "mpi4py")  # where the executors are from that _pickles_exceptions() means
 _LOCKED = 7
 _TIME_TO_END = 30.0  # seconds
 
@@ -130,13 +131,14 @@ class Study:
 
     def request(self, **request):
         """Sends one request of the protocol and returns its answer, a dict. Raises StudyError."""
-        line = json.dumps(request, default=_plain) + "\n"
+        # JSON has no halves of characters, as those of a file name that does not decode.
+        line = json.dumps(request, default=_plain, ensure_ascii=False).encode(errors="replace") + b"\n"
         with self._lock:
             process = self._process
             if process is None:
                 raise StudyError(self._closed)
             try:
-                process.stdin.write(line.encode())
+                process.stdin.write(line)
                 process.stdin.flush()
                 answer = process.stdout.readline()
             except BrokenPipeError:
@@ -278,8 +280,8 @@ class _Runner:
         self.raises = raise_if_retries_exceeded
         # dask keeps the outcome of equal calls, failures too: a point that is tried again would not be evaluated.
         self.options = {"pure": False} if hasattr(executor, "_client") else {}
-        # Workers of dask and ipyparallel may be where this file is not; these two bring any exception home safely.
-        self.watched = not (hasattr(executor, "_client") or hasattr(executor, "view"))
+        # Workers of others (dask, ipyparallel, executorlib) may be where this file is not.
+        self.watched = _pickles_exceptions(executor)
         self.in_flight = {}  # future -> (point, attempt)
         self.again = []
         self.finishing = False
@@ -375,6 +377,12 @@ def _outcome(function, parameters, argument):
         trace = error.__traceback__.tb_next or error.__traceback__  # the first frame is this one
         text = "".join(traceback.format_exception(type(error), error, trace))
         return None, (f"{type(error).__name__}: {error}", text)
+
+
+def _pickles_exceptions(executor):
+    """Whether an exception may break the executor, and its workers can import what we can."""
+    kinds = (kind for kind in type(executor).__mro__ if kind is not concurrent.futures.Executor)
+    return any(kind.__module__.split(".")[0] in _PICKLING for kind in kinds)
 
 
 def workers_of(executor):

@@ -27,7 +27,8 @@ pub(crate) enum Life {
 impl Stat {
     /// That of a process; `None` if there is none, or no `/proc`.
     pub(crate) fn of(pid: u32) -> Option<Self> {
-        Self::parse(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+        // The kernel cuts names, where it may be within a character.
+        Self::parse(&String::from_utf8_lossy(&std::fs::read(format!("/proc/{pid}/stat")).ok()?))
     }
 
     /// Those of all processes; `None` where there is no `/proc`.
@@ -40,19 +41,17 @@ impl Stat {
     fn parse(stat: &str) -> Option<Self> {
         let id = stat.split(' ').next()?.parse().ok()?;
         let mut fields = stat.get(stat.rfind(')')? + 1..)?.split_ascii_whitespace();
-        let life = match fields.next()? {
-            "Z" | "X" | "x" => Life::Ended,
+        let state = fields.next()?;
+        let parent = fields.next()?.parse().ok()?;
+        let group = fields.next()?.parse().ok()?;
+        let threads: u32 = fields.nth(14)?.parse().ok()?;
+        let life = match state {
+            // When only the first of its threads has ended, that counts itself and the others.
+            "Z" | "X" | "x" if threads <= 1 => Life::Ended,
             "T" | "t" => Life::Stopped,
             _ => Life::Running,
         };
-        let parent = fields.next()?.parse().ok()?;
-        Some(Self {
-            id,
-            life,
-            parent,
-            group: fields.next()?.parse().ok()?,
-            started: fields.nth(16)?.parse().ok()?,
-        })
+        Some(Self { id, life, parent, group, started: fields.nth(1)?.parse().ok()? })
     }
 }
 
@@ -116,8 +115,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_with_parentheses_and_spaces_do_no_harm() {
+    fn names_with_parentheses_and_spaces_and_dead_first_threads_do_no_harm() {
         let rest = (5..=21).map(|field| field.to_string()).collect::<Vec<_>>().join(" ");
+        let life = |state: &str, threads: &str| {
+            let rest = rest.replace(" 20 ", &format!(" {threads} "));
+            Stat::parse(&format!("7 (a) {state} 1 {rest} 22 23")).unwrap().life
+        };
+        assert_eq!(
+            [life("Z", "1"), life("Z", "0"), life("T", "1")],
+            [Life::Ended, Life::Ended, Life::Stopped]
+        );
+        assert_eq!(life("Z", "2"), Life::Running, "only its first thread has ended");
         let stat = Stat::parse(&format!("7 (a) Z (b)) S 1 {rest} 22 23")).unwrap();
         assert_eq!(stat, Stat { id: 7, life: Life::Running, parent: 1, group: 5, started: 22 });
         assert_eq!(Stat::parse("7 (a"), None);

@@ -185,6 +185,28 @@ mod tests {
     }
 
     #[test]
+    fn named_outputs_come_back_by_name_in_whatever_order_they_came() {
+        let folder = tempfile::tempdir().unwrap();
+        let named = |names: [&str; 2], components: [f64; 2]| {
+            let mut told = told(components[0], 0.0);
+            told.value = Value::vector(&components);
+            let names = names.map(str::to_owned).to_vec();
+            told.value.detail = Some(Box::new(Detail { names, extra: None }));
+            told
+        };
+        let mut cache = open(folder.path());
+        let call = cache.call("f");
+        let key = |x: f64| Key::new(call, 0, &[x]);
+        cache.put(&key(1.0), &named(["b", "a"], [2.0, 1.0]));
+        cache.put(&key(2.0), &named(["a", "b"], [1.0, 2.0]));
+        cache.put(&key(3.0), &named(["a", "c"], [1.0, 2.0]));
+        let expected = named(["b", "a"], [2.0, 1.0]).value;
+        assert_eq!(cache.get(&key(1.0)).unwrap().value, expected);
+        assert_eq!(cache.get(&key(2.0)).unwrap().value, expected);
+        assert!(cache.get(&key(3.0)).is_none(), "its outputs are others");
+    }
+
+    #[test]
     fn a_second_run_reads_and_does_not_add() {
         let folder = tempfile::tempdir().unwrap();
         let mut first = open(folder.path());

@@ -108,7 +108,7 @@ impl Store {
     }
 
     /// Adds a value of this call, in memory only until the next [`commit`](Self::commit); its row. `None`: another run holds
-    /// the file.
+    /// the file, or the call had outputs of other names.
     pub(super) fn append(&mut self, call: usize, mut told: Told) -> Option<usize> {
         let File::Ours(checkpoint) = &mut self.file else { return None };
         if self.calls[call].stored.is_none() {
@@ -116,6 +116,9 @@ impl Store {
             store_calls(checkpoint, &mut self.calls, &told.value);
         }
         told.sample.learner = self.calls[call].stored.unwrap_or_default();
+        if !told.value.arrange(&self.calls[call].outputs) {
+            return None;
+        }
         if let Some(detail) = &mut told.value.detail {
             // Those of the whole file would be those of its first value.
             detail.names.clear();

@@ -295,7 +295,7 @@ pub const BUILTINS: &[Builtin] = &[
             let seconds = f.p[0] + f.p[1] * f.uniform(3);
             let time = Duration::try_from_secs_f64(seconds);
             std::thread::sleep(time.map_err(|_| {
-                Failure::new(FailureKind::Setup, format!("can't sleep for {seconds} seconds"))
+                Failure::new(FailureKind::Error, format!("can't sleep for {seconds} seconds"))
             })?);
             number(f.x.iter().sum())
         },
@@ -472,6 +472,13 @@ mod tests {
         let mean = draws.iter().sum::<f64>() / n as f64;
         let variance = draws.iter().map(|y| (y - mean).powi(2)).sum::<f64>() / n as f64;
         assert!(mean.abs() < 0.03 && (variance - 1.0).abs() < 0.05, "mean {mean}, variance {variance}");
+    }
+
+    #[test]
+    fn a_time_that_nobody_can_sleep_is_the_fault_of_its_parameters() {
+        let sleep = Builtin::find("sleep").unwrap();
+        let failure = sleep.compute(&Arguments { x: &[0.0], p: &[-1.0, 0.0], seed: 0 }).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Error);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::process::{Family, Life, Stat};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
@@ -19,6 +20,8 @@ use std::time::{Duration, Instant};
 
 /// How long processes may take to end after SIGTERM: an `mpiexec` ends its ranks first, on other hosts too.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long processes may take to end after SIGKILL.
+const DYING: Duration = Duration::from_secs(10);
 /// How long a co-process may take to end when its input ends, and a dying one until its status is known.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// The longest sleep in `poll`: a child may end while others hold its pipes open, and then no pipe tells.
@@ -37,6 +40,8 @@ pub(super) struct Child {
     stderr: Option<ChildStderr>,
     errors: Tail,
     status: Option<ExitStatus>,
+    /// It can't be ended, and another thread waits for it.
+    is_left: bool,
 }
 
 /// When [`Child::talk`] shall end, and why it did.
@@ -56,7 +61,7 @@ impl Child {
     /// Takes over a process that leads a group of its own.
     pub(super) fn new(mut process: std::process::Child) -> Self {
         let (stdin, stdout, stderr) = (process.stdin.take(), process.stdout.take(), process.stderr.take());
-        Self { process, stdin, stdout, stderr, errors: Tail::default(), status: None }
+        Self { process, stdin, stdout, stderr, errors: Tail::default(), status: None, is_left: false }
     }
 
     /// Writes `input`, and hands what the child prints to `take` piece by piece, until `until` or something before
@@ -220,6 +225,9 @@ impl Child {
     /// Ends the process, its group, and all that came from it while it ran: SIGTERM, then SIGKILL. Those outside of
     /// the group are asked when the group is gone: an `mpiexec` in it knows better how to end its ranks.
     pub(super) fn end(&mut self) {
+        if self.is_left {
+            return;
+        }
         let Ok(id) = i32::try_from(self.process.id()) else { return };
         let group = Pid::from_raw(id);
         // When it has been waited for, nothing tells any more who came from it, and its id may be another's.
@@ -251,9 +259,33 @@ impl Child {
             }
         }
         if self.status.is_none() {
-            self.status = self.process.wait().ok();
+            // It may live though it was not seen, where `/proc` can't be read. Until it is waited for, its id is its own.
+            let _ = killpg(group, Signal::SIGKILL);
+            let _ = self.process.kill();
+            self.await_death(DYING);
         }
         let _ = self.read_leftover(&mut |_| ControlFlow::Continue(()));
+    }
+}
+
+impl Child {
+    /// Waits for a process that SIGKILL was sent to. What hangs in the kernel (a file server that is gone) does not die
+    /// of it: then the worker goes on without it.
+    fn await_death(&mut self, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        while matches!(self.has_exited(), Ok(false)) {
+            if Instant::now() >= deadline {
+                let id = self.process.id();
+                self.is_left = true;
+                self.errors
+                    .push(format!("\nprocess {id} is left behind: SIGKILL has not ended it\n").as_bytes());
+                let wait = move || waitpid(Pid::from_raw(id.cast_signed()), None);
+                // Without a thread for it, it stays a zombie.
+                let _ = std::thread::Builder::new().name("last rites".into()).spawn(wait);
+                return;
+            }
+            sleep(Duration::from_millis(1));
+        }
     }
 }
 
@@ -369,6 +401,23 @@ mod tests {
         assert!(!runs() && killpg(group, None).is_ok(), "it is dead, and its group is still there");
         child.wait().unwrap();
         assert!(killpg(group, None).is_err() && !runs());
+    }
+
+    #[test]
+    fn a_process_that_does_not_die_is_left_behind_and_told() {
+        let process = Command::new("sleep").arg("100").process_group(0).spawn().unwrap();
+        let id = Pid::from_raw(process.id().cast_signed());
+        let mut child = Child::new(process);
+        child.await_death(Duration::from_millis(10));
+        assert!(child.last_errors().ends_with("is left behind: SIGKILL has not ended it"));
+        let begin = Instant::now();
+        drop(child);
+        assert!(begin.elapsed() < GRACE);
+        kill(id, Signal::SIGKILL).unwrap();
+        while kill(id, None).is_ok() {
+            assert!(begin.elapsed() < Duration::from_secs(20), "it is waited for when it dies after all");
+            sleep(Duration::from_millis(5));
+        }
     }
 
     #[test]

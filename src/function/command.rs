@@ -49,7 +49,8 @@
 //!
 //! **Failures.** An exit status other than 0 is an error with the last lines of standard error; a signal is a crash. At the
 //! time limit the process and all that it started get SIGTERM, and SIGKILL five seconds later, also what has left its
-//! process group (`setsid`). What a process leaves running in its group when it ends is ended too.
+//! process group (`setsid`), as long as what has started it still runs: a daemon, as of `(setsid ./sim &)`, is not
+//! found, and goes on. What a process leaves running in its group when it ends is ended too.
 
 use super::child::{Child, Until, how_it_ended};
 use super::launch::Launch;
@@ -60,12 +61,12 @@ use super::{Call, Context, Function, FunctionSpec, Needs, Shared, Team, json};
 use crate::model::settings::{self, Setting, SettingError, SettingValue, Table, unknown};
 use crate::model::{Failure, FailureKind, Value};
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::ops::ControlFlow;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The most that is read of a command's output.
 pub(super) const LONGEST_OUTPUT: usize = 64 << 20;
@@ -246,7 +247,13 @@ impl Command {
         let before = self.output.before(call, places);
         // From before the start: a slow file system counts too.
         let deadline = self.shared.timeout.map(|limit| Instant::now() + limit);
-        let mut child = launch.spawn(input.is_some())?;
+        let mut child = launch.start(input.is_some()).map_err(|error| {
+            // Where the words are those of this point (too many of them, a NUL), other points may do.
+            let wrong_words =
+                matches!(error.kind(), ErrorKind::ArgumentListTooLong | ErrorKind::InvalidInput);
+            let is_of_point = wrong_words || self.program.fixed().is_none();
+            launch.not_started(if is_of_point { FailureKind::Error } else { FailureKind::Setup }, &error)
+        })?;
         let mut printed = Vec::new();
         let mut input = input.as_deref().unwrap_or_default().as_bytes();
         let ended = child.talk(&mut input, Until::Exit, deadline, |bytes| {
@@ -339,6 +346,33 @@ impl FunctionSpec for Command {
 }
 
 impl Function for Command {
+    /// Runs `init`, if that has not been done on this worker.
+    fn prepare(&mut self) -> Result<Duration, Failure> {
+        let Some(init) = &self.init else { return Ok(Duration::ZERO) };
+        let begin = Instant::now();
+        let setup = |what: String| Failure::new(FailureKind::Setup, format!("function.init {what}"));
+        let launch = Launch { environment: self.shared.environment.clone(), ..init.clone() };
+        let limit = self.shared.start_timeout;
+        let mut child = launch.spawn(false)?;
+        let ended = child
+            .talk(&mut &[][..], Until::Exit, begin.checked_add(limit), |_| ControlFlow::Continue(()))
+            .map_err(|error| setup(format!("was lost: {error}")))?;
+        if ended == Until::Deadline {
+            child.end();
+            return Err(setup(format!("took longer than {limit:?} (function.start_timeout)")));
+        }
+        match child.status() {
+            Some(status) if status.success() => {
+                self.init = None;
+                Ok(begin.elapsed())
+            }
+            status => {
+                let why = format!("ended with {}", how_it_ended(status));
+                Err(setup(why).with_detail(child.last_errors()))
+            }
+        }
+    }
+
     fn evaluate(&mut self, call: &Call<'_>) -> Result<Value, Failure> {
         self.evaluate_on(call, &[])
     }
@@ -352,32 +386,6 @@ impl Function for Command {
 }
 
 impl Command {
-    /// Runs `init`, if that has not been done on this worker.
-    fn prepare(&mut self) -> Result<(), Failure> {
-        let Some(init) = &self.init else { return Ok(()) };
-        let setup = |what: String| Failure::new(FailureKind::Setup, format!("function.init {what}"));
-        let launch = Launch { environment: self.shared.environment.clone(), ..init.clone() };
-        let limit = self.shared.start_timeout;
-        let mut child = launch.spawn(false)?;
-        let ended = child
-            .talk(&mut &[][..], Until::Exit, Instant::now().checked_add(limit), |_| ControlFlow::Continue(()))
-            .map_err(|error| setup(format!("was lost: {error}")))?;
-        if ended == Until::Deadline {
-            child.end();
-            return Err(setup(format!("took longer than {limit:?} (function.start_timeout)")));
-        }
-        match child.status() {
-            Some(status) if status.success() => {
-                self.init = None;
-                Ok(())
-            }
-            status => {
-                let why = format!("ended with {}", how_it_ended(status));
-                Err(setup(why).with_detail(child.last_errors()))
-            }
-        }
-    }
-
     fn evaluate_on(&mut self, call: &Call<'_>, hosts: &[String]) -> Result<Value, Failure> {
         self.prepare()?;
         let scratch = self.make_scratch(call, hosts).map_err(|error| {

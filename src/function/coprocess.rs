@@ -75,7 +75,13 @@ impl Coprocess {
             return Ok(());
         };
         let limit = if on_trial { TRIAL } else { self.shared.start_timeout };
-        match running.line(&[], Instant::now().checked_add(limit)) {
+        let deadline = Instant::now().checked_add(limit);
+        let mut line = running.line(&[], deadline);
+        while self.announces && matches!(&line, Ok(Line::Text(text)) if json::reply(text).is_err()) {
+            // What it runs on may have something to say first, as a `sitecustomize` of Python; nothing is asked yet.
+            line = running.line(&[], deadline);
+        }
+        match line {
             Ok(Line::TooLate) if on_trial => Ok(()),
             Ok(Line::Text(line)) => match json::reply(&line) {
                 Ok(Reply { ready: true, .. }) => {
@@ -143,6 +149,12 @@ impl Coprocess {
                         self.early_deaths = 0;
                         reply.outcome
                     }
+                    // It is clear what it answers, so the next line may answer the next request.
+                    Err(why) if json::id_of(&text) == Some(id) => {
+                        self.early_deaths = 0;
+                        let message = format!("bad reply of the {}: {why}", self.what);
+                        Err(Failure::new(FailureKind::BadOutput, message))
+                    }
                     Err(why) => Err(self.nonsense(&why)),
                 }
             }
@@ -179,7 +191,9 @@ impl Coprocess {
         let (when, kind, again) = match moment {
             Moment::Evaluation => ("during the evaluation", FailureKind::Crash, String::new()),
             Moment::Loading if self.early_deaths < HOPELESS => {
-                ("while it was loading", FailureKind::Crash, String::new())
+                // Without a request no point is at fault; those that don't announce themselves may have read one.
+                let kind = if self.announces { FailureKind::Setup } else { FailureKind::Crash };
+                ("while it was loading", kind, String::new())
             }
             Moment::Loading => {
                 let again = format!(", for the {}th time in a row without an answer", self.early_deaths);

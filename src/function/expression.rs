@@ -179,7 +179,8 @@ pub(super) fn parameter_as_number(call: &Call<'_>, name: &str) -> Result<f64, Fa
         Some(Parameter::Float(x)) => return Ok(*x),
         None => format!("the parameter {name} has no value"),
     };
-    Err(Failure::new(FailureKind::Setup, problem))
+    // Other combos may have a number.
+    Err(Failure::new(FailureKind::Error, problem))
 }
 
 #[cfg(test)]
@@ -240,6 +241,16 @@ mod tests {
             "{}",
             error.message
         );
+    }
+
+    #[test]
+    fn a_text_where_a_number_is_wanted_is_the_fault_of_its_combo() {
+        let (point, signature) = (Point::scalar(0.0), Signature::line());
+        let parameters = Parameters(vec![("a".into(), Parameter::Text("auto".into()))]);
+        let call = Call { point: &point, replica: 0, parameters: &parameters, signature: &signature };
+        let failure = parameter_as_number(&call, "a").unwrap_err();
+        assert_eq!(failure.message, "the parameter a is the text \"auto\", not a number");
+        assert_eq!(failure.kind, FailureKind::Error);
     }
 
     #[test]

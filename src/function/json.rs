@@ -4,6 +4,7 @@
 use super::Call;
 use crate::model::json::from_number as number;
 use crate::model::{Detail, Failure, FailureKind, Parameter, Parameters, Point, Value};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json, json};
 use std::borrow::Cow;
@@ -158,6 +159,15 @@ pub(super) fn reply(line: &str) -> Result<Reply, String> {
         return Err("the reply has neither \"value\" nor \"error\"".into());
     };
     Ok(Reply { id, ready, outcome })
+}
+
+/// The id of a reply, even of one that is not understood otherwise.
+pub(super) fn id_of(line: &str) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Identified {
+        id: u64,
+    }
+    read::<Identified>(line).ok().map(|reply| reply.id)
 }
 
 pub(crate) fn failure(error: &Json, object: &Map<String, Json>) -> Failure {

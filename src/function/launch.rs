@@ -31,6 +31,11 @@ impl Launch {
     /// Nothing is set up between fork and exec, so std may use `posix_spawn`: a rank that has initialised MPI
     /// must not run code of its own in a forked child.
     pub(super) fn spawn(&self, stdin: bool) -> Result<Child, Failure> {
+        self.start(stdin).map_err(|error| self.not_started(FailureKind::Setup, &error))
+    }
+
+    /// The same, for whoever knows what it means that it can't be started.
+    pub(super) fn start(&self, stdin: bool) -> io::Result<Child> {
         let mut command = Command::new(located(&self.program, &self.folder));
         command.args(&self.arguments).current_dir(&self.folder).process_group(0);
         for name in environment::names_of_launcher() {
@@ -40,18 +45,19 @@ impl Launch {
         command.stdin(if stdin { Stdio::piped() } else { Stdio::null() });
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         guard::prepare();
-        let process = command.spawn().map_err(|error| self.not_started(&error))?;
+        let process = command.spawn()?;
         guard::watch(process.id());
         Ok(Child::new(process))
     }
 
-    fn not_started(&self, error: &io::Error) -> Failure {
+    /// The failure that says why it could not be started.
+    pub(super) fn not_started(&self, kind: FailureKind, error: &io::Error) -> Failure {
         let problem = self.problems().into_iter().next();
         let message = match problem {
             Some(problem) => problem,
             None => format!("can't start {}: {error}", self.program.display()),
         };
-        Failure::new(FailureKind::Setup, message)
+        Failure::new(kind, message)
     }
 
     /// What will keep the process from being started, without starting it.

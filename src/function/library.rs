@@ -28,7 +28,8 @@
 //!
 //! It returns 0, or another number if there is no value. A library may also have `const char *model_error(void)`
 //! (the function's name, then `_error`), which says why; it is asked on the same thread right after.
-//! Parameters are numbers (`true` and `false` are 1 and 0), never text.
+//! Parameters are numbers (`true` and `false` are 1 and 0), never text. Those of `[[cases]]` come first. Since only
+//! their order tells them apart, a checkpoint can't go on with another order, and a cache has other values for it.
 //!
 //! With `init = "prepare"`, the library's `int prepare(void)` is called once on each worker, before the first point. If it returns
 //! another number than 0, the run stops.

@@ -108,7 +108,13 @@ impl Template {
         let has = |part| self.parts.contains(&part);
         let coordinates = (0..context.signature.names.len()).all(|i| has(Part::Coordinate(i)));
         let parameters = context.parameter_names.iter().all(|name| has(Part::Parameter(name.clone())));
-        (has(Part::Point) || coordinates) && parameters && (has(Part::Seed) || !context.signature.seeded)
+        let has_all =
+            (has(Part::Point) || coordinates) && parameters && (has(Part::Seed) || !context.signature.seeded);
+        // 1 and 23 must not look as 12 and 3.
+        let is_digits = |text: &str| text.chars().all(|c| c.is_ascii_digit() || c == '.');
+        let separates = |part: &Part| matches!(part, Part::Text(text) if !is_digits(text));
+        let is_value = |part: &&Part| !matches!(part, Part::Text(_));
+        has_all && self.parts.split(separates).all(|between| between.iter().filter(is_value).count() < 2)
     }
 
     /// Whether the call needs a scratch folder for this text.
@@ -242,6 +248,24 @@ mod tests {
         assert_eq!(filled("{study}/sim {scratch}", Braces::Doubled).unwrap(), "/study/sim /tmp/s");
         assert_eq!(filled("", Braces::Doubled).unwrap(), "");
         assert_eq!(filled("-n {ranks} -host {hosts}", Braces::Doubled).unwrap(), "-n 3 -host n1:2,n2:1");
+    }
+
+    #[test]
+    fn values_side_by_side_do_not_tell_calls_apart() {
+        let signature = Signature { names: vec!["x".into(), "y".into()], scalar: false, seeded: false };
+        let context = Context { signature, ..Context::default() };
+        for (text, does) in [
+            ("{study}/{x}-{y}", true),
+            ("{point}", true),
+            ("{x}", false),
+            ("{x}{y}", false),
+            ("{x}1{y}", false),
+            ("{x}.0{y}.txt", false),
+            ("{y}_1{x}.txt", true),
+        ] {
+            let template = Template::parse(text, Braces::Doubled, &context).unwrap();
+            assert_eq!(template.tells_apart(&context), does, "{text}");
+        }
     }
 
     #[test]

@@ -21,6 +21,11 @@ pub(super) const FREE_KEYS: [&str; 10] = [
     "keep_scratch",
 ];
 
+/// Whether the function gets parameters by their place, so that their order counts.
+pub(super) fn takes_parameters_by_place(function: &Table) -> bool {
+    function.get("library").is_some()
+}
+
 /// What values of a study are values of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Calls {
@@ -87,11 +92,12 @@ impl Study {
             }
         }
         function.sort_keys();
+        let order = self.order();
         let text = |combo: &Parameters| {
             let mut parameters: Map<String, Json> =
                 combo.0.iter().map(|(name, value)| (name.clone(), parameter(value))).collect();
             parameters.sort_keys();
-            let call = serde_json::json!({
+            let mut call = serde_json::json!({
                 "function": function,
                 "files": files,
                 "parameters": parameters,
@@ -99,6 +105,9 @@ impl Study {
                 "scalar": signature.scalar,
                 "seeded": signature.seeded,
             });
+            if let Some(order) = &order {
+                call["order"] = order.clone();
+            }
             call.to_string()
         };
         let texts = combos.iter().map(text).collect();
@@ -107,6 +116,11 @@ impl Study {
 }
 
 impl Study {
+    /// The names of the parameters in their order, where that counts.
+    fn order(&self) -> Option<Json> {
+        takes_parameters_by_place(&self.function).then(|| self.combos.names().collect())
+    }
+
     /// A digest of what says which function is evaluated where: by it two processes see that they have read the same study.
     /// How it is run, goals and comments may differ.
     pub fn evaluated(&self) -> String {
@@ -124,6 +138,8 @@ impl Study {
         let parts = [
             of("function", &|key| !FREE_KEYS.contains(&key)),
             of("parameters", &|_| true),
+            of("cases", &|_| true),
+            self.order().into(),
             of("learner", &|key| SAMPLED.contains(&key)),
         ];
         super::sha256(Json::from(parts.to_vec()).to_string().as_bytes())
@@ -210,6 +226,31 @@ mod tests {
         }
         let script = study("command = ['sh', '-c', 'echo {x} {a} >> model.py']");
         assert_eq!(calls_of(&script, "1"), calls_of(&script, "2"));
+    }
+
+    #[test]
+    fn the_order_of_parameters_counts_where_they_are_passed_by_place() {
+        let (case, swapped) = ("a = 1\nb = 2\n", "b = 2\na = 1\n");
+        for section in ["[parameters]", "[[cases]]"] {
+            for (function, counts) in [("library = 'libmodel.so:h'", true), ("python = 'model.py:h'", false)]
+            {
+                let study = |parameters: &str| {
+                    STUDY
+                        .replace("[parameters]\na = [1, 2.0]\n", &format!("{section}\n{parameters}"))
+                        .replace("python = \"model.py:h\"", function)
+                };
+                let digest = |text: &str| Study::parse(text, "a.toml").unwrap().evaluated();
+                let (before, after) = (study(case), study(swapped));
+                assert_eq!(calls_of(&before, "") != calls_of(&after, ""), counts, "{section} {function}");
+                assert_eq!(digest(&before) != digest(&after), counts, "{section} {function}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_cases_are_another_evaluation() {
+        let digest = |cases: &str| Study::parse(&format!("{STUDY}{cases}"), "a.toml").unwrap().evaluated();
+        assert_ne!(digest("[[cases]]\nb = 1\n"), digest("[[cases]]\nb = 2\n"));
     }
 
     #[test]

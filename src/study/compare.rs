@@ -3,7 +3,7 @@
 //! Results of another function or another domain must not be mixed with new ones, so such changes are refused.
 //! Goals, run options, resources and the like may change freely: they do not appear here at all.
 
-use super::calls::FREE_KEYS;
+use super::calls::{FREE_KEYS, takes_parameters_by_place};
 use super::{Combos, StudyError, files, identity, tree};
 use crate::model::settings::{Setting, SettingValue, Table};
 use std::collections::{BTreeMap, HashMap};
@@ -44,7 +44,8 @@ const NAMED: usize = 3;
 /// empty if the run can just go on.
 ///
 /// Numbers are compared as numbers (`1` is `1.0`), and a key that says `"default"` equals one that is left out.
-/// Combos may be added and reordered; removed ones are a notice: their data stays, but is not continued.
+/// Combos may be added and reordered, and their names too, unless the function takes parameters by place; removed
+/// ones are a notice: their data stays, but is not continued.
 ///
 /// The error is that of a text which is no TOML, or whose combos can't be read; `path` names it in messages.
 pub fn compare(before: &str, after: &str, path: &Path) -> Result<Vec<Difference>, StudyError> {
@@ -56,7 +57,9 @@ pub fn compare(before: &str, after: &str, path: &Path) -> Result<Vec<Difference>
         let new = after.get(section).map(|setting| &setting.value);
         settings(section, old, new, &mut differences);
     }
-    combos(&old_combos, &new_combos, &mut differences);
+    let by_place =
+        matches!(after.table("function"), Ok(Some(function)) if takes_parameters_by_place(function));
+    combos(&old_combos, &new_combos, by_place, &mut differences);
     Ok(differences)
 }
 
@@ -196,10 +199,13 @@ fn shown(value: &SettingValue) -> String {
     }
 }
 
-fn combos(old: &Combos, new: &Combos, out: &mut Vec<Difference>) {
+/// `by_place`: the order of the parameters counts.
+fn combos(old: &Combos, new: &Combos, by_place: bool, out: &mut Vec<Difference>) {
     let names = |combos: &Combos| {
         let mut names: Vec<_> = combos.names().map(str::to_owned).collect();
-        names.sort();
+        if !by_place {
+            names.sort();
+        }
         names.join(", ")
     };
     let (old_names, new_names) = (names(old), names(new));
@@ -210,6 +216,7 @@ fn combos(old: &Combos, new: &Combos, out: &mut Vec<Difference>) {
             (old, "") => format!("`parameters` was {old}, now it is gone"),
             (old, new) => format!("`parameters` was {old}, now it is {new}"),
         };
+        let text = if by_place { text + " (a library takes them in this order)" } else { text };
         out.push(Difference { text, severity: Severity::Refuse });
         return;
     }
@@ -331,6 +338,15 @@ mod tests {
     #[test]
     fn other_names_of_parameters_are_refused() {
         assert_eq!(refused("a = [1, 2]\n", ""), "`parameters` was a, b, now it is b");
+    }
+
+    #[test]
+    fn another_order_of_parameters_is_refused_where_it_counts() {
+        let library = STUDY.replace("python = 'model.py:h'", "library = 'libmodel.so:h'");
+        let swapped = library.replace("a = [1, 2]\nb = [0.5, 1.5]", "b = [0.5, 1.5]\na = [1, 2]");
+        let found = compare(&library, &swapped, Path::new("a.toml")).unwrap();
+        let text = "`parameters` was a, b, now it is b, a (a library takes them in this order)";
+        assert_eq!(found, [Difference { text: text.into(), severity: Severity::Refuse }]);
     }
 
     #[test]

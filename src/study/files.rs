@@ -39,8 +39,8 @@ pub(super) fn code(function: &Table) -> Option<String> {
         .or_else(|| ["command", "program"].iter().find_map(|key| text(key).and_then(first_word)))
 }
 
-/// Endings of scripts, which programs read and don't write.
-const SCRIPTS: [&str; 12] = ["py", "sh", "pl", "rb", "jl", "R", "r", "m", "lua", "js", "awk", "tcl"];
+/// Endings of scripts and compiled modules, which programs read and don't write.
+const SCRIPTS: [&str; 13] = ["py", "so", "sh", "pl", "rb", "jl", "R", "r", "m", "lua", "js", "awk", "tcl"];
 
 /// Whether this file belongs to what the function is: the file itself, a module that a Python model imports, a script among
 /// its words, a template, or data. Other files that its words name may be such that it writes.
@@ -91,12 +91,16 @@ fn named_with(
         if !is_file {
             let module = function.text("python").ok().flatten().and_then(|text| text.rsplit_once(':'));
             let module = module.map_or_else(String::new, |(module, _)| module.replace('.', "/"));
-            add_modules(&[module], &[Path::new("")], &mut found, &mut models);
+            add_modules(&module, &[Path::new("")], &mut found, &mut models);
         }
         while let Some(model) = models.pop() {
             let beside = Path::new(&model).parent().unwrap_or(Path::new("")).to_owned();
-            let modules = imported(&folder.join(&model));
-            add_modules(&modules, &[&beside, &home, Path::new("")], &mut found, &mut models);
+            for Import { dots, module } in imported(&folder.join(&model)) {
+                let above = beside.ancestors().nth(dots.saturating_sub(1));
+                let places = [above.unwrap_or(Path::new("")), &home, Path::new("")];
+                let places = if dots == 0 { &places[..] } else { &places[..usize::from(above.is_some())] };
+                add_modules(&module, places, &mut found, &mut models);
+            }
         }
     }
     found.files
@@ -107,10 +111,11 @@ fn is_python_file(target: &str) -> bool {
     target.ends_with(".py") || target.contains('/')
 }
 
-/// Adds the files of these modules, `a/b` for `a.b`, that lie below one of the places of the folder and are new.
-fn add_modules(modules: &[String], places: &[&Path], found: &mut Found<'_>, new: &mut Vec<String>) {
-    for file in modules.iter().flat_map(|module| module_files(module)) {
-        for name in places.iter().map(|place| place.join(&file).display().to_string()) {
+/// Adds the files of a module, `a/b` for `a.b`, that lie below one of the places of the folder and are new.
+fn add_modules(module: &str, places: &[&Path], found: &mut Found<'_>, new: &mut Vec<String>) {
+    for place in places {
+        for file in module_files(module).into_iter().chain(compiled(&found.folder.join(place), module)) {
+            let name = place.join(file).display().to_string();
             if !found.files.contains_key(&name) && found.folder.join(&name).is_file() {
                 add(&name, found);
                 new.push(name);
@@ -121,34 +126,77 @@ fn add_modules(modules: &[String], places: &[&Path], found: &mut Found<'_>, new:
 
 /// Where the code of a module may be. Of a package, the parts on the way are run too.
 fn module_files(module: &str) -> Vec<PathBuf> {
+    if module.is_empty() {
+        return vec!["__init__.py".into()];
+    }
     let parts = Path::new(module).ancestors().filter(|part| *part != Path::new(""));
     let packages = parts.map(|part| part.join("__init__.py"));
     std::iter::once(PathBuf::from(format!("{module}.py"))).chain(packages).collect()
 }
 
-/// The modules that a Python file imports, as `a/b` for `a.b`, by its text: it is not run. What is imported by
-/// other means is not found.
-fn imported(model: &Path) -> Vec<String> {
+/// Compiled modules of this name in a folder: `name.so`, `name.cpython-312-x86_64-linux-gnu.so`.
+fn compiled(folder: &Path, module: &str) -> Vec<PathBuf> {
+    let (package, name) = module.rsplit_once('/').unwrap_or(("", module));
+    let files = std::fs::read_dir(folder.join(package)).into_iter().flatten().flatten();
+    let names = files.filter_map(|file| file.file_name().into_string().ok());
+    let is_it = |file: &String| {
+        file.strip_prefix(name).is_some_and(|rest| rest.starts_with('.') && rest.ends_with(".so"))
+    };
+    names.filter(is_it).map(|file| Path::new(package).join(file)).collect()
+}
+
+/// A module as a Python file names it.
+struct Import {
+    /// How many dots it begins with: 0 for an absolute name, 1 for the package of the file itself.
+    dots: usize,
+    /// `a/b` for `a.b`; empty for the package itself.
+    module: String,
+}
+
+/// The modules that a Python file imports, by its text: it is not run. What is imported by other means is not found.
+fn imported(model: &Path) -> Vec<Import> {
     let text = std::fs::read_to_string(model).unwrap_or_default();
-    let mut modules = Vec::new();
-    for line in text.lines().map(str::trim_start) {
-        let first_words = |names: &str| -> Vec<String> {
-            let names = names.split(',').filter_map(|name| name.split_ascii_whitespace().next());
-            names.map(|name| name.trim_matches(['(', ')', '.']).replace('.', "/")).collect()
-        };
-        if let Some(names) = line.strip_prefix("import ") {
-            modules.extend(first_words(names));
-        } else if let Some((from, names)) =
-            line.strip_prefix("from ").and_then(|rest| rest.split_once(" import "))
-        {
-            let from = from.trim_matches([' ', '.']).replace('.', "/");
-            // Any of the names may be a module, too.
-            modules.extend(first_words(names).iter().map(|name| format!("{from}/{name}")));
-            modules.push(from);
+    let mut imports = Vec::new();
+    for statement in import_statements(&text) {
+        let Some((from, names)) = statement.split_once("import ") else { continue };
+        let from = from.trim_start_matches("from ").replace(' ', "");
+        let module = from.trim_start_matches(['.', '/']).replace('.', "/");
+        let dots = from.len() - module.len();
+        let names = names.split(',').filter_map(|name| name.split_ascii_whitespace().next());
+        // Any of the names may be a module, too.
+        let below =
+            |name: &str| format!("{module}/{}", name.replace('.', "/")).trim_start_matches('/').to_owned();
+        imports.extend(names.map(|name| Import { dots, module: below(name) }));
+        if !from.is_empty() {
+            imports.push(Import { dots, module });
         }
     }
-    let names = modules.iter().map(|name| name.trim_start_matches('/')).filter(|name| !name.is_empty());
-    names.map(str::to_owned).collect()
+    imports
+}
+
+/// The statements of a Python text that import, each in one line and without parentheses.
+fn import_statements(text: &str) -> Vec<String> {
+    let mut statements = Vec::new();
+    // One that goes on in the next line.
+    let mut begun: Option<String> = None;
+    for line in text.lines() {
+        let line = line.split('#').next().unwrap_or_default().replace('\t', " ");
+        for part in line.split([';', ':']).map(str::trim) {
+            let statement = match begun.take() {
+                Some(begun) => format!("{begun} {part}"),
+                None if matches!(part.split([' ', '.']).next(), Some("import" | "from")) => part.to_owned(),
+                None => continue,
+            };
+            let is_list = statement.contains("import (") || statement.contains("import(");
+            if statement.ends_with('\\') || is_list && !statement.contains(')') {
+                begun = Some(statement.trim_end_matches('\\').to_owned());
+            } else {
+                let spaced = statement.replace(['(', ')'], " ").replace("from.", "from .");
+                statements.push(spaced.replace(".import ", ". import "));
+            }
+        }
+    }
+    statements
 }
 
 fn look(table: &Table, found: &mut Found<'_>) {
@@ -156,6 +204,8 @@ fn look(table: &Table, found: &mut Found<'_>) {
     for (_, _, setting) in entries {
         match &setting.value {
             SettingValue::Text(text) => {
+                // A path by itself may have spaces and quotes.
+                add(text, found);
                 let words = shlex::split(text).unwrap_or_default();
                 words.iter().for_each(|word| add(word, found));
             }
@@ -242,6 +292,60 @@ mod tests {
         assert_eq!(files_of("model:h"), [part[0], "model.py", part[1], part[2], part[3]]);
         assert_eq!(files_of("model:h"), files_of("model.py:h"));
         assert_eq!(files_of("numpy.linalg:norm"), [""; 0]);
+    }
+
+    #[test]
+    fn imports_are_found_however_they_are_written() {
+        let text = "import a, \\\n    b.c as d; from e import(f,\n  g,  # not h\n)\ntry: import i\n\
+                    from . import j\nfrom.k import l\n\tfrom ..m.n import *\nfrom .import o\nfrom_p = \"import q\"\n";
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.py");
+        std::fs::write(&path, text).unwrap();
+        let found: Vec<String> =
+            imported(&path).into_iter().map(|it| format!("{}{}", ".".repeat(it.dots), it.module)).collect();
+        let expected =
+            ["a", "b/c", "e/f", "e/g", "e", "i", ".j", ".", ".k/l", ".k", "..m/n/*", "..m/n", ".o", "."];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn modules_of_packages_above_and_compiled_ones_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("pack/sub/part.py", "from ..near import f\nimport fast\n");
+        write("pack/near.py", "from . import (\n  nearer,\n)\n");
+        write("pack/__init__.py", "");
+        write("pack/nearer.py", "");
+        write("fast.cpython-312-x86_64-linux-gnu.so", "");
+        write("faster.so", "");
+        let text = "[function]\npython = 'pack.sub.part:h'\n[learner]\ntype = '1d'\nbounds = [0, 1]\n[goal]\nnpoints = 1\n";
+        let study = Study::parse(text, folder.path().join("a.toml")).unwrap();
+        let files: Vec<_> = study.function_files().into_keys().collect();
+        let compiled = "fast.cpython-312-x86_64-linux-gnu.so";
+        let pack = ["pack/__init__.py", "pack/near.py", "pack/nearer.py", "pack/sub/part.py"];
+        assert_eq!(files, [&[compiled][..], &pack].concat());
+        assert!(files.iter().all(|name| is_code(&study.function, name)));
+    }
+
+    #[test]
+    fn paths_with_spaces_and_quotes_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = ["my model.py", "it's.csv", "the input.in"];
+        names.iter().for_each(|name| std::fs::write(folder.path().join(name), "").unwrap());
+        let files_of = |function: &str| {
+            let text = format!(
+                "[function]\n{function}\n[learner]\ntype = '1d'\nbounds = [0, 1]\n[goal]\nnpoints = 1\n"
+            );
+            let study = Study::parse(&text, folder.path().join("a.toml")).unwrap();
+            study.function_files().into_keys().collect::<Vec<_>>()
+        };
+        assert_eq!(files_of("python = 'my model.py:h'\ndata = \"it's.csv\""), ["it's.csv", "my model.py"]);
+        let command = "command = 'sim'\ntemplate = { 'a.in' = 'the input.in' }";
+        assert_eq!(files_of(command), ["the input.in"]);
     }
 
     #[test]

@@ -1,10 +1,11 @@
 """What the client does when something goes wrong:  client.py SCENE"""
 
 import os
+import pickle
 import subprocess
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 
 import adaptive_mpi
 
@@ -71,6 +72,37 @@ def failed():
             adaptive_mpi.run("adaptive.toml", refuses, executor, retries=0, raise_if_retries_exceeded=True)
         except adaptive_mpi.FunctionFailed as error:
             print(error, "|", error.__cause__)
+
+
+class Foreign(Executor):
+    """Its workers are where adaptive_mpi is not."""
+
+    def submit(self, function, /, *arguments):
+        future = Future()
+        if b"adaptive_mpi" in pickle.dumps((function, arguments)):
+            future.set_exception(ModuleNotFoundError("No module named 'adaptive_mpi'"))
+        else:
+            future.set_result(function(*arguments))
+        return future
+
+
+def square(x):
+    return x * x
+
+
+def foreign():
+    print(adaptive_mpi.run("adaptive.toml", square, Foreign(), ntasks=1)["npoints"])
+
+
+def no_text(x):
+    if x > 0.5:
+        raise ValueError(os.fsdecode(b"no file \xe9"))
+    return x
+
+
+def halves():
+    with ThreadPoolExecutor(1) as executor:
+        print(adaptive_mpi.run("adaptive.toml", no_text, executor, retries=0)["given_up"])
 
 
 def numbers():

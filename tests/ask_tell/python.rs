@@ -213,6 +213,19 @@ fn failures_that_can_not_be_unpickled_are_those_of_their_points() {
 }
 
 #[test]
+fn workers_that_can_not_import_the_client_do_not_have_to() {
+    assert_eq!(scene(&Folder::new(LINE), "foreign"), "6\n");
+}
+
+#[test]
+fn a_failure_whose_text_has_halves_of_characters_is_kept() {
+    let folder = Folder::new(LINE);
+    let given_up: u32 = scene(&folder, "halves").trim().parse().unwrap();
+    assert!(given_up > 0);
+    assert_eq!(folder.read().failures[0].failure.message, "ValueError: no file ?");
+}
+
+#[test]
 fn numbers_of_numpy_are_told_and_complex_ones_are_not() {
     let said = scene(&Folder::new(LINE), "numbers");
     assert!(said.starts_with("1\n2\nclongdouble ") || said.starts_with("1\n2\ncomplex256 "), "{said}");

@@ -1,7 +1,8 @@
 use super::{Study, eventually, is_alive, list, pid_in, settings, sh, table, text};
 use adaptive_mpi::function;
-use adaptive_mpi::model::FailureKind;
 use adaptive_mpi::model::settings::SettingValue;
+use adaptive_mpi::model::{FailureKind, Parameter};
+use std::time::Duration;
 
 #[test]
 fn arguments_are_filled_in_and_the_last_line_is_the_value() {
@@ -164,6 +165,21 @@ fn a_signal_is_a_crash_by_name() {
 }
 
 #[test]
+fn what_can_not_be_started_at_one_point_is_the_fault_of_that_point() {
+    let mut study = Study::new().file("run-1.0.sh", "#!/bin/sh\necho 7\n");
+    compile_mode(&study, "run-1.0.sh");
+    let mut started = study.start(settings(&[("command", list(&["./run-{x}.sh"]))]));
+    let failure = started.at(&[2.0]).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Error);
+    assert!(failure.message.ends_with("run-2.0.sh is missing"), "{}", failure.message);
+    assert_eq!(started.y(1.0), 7.0);
+    study.parameters.0.push(("long".into(), Parameter::Text("7".repeat(200_000))));
+    let failure = study.start(settings(&[("command", list(&["echo", "{long}"]))])).at(&[0.0]).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Error);
+    assert!(failure.message.starts_with("can't start echo: "), "{}", failure.message);
+}
+
+#[test]
 fn output_without_numbers_is_bad_output() {
     let study = Study::new();
     for (script, reason) in [("", "empty"), ("echo done", "`done`"), ("echo '{{\"value\":'", "not JSON")] {
@@ -184,6 +200,16 @@ fn endless_output_is_cut_off_with_bounded_memory() {
     // As much on the error stream neither fills the memory nor stops the command.
     let script = "yes 1234567890 | head -c 100000000 >&2; echo 2";
     assert_eq!(study.start(sh("command", script)).y(0.0), 2.0);
+}
+
+#[test]
+fn a_program_whose_name_the_kernel_cuts_within_a_character_ends_at_the_time_limit() {
+    let script = "#!/bin/sh\ntrap '' TERM\nmkfifo pipe\necho $$ > pid\nread line < pipe\n";
+    let study = Study::new().file("strooooooooooo\u{f6}", script);
+    compile_mode(&study, "strooooooooooo\u{f6}");
+    let settings = settings(&[("command", list(&["./strooooooooooo\u{f6}"])), ("timeout", text("500ms"))]);
+    assert_eq!(study.start(settings).at(&[0.0]).unwrap_err().kind, FailureKind::Timeout);
+    assert!(!is_alive(pid_in(&study.path("pid"))));
 }
 
 #[test]
@@ -312,6 +338,11 @@ fn an_initialiser_runs_once_before_the_first_point() {
     let mut started = study.start(command(&["sh", "-c", "echo prepared >>log"]));
     assert_eq!((started.y(0.0), started.y(1.0)), (2.0, 3.0));
     assert_eq!(std::fs::read_to_string(study.path("log")).unwrap(), "prepared\npoint\npoint\n");
+
+    // Its time is not that of the point.
+    let mut started = study.start(command(&["sleep", "0.2"]));
+    assert!(started.function.prepare().unwrap() >= Duration::from_millis(200));
+    assert_eq!(started.function.prepare().unwrap(), Duration::ZERO);
 
     let mut started = study.start(command(&["sh", "-c", "echo no licence >&2; exit 3"]));
     for _ in 0..2 {

@@ -16,6 +16,9 @@ while read line; do
         5.0) printf '{"id":%s,"error":"no convergence","traceback":"here\\nand there"}\n' $id;;
         6.0) echo "{\"id\":1000,\"value\":1}";;
         7.0) echo "{\"value\":[1, {\"a\":1}]}";;
+        7.1) echo "{\"id\":$id,\"value\":null}";;
+        7.2) echo "{\"id\":$id,\"value\":1,\"extra\":{\"n\":1e999, \"text\":\"\\udc80\"}}";;
+        7.3) echo "{\"id\":$id}";;
         8.0) echo "{\"value\":[NaN, -inf, \"inf\"], \"extra\": {\"n\": 3}}";;
         9.0) yes 0123456789 | tr -d '\n';;
         *) echo "{\"id\":$id,\"value\":$x}";;
@@ -96,6 +99,23 @@ fn an_error_of_the_function_keeps_the_process() {
     let failure = started.at(&[5.0]).unwrap_err();
     assert_eq!((failure.kind, failure.message.as_str()), (FailureKind::Error, "no convergence"));
     assert_eq!(failure.detail, "here\nand there");
+    assert_eq!(started.y(0.5), 0.5);
+    assert_eq!(starts(&study), 1);
+}
+
+#[test]
+fn a_reply_that_can_not_be_read_keeps_the_process_if_it_is_clear_what_it_answers() {
+    let (study, settings) = simulator();
+    let mut started = study.start(settings);
+    for (x, reason) in [
+        (7.1, "bad reply of the program: not a number: null"),
+        (7.2, "bad reply of the program: not JSON (number out of range"),
+        (7.3, "bad reply of the program: the reply has neither \"value\" nor \"error\""),
+    ] {
+        let failure = started.at(&[x]).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::BadOutput);
+        assert!(failure.message.starts_with(reason), "{}", failure.message);
+    }
     assert_eq!(started.y(0.5), 0.5);
     assert_eq!(starts(&study), 1);
 }
@@ -206,6 +226,24 @@ fn loading_is_no_part_of_the_first_point_of_a_program_that_says_when_it_has_load
         assert_eq!(failure.kind, FailureKind::Setup);
         assert!(failure.message.contains("by the line {\"ready\":true}"), "{}", failure.message);
     }
+}
+
+#[test]
+fn a_death_before_any_request_is_no_fault_of_a_point() {
+    let study = Study::new();
+    let settings = sh("program", "exit 4").with("start_timeout", text("6s"));
+    let failure = study.start(settings).at(&[0.5]).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Setup);
+    assert_eq!(failure.message, "the program ended with exit status 4 while it was loading");
+}
+
+#[test]
+fn what_is_printed_while_loading_is_passed_over_where_the_program_says_when_it_has_loaded() {
+    let study = Study::new();
+    let script = "echo licence found; echo; echo '[1]'; echo '{\"ready\":true}'
+        while read line; do echo '{\"value\": 3}'; done";
+    let settings = sh("program", script).with("start_timeout", text("6s"));
+    assert_eq!(study.start(settings).y(0.5), 3.0);
 }
 
 #[test]

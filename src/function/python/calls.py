@@ -121,13 +121,22 @@ def reply_to(value):
     if not isinstance(value, dict):
         return {"value": numbers(value)}
     named = dict(value)
-    reply = {"extra": named.pop("extra")} if "extra" in named else {}
-    outputs = reply["value"] = {}
+    extra = named.pop("extra", None)
+    outputs, kept = {}, {}
     for name, item in named.items():
-        if str(name) in outputs:
+        if str(name) in outputs or str(name) in kept:
             raise ValueError(f"the function returned two outputs of the name {str(name)!r}")
-        outputs[str(name)] = output(item)
-    return reply
+        item = output(item)
+        # Here, because a text that spells a number, as "nan", is one in a reply.
+        (outputs if only_numbers(item) else kept)[str(name)] = item
+    if not kept:
+        return {"value": outputs, "extra": extra}
+    more = extra if isinstance(extra, dict) else {} if extra is None else {"extra": extra}
+    return {"value": outputs, "extra": {**kept, **more}}
+
+
+def only_numbers(item):
+    return all(map(only_numbers, item)) if isinstance(item, list) else isinstance(item, float)
 
 
 def has_numbers(value):
@@ -185,6 +194,6 @@ def answer(function, line, /, **more):
     except BaseException as error:  # sys.exit() and KeyboardInterrupt are failures of one point, too
         return failed(error, 1, **ours)
     try:
-        return json.dumps({**ours, **checked(reply_to(value), value)}, default=plain)
+        return whole(json.dumps({**ours, **checked(reply_to(value), value)}, default=plain, ensure_ascii=False))
     except BaseException as error:
         return failed(error, 99, kind="bad output", **ours)
