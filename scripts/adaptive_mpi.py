@@ -45,6 +45,7 @@ _NOT_FINITE = ("inf", "-inf", "nan")
 _PICKLING = ("concurrent", "joblib", "loky", "mpi4py")  # where the executors are from that _pickles_exceptions() means
 _LOCKED = 7
 _TIME_TO_END = 30.0  # seconds
+_HOPELESS = 20  # points that were given up, without a value
 
 
 _open = weakref.WeakSet()  # studies with a process
@@ -72,7 +73,7 @@ class NotSaved(StudyError):
 
 
 class FunctionFailed(Exception):
-    """A point failed more often than it may be tried, and `raise_if_retries_exceeded` was set."""
+    """A point failed more often than it may be tried, and `raise_if_retries_exceeded` was set; or all points did."""
 
 
 class Study:
@@ -253,6 +254,9 @@ def run(
         under failures: `adaptive-mpi status --failures`.
     raise_if_retries_exceeded: raise FunctionFailed instead.
     grace: how many seconds to wait at the end for points that can't be cancelled any more.
+
+    Raises FunctionFailed, too, where the first 20 points (or two for each one in flight, if that is more) were given up
+    and no other got a value: the function itself is broken, and a run that went on would give up all that is asked.
     """
     if not isinstance(study, Study):
         with Study(study) as opened:
@@ -266,7 +270,12 @@ def run(
         while not reached(study.status()) and runner.fill(ntasks):
             runner.wait()
         runner.finish(grace)
-        return study.status()
+        status = study.status()
+        if runner.doubts(ntasks) and not reached(status):
+            raise FunctionFailed(
+                f"all of the first {runner.given_up} points failed, for example {runner.first_given_up[0]}"
+            ) from runner.first_given_up[1]
+        return status
     finally:
         runner.cancel()
 
@@ -285,12 +294,19 @@ class _Runner:
         self.in_flight = {}  # future -> (point, attempt)
         self.again = []
         self.finishing = False
+        self.values = 0
+        self.given_up = 0
+        self.first_given_up = None  # what and why
+
+    def doubts(self, ntasks):
+        """Whether so many points failed, and none got a value, that nothing new is asked."""
+        return self.values == 0 and self.given_up >= max(_HOPELESS, 2 * ntasks)
 
     def fill(self, ntasks):
         """Hands out points until ntasks are in flight; False if there are none left."""
         room = ntasks - len(self.in_flight)
         work = [self.again.pop(0) for _ in range(min(room, len(self.again)))]
-        if len(work) < room:
+        if len(work) < room and not self.doubts(ntasks):
             work += [(point, 0) for point in self.study.ask(room - len(work))[0]]
         for point, attempt in work:
             argument, parameters = self.study.call(point)
@@ -317,6 +333,7 @@ class _Runner:
             value, failed = value if self.watched else (value, None)
             if failed is None:
                 self.study.tell(point, _checked(value))
+                self.values += 1
         except (concurrent.futures.BrokenExecutor, NotSaved):
             raise  # no fault of this point
         except StudyError as error:
@@ -339,6 +356,9 @@ class _Runner:
         given_up = attempt >= self.retries
         report = {"error": message, "traceback": trace, "kind": kind, "given_up": given_up}
         self.study.request(failed=[[point, report]])
+        if given_up:
+            self.given_up += 1
+            self.first_given_up = self.first_given_up or (f"{point}: {message}", error)
         if not given_up:
             self.again.append((point, attempt + 1))
         elif self.raises and not self.finishing:

@@ -74,6 +74,18 @@ def failed():
             print(error, "|", error.__cause__)
 
 
+def typo():
+    return 1
+
+
+def broken():
+    with ProcessPoolExecutor(2) as executor:
+        try:
+            adaptive_mpi.run("adaptive.toml", typo, executor)
+        except adaptive_mpi.FunctionFailed as error:
+            print(error)
+
+
 class Foreign(Executor):
     """Its workers are where adaptive_mpi is not."""
 

@@ -213,6 +213,14 @@ fn failures_that_can_not_be_unpickled_are_those_of_their_points() {
 }
 
 #[test]
+fn a_function_that_never_works_ends_the_run_with_what_is_wrong() {
+    let folder = Folder::new(LINE);
+    let said = scene(&folder, "broken");
+    assert!(said.starts_with("all of the first 2") && said.contains("TypeError: typo() takes 0"), "{said}");
+    assert!(folder.read().failures.iter().filter(|failed| failed.given_up).count() < 40);
+}
+
+#[test]
 fn workers_that_can_not_import_the_client_do_not_have_to() {
     assert_eq!(scene(&Folder::new(LINE), "foreign"), "6\n");
 }
