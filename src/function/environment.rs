@@ -29,7 +29,7 @@ const REMOVED_PREFIXES: [&str; 16] = [
     "SLURM_LAUNCH_NODE",
 ];
 
-const REMOVED: [&str; 7] = [
+const REMOVED: [&str; 10] = [
     "FLUX_JOB_SIZE",
     "SLURM_PROCID",
     "SLURM_LOCALID",
@@ -37,6 +37,11 @@ const REMOVED: [&str; 7] = [
     "SLURM_TASK_PID",
     "SLURM_GTIDS",
     "SLURM_MPI_TYPE",
+    // How many tasks we are: a child's `srun` without `-n` would start as many. SLURM_TASKS_PER_NODE is what a child's
+    // `mpiexec` knows its hosts by.
+    "SLURM_NTASKS",
+    "SLURM_NPROCS",
+    "SLURM_NTASKS_PER_NODE",
 ];
 
 /// Not a fact about a rank: the user's permission, which a child that calls `mpiexec` needs again.
@@ -71,6 +76,8 @@ mod tests {
             "HYDI_CONTROL_FD",
             "SLURM_PROCID",
             "SLURM_STEPID",
+            "SLURM_NTASKS",
+            "SLURM_NPROCS",
             "SLURM_STEP_NUM_TASKS",
             "SLURM_PMIXP_ABORT",
             "FLUX_TASK_RANK",
@@ -85,6 +92,7 @@ mod tests {
             "SLURM_JOB_ID",
             "SLURM_JOB_NODELIST",
             "SLURM_CPUS_PER_TASK",
+            "SLURM_TASKS_PER_NODE",
             "SLURM_SUBMIT_DIR",
             "CUDA_VISIBLE_DEVICES",
             "OMP_NUM_THREADS",
