@@ -75,7 +75,13 @@ impl Coprocess {
             return Ok(());
         };
         let limit = if on_trial { TRIAL } else { self.shared.start_timeout };
-        match running.line(&[], Instant::now().checked_add(limit)) {
+        let deadline = Instant::now().checked_add(limit);
+        let mut line = running.line(&[], deadline);
+        while self.announces && matches!(&line, Ok(Line::Text(text)) if json::reply(text).is_err()) {
+            // What it runs on may have something to say first, as a `sitecustomize` of Python; nothing is asked yet.
+            line = running.line(&[], deadline);
+        }
+        match line {
             Ok(Line::TooLate) if on_trial => Ok(()),
             Ok(Line::Text(line)) => match json::reply(&line) {
                 Ok(Reply { ready: true, .. }) => {
@@ -143,18 +149,18 @@ impl Coprocess {
                         self.early_deaths = 0;
                         reply.outcome
                     }
-                    Err(why) => Err(self.nonsense(&why)),
-                }
-            }
-            Ok(Line::TooLong) => Err(self.nonsense("a line without an end")),
-            Ok(Line::TooLate) => {
-                let limit = self.shared.timeout.unwrap_or_default();
                     // It is clear what it answers, so the next line may answer the next request.
                     Err(why) if json::id_of(&text) == Some(id) => {
                         self.early_deaths = 0;
                         let message = format!("bad reply of the {}: {why}", self.what);
                         Err(Failure::new(FailureKind::BadOutput, message))
                     }
+                    Err(why) => Err(self.nonsense(&why)),
+                }
+            }
+            Ok(Line::TooLong) => Err(self.nonsense("a line without an end")),
+            Ok(Line::TooLate) => {
+                let limit = self.shared.timeout.unwrap_or_default();
                 let message = format!("the {} took longer than {limit:?} and was ended", self.what);
                 Err(Failure::new(FailureKind::Timeout, message).with_detail(self.give_up()))
             }

@@ -9,10 +9,12 @@ use super::evaluator::guarded;
 use super::launch::Launch;
 use super::{Call, Context, Function, FunctionSpec, Needs, Shared, json};
 use crate::model::{Failure, FailureKind, Signature, Value};
+use nix::sys::signal::{Signal, kill};
 use signal_hook::consts::{SIGINT, SIGUSR1};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -144,8 +146,9 @@ pub fn serve_process(
     for signal in [SIGINT, SIGUSR1] {
         signal_hook::flag::register(signal, Arc::default())?;
     }
-    let requests = File::from(nix::unistd::dup(io::stdin())?);
-    let replies = File::from(nix::unistd::dup(io::stdout())?);
+    // What the function starts inherits neither.
+    let requests = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let replies = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     nix::unistd::dup2_stdin(File::open("/dev/null")?)?;
     nix::unistd::dup2_stdout(io::stderr())?;
     let parent = nix::unistd::getppid();
@@ -154,7 +157,8 @@ pub fn serve_process(
         while nix::unistd::getppid() == parent {
             std::thread::sleep(PARENT_WATCH);
         }
-        std::process::exit(1);
+        // Not `exit`: the function runs meanwhile, and what it uses must not be taken down under it.
+        let _ = kill(nix::unistd::getpid(), Signal::SIGKILL);
     })?;
     serve(start(), signature, BufReader::new(requests), replies)
 }

@@ -229,6 +229,24 @@ fn loading_is_no_part_of_the_first_point_of_a_program_that_says_when_it_has_load
 }
 
 #[test]
+fn a_death_before_any_request_is_no_fault_of_a_point() {
+    let study = Study::new();
+    let settings = sh("program", "exit 4").with("start_timeout", text("6s"));
+    let failure = study.start(settings).at(&[0.5]).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Setup);
+    assert_eq!(failure.message, "the program ended with exit status 4 while it was loading");
+}
+
+#[test]
+fn what_is_printed_while_loading_is_passed_over_where_the_program_says_when_it_has_loaded() {
+    let study = Study::new();
+    let script = "echo licence found; echo; echo '[1]'; echo '{\"ready\":true}'
+        while read line; do echo '{\"value\": 3}'; done";
+    let settings = sh("program", script).with("start_timeout", text("6s"));
+    assert_eq!(study.start(settings).y(0.5), 3.0);
+}
+
+#[test]
 fn a_missing_program_is_found_by_check_and_at_the_start() {
     let study = Study::new();
     let spec = study.spec(settings(&[("program", list(&["./simulator", "--serve"]))]));

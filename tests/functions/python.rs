@@ -127,6 +127,38 @@ fn an_exception_comes_back_with_its_traceback_and_without_ours() {
 }
 
 #[test]
+fn texts_are_kept_though_they_spell_numbers_or_have_halves_of_characters() {
+    let study = study();
+    let value = study.start(python("model.py:odd")).at(&[26.0]).unwrap();
+    assert_eq!(value.components[..], [1.0]);
+    let detail = value.detail.unwrap();
+    assert_eq!(detail.names, ["y"]);
+    assert_eq!(
+        detail.extra.as_deref(),
+        Some("{\"label\":\"nan\",\"path\":\"a?\u{e9}\",\"notes\":[\"inf\"]}")
+    );
+}
+
+#[test]
+fn a_value_that_can_not_be_read_keeps_the_interpreter() {
+    let study = study();
+    let mut started = study.start(python("model.py:odd"));
+    let process = started.y(28.0);
+    let failure = started.at(&[27.0]).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::BadOutput);
+    assert!(failure.message.contains("number out of range"), "{}", failure.message);
+    assert_eq!(started.y(28.0), process);
+}
+
+#[test]
+fn what_the_interpreter_prints_before_our_code_is_harmless() {
+    let study =
+        study().file("sitecustomize.py", "print('hello', flush=True)\nprint('wor', end='', flush=True)\n");
+    let path = table(&[("PYTHONPATH", text(&study.path("").display().to_string()))]);
+    assert_eq!(study.start(python("model.py:h").with("env", path)).y(0.5), 1.0);
+}
+
+#[test]
 fn leaving_the_interpreter_is_a_failure_of_one_point_and_no_more() {
     let study = study();
     let mut started = study.start(python("model.py:odd"));

@@ -20,6 +20,8 @@ replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
 os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 os.dup2(2, 1)
 sys.stdout.reconfigure(line_buffering=True)
+# What was printed before this, by a sitecustomize, may not have ended its line.
+replies.write("\n")
 
 
 def send(line):
