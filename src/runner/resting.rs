@@ -162,7 +162,7 @@ impl Resting {
         let (_, (_, why)) = unfinished().next()?;
         let others_finished = goals.finished() + unfinished().count() == goals.learners();
         let waits_for_learners = goals.goal().conditions().iter().any(Condition::is_per_learner);
-        if !exhausted && !(others_finished && waits_for_learners) {
+        if !(exhausted || others_finished && waits_for_learners) {
             return None;
         }
         // What is out may take longer than to fail does.
