@@ -329,6 +329,9 @@ class _Runner:
 
     def take(self, future, point, attempt):
         try:
+            error = future.exception()
+            if error is not None and not isinstance(error, Exception):
+                raise RuntimeError(f"{type(error).__name__}: {error}") from error  # sys.exit(), where it is not watched
             value = future.result()
             value, failed = value if self.watched else (value, None)
             if failed is None:

@@ -8,7 +8,7 @@ use super::summary::{exit, outlook, summary};
 use super::together;
 use super::watch::Watch;
 use crate::cache::Cache;
-use crate::function::{Evaluator, Natives, crashes, may_take_its_worker_along};
+use crate::function::{Doubt, Evaluator, Natives, crashes, may_take_its_worker_along};
 use crate::model::{Failure, FailureKind, Outcome, Sample};
 use crate::pool::{
     Group, Launch, LaunchError, NodeFiles, Pool, PoolOptions, Program, Task, Worker, WorkerInfo,
@@ -20,7 +20,7 @@ use crate::runner::{
     Cached, Drive, Order, Policy, Restored, StopSignals, Walltime, drive, look_at_all, restore,
 };
 use crate::study::Study;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Points between ask and tell in a deterministic run, where the study does not say.
 const DETERMINISTIC_WINDOW: usize = 64;
@@ -108,12 +108,13 @@ type Evaluate = Task<Sample, Outcome>;
 struct Station {
     evaluators: Evaluators,
     evaluator: Option<Evaluator>,
+    doubt: Doubt,
 }
 
 impl Station {
     fn new(evaluators: Evaluators, info: &WorkerInfo, waits: bool) -> Result<Self, Failure> {
         let evaluator = if waits { None } else { Some(evaluators.start(info.local_worker(), None)?) };
-        Ok(Self { evaluators, evaluator })
+        Ok(Self { evaluators, evaluator, doubt: Doubt::default() })
     }
 
     fn evaluator(&mut self, worker: &Worker, data: Option<NodeFiles>) -> Result<&mut Evaluator, Failure> {
@@ -124,6 +125,34 @@ impl Station {
                 none.insert(self.evaluators.start(worker.info().local_worker(), folder)?)
             }
         })
+    }
+
+    /// Evaluates a sample. A function that fails again and again is tried where it had a value, and started anew if it has
+    /// none there any more.
+    fn evaluate(&mut self, worker: &mut Worker, data: Option<NodeFiles>, sample: &Sample) -> Outcome {
+        let outcome = self.try_at(worker, data, sample);
+        let Some(known) = self.doubt.note(sample, &outcome) else { return outcome };
+        let began = Instant::now();
+        if self.try_at(worker, data, &known).is_ok() {
+            self.doubt.is_unfounded();
+            worker.leave_out(began.elapsed());
+            return outcome;
+        }
+        self.evaluator = None;
+        match self.try_at(worker, data, &known).or_else(|_| self.try_at(worker, data, &known)) {
+            Ok(_) => {
+                self.doubt.is_unfounded();
+                worker.leave_out(began.elapsed());
+                self.try_at(worker, data, sample)
+            }
+            Err(failure) => Err(Doubt::confirmed(&known, failure)),
+        }
+    }
+
+    fn try_at(&mut self, worker: &mut Worker, data: Option<NodeFiles>, sample: &Sample) -> Outcome {
+        let evaluator = self.evaluator(worker, data)?;
+        worker.leave_out(evaluator.prepare()?);
+        evaluator.evaluate(sample)
     }
 }
 
@@ -154,10 +183,7 @@ fn evaluate_task(
         return program.group_task_with_state("evaluate", start, evaluate).on(ranks);
     }
     let evaluate = move |station: &mut Station, worker: &mut Worker, sample: Sample| {
-        let outcome = station.evaluator(worker, data).and_then(|evaluator| {
-            worker.leave_out(evaluator.prepare()?);
-            evaluator.evaluate(&sample)
-        });
+        let outcome = station.evaluate(worker, data, &sample);
         if matches!(&outcome, Err(failure) if failure.kind == FailureKind::Setup) {
             worker.leave_out_of_pace();
         }
@@ -278,7 +304,9 @@ fn manage(
         },
         &mut watch,
     );
-    watch.finish(&outlook(&finished, workers), &finished.ended.to_string());
+    // What could not be saved in the checkpoint may find room here.
+    let unsaved = exit(&finished) == Exit::NotSaved;
+    watch.finish(&outlook(&finished, workers), unsaved.then(|| finished.ended.to_string()).as_deref());
     summary(args, &study, evaluators.function.as_ref(), &finished, workers);
     pool.exit_with(exit(&finished) as u8);
     if finished.left_behind > 0 || !pool.settle(LAST_COPIES) {

@@ -126,7 +126,7 @@ pub(super) fn summary(
     }
     match ended {
         Ended::Stopped(StopReason::BrokeDown(_)) => {
-            output::note("help: mend it, then `run --retry-failed` evaluates these points again");
+            output::note("help: mend it, and start the same command again");
         }
         Ended::Stopped(StopReason::CannotStart(_)) => {
             let python = match study.function.get("python") {

@@ -134,7 +134,7 @@ impl Watch {
         (None, None)
     }
 
-    /// `ended`: why the run is over, if it is.
+    /// `ended`: why the run is over, where that could not be saved with its results.
     fn write_status(&self, line: &StatusLine, outlook: &Outlook<'_>, ended: Option<&str>) {
         let silent = |straggler: &Straggler| {
             json!({
@@ -175,12 +175,12 @@ impl Watch {
     }
 
     /// Takes the live line off the terminal and shows where the run stands at its end.
-    pub(super) fn finish(mut self, outlook: &Outlook<'_>, ended: &str) {
+    pub(super) fn finish(mut self, outlook: &Outlook<'_>, ended: Option<&str>) {
         if let Some(live) = self.live.take() {
             live.finish_and_clear();
         }
         let line = self.line(outlook);
-        self.write_status(&line, outlook, Some(ended));
+        self.write_status(&line, outlook, ended);
     }
 }
 

@@ -44,6 +44,7 @@ pub mod command;
 mod coprocess;
 pub mod crashes;
 pub mod devices;
+mod doubt;
 mod environment;
 mod evaluator;
 pub mod expression;
@@ -63,6 +64,7 @@ mod registry;
 mod scratch;
 pub mod team;
 
+pub use doubt::Doubt;
 pub use evaluator::Evaluator;
 pub use isolated::{serve, serve_process};
 pub use native::{NativeFunction, Natives};

@@ -1,4 +1,3 @@
-mod breakdown;
 mod results;
 mod starts;
 mod stopping;
@@ -12,7 +11,6 @@ use super::{
 use crate::checkpoint::{Checkpoint, Ending, EndingKind};
 use crate::model::{Outcome, Sample};
 use crate::pool::{Queue, Standing};
-use breakdown::Breakdown;
 use jiff::Timestamp;
 use starts::Starts;
 use std::time::{Duration, Instant};
@@ -86,7 +84,6 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
         doubts: None,
         doubts_said: false,
         starts: Starts::default(),
-        breakdown: Breakdown::default(),
         not_saved: None,
         chores_due: Instant::now(),
         moment: Moment { elapsed: Duration::ZERO, now: Timestamp::now() },
@@ -169,7 +166,6 @@ struct Loop {
     doubts: Option<Instant>,
     doubts_said: bool,
     starts: Starts,
-    breakdown: Breakdown,
     /// Results can't be saved any more, or not by this run.
     not_saved: Option<StopReason>,
     chores_due: Instant,

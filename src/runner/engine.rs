@@ -6,6 +6,7 @@ use super::outputs::Outputs;
 use crate::checkpoint::{Fact, Failed, Meta, Told};
 use crate::learner::{Learner, Suggestion, TellError};
 use crate::model::{Failure, FailureKind, Outcome, Sample, Value};
+use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
@@ -86,7 +87,8 @@ pub struct Engine {
     asking: bool,
     exhausted: bool,
     given_up: u64,
-    needed_in_vain: Vec<Sample>,
+    /// By learner.
+    needed_in_vain: FxHashMap<u32, Vec<Sample>>,
     /// In this run, but for those that are owed.
     given_up_here: u64,
     failed_attempts: u64,
@@ -123,7 +125,7 @@ impl Engine {
             asking: true,
             exhausted: false,
             given_up: 0,
-            needed_in_vain: Vec::new(),
+            needed_in_vain: FxHashMap::default(),
             given_up_here: 0,
             failed_attempts: 0,
             retried: 0,
@@ -314,8 +316,7 @@ impl Engine {
         Some(fact)
     }
 
-    /// An outcome as the policy has it.
-    pub(super) fn checked(&self, outcome: Outcome) -> Outcome {
+    fn checked(&self, outcome: Outcome) -> Outcome {
         let value = outcome?;
         if self.policy.nan == NanPolicy::Fail && !value.is_finite() {
             let message = format!("the function returned {:?}", value.components.as_slice());
@@ -369,8 +370,8 @@ impl Engine {
     fn note_told(&mut self, sample: &Sample) {
         self.exhausted = false;
         // Almost always empty.
-        if !self.needed_in_vain.is_empty() {
-            self.needed_in_vain.retain(|given_up| given_up != sample);
+        if let Some(in_vain) = self.needed_in_vain.get_mut(&sample.learner) {
+            in_vain.retain(|given_up| given_up != sample);
         }
     }
 
@@ -381,14 +382,17 @@ impl Engine {
 
     fn give_up(&mut self, sample: &Sample) {
         self.learner.give_up(sample);
-        if self.learner.needs(sample) && !self.needed_in_vain.contains(sample) {
-            self.needed_in_vain.push(sample.clone());
+        if self.learner.needs(sample) {
+            let in_vain = self.needed_in_vain.entry(sample.learner).or_default();
+            if !in_vain.contains(sample) {
+                in_vain.push(sample.clone());
+            }
         }
     }
 
-    /// Samples that were given up although their learner [needs](Learner::needs) them.
-    pub fn needed_in_vain(&self) -> &[Sample] {
-        &self.needed_in_vain
+    /// A sample that was given up although its learner [needs](Learner::needs) it.
+    pub(super) fn needed_in_vain(&self, learner: usize) -> Option<&Sample> {
+        self.needed_in_vain.get(&(learner as u32))?.first()
     }
 
     /// An attempt that never reached a worker: its sample goes back to the head of the line.
@@ -402,11 +406,6 @@ impl Engine {
     pub fn rest(&mut self, learner: usize, resting: bool) {
         self.learner.rest(learner as u32, resting);
         self.exhausted &= resting;
-    }
-
-    /// How often a failed sample is tried again.
-    pub(super) fn retries(&self) -> u32 {
-        self.policy.retries
     }
 
     /// Whether results are told in the order of asks.

@@ -138,8 +138,7 @@ impl Resting {
         if let Some(why) = one.learner().hopeless() {
             return Some((Cause::Learner, named(why)));
         }
-        let in_vain = engine.needed_in_vain().iter().find(|sample| sample.learner as usize == index);
-        if let Some(sample) = in_vain.filter(|_| needs_an_estimate(goals.goal())) {
+        if let Some(sample) = engine.needed_in_vain(index).filter(|_| needs_an_estimate(goals.goal())) {
             let why = format!(
                 "the point {:?} was given up, and without it there is no estimate of what is left to do; where the \
                  function has no value, let it return NaN",

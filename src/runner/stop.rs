@@ -19,7 +19,7 @@ pub enum StopReason {
     RetriesExceeded,
     /// So many points failed for good in this run, and not one got a value.
     NothingWorks(u64),
-    /// The function has broken down: points fail that had a value earlier in this run.
+    /// The function did work in this run, and does not any more, on any worker.
     BrokeDown(String),
     /// Results can't be saved any more.
     NotSaved(String),
@@ -42,7 +42,8 @@ impl std::fmt::Display for StopReason {
                     "all of the first {points} points of this run failed, each as often as `run.retries` allows"
                 )
             }
-            Self::WorkerLost(why) | Self::LockLost(why) | Self::BrokeDown(why) => f.write_str(why),
+            Self::BrokeDown(why) => write!(f, "the function does not work any more: {why}"),
+            Self::WorkerLost(why) | Self::LockLost(why) => f.write_str(why),
             Self::NotSaved(why) => write!(f, "results could not be saved: {why}"),
         }
     }

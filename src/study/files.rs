@@ -158,7 +158,9 @@ fn imported(model: &Path) -> Vec<Import> {
     let text = std::fs::read_to_string(model).unwrap_or_default();
     let mut imports = Vec::new();
     for statement in import_statements(&text) {
-        let Some((from, names)) = statement.split_once("import ") else { continue };
+        let of_package = || statement.split_once(" import ");
+        let whole = statement.strip_prefix("import ").map(|names| ("", names));
+        let Some((from, names)) = whole.or_else(of_package) else { continue };
         let from = from.trim_start_matches("from ").replace(' ', "");
         let module = from.trim_start_matches(['.', '/']).replace('.', "/");
         let dots = from.len() - module.len();

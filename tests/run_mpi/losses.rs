@@ -157,7 +157,7 @@ fn a_worker_that_cannot_start_the_function_is_left_out_and_named() {
         .ranks(RANKS, &["run"])
         .end()
         .expect(0)
-        .says("the function can't be started on rank ")
+        .says("the function does not work on rank ")
         .says("no scratch disk");
     let loaded = folder.read();
     assert!(loaded.failures.is_empty() && loaded.columns.len() >= 200);

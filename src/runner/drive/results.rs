@@ -1,6 +1,5 @@
 //! From the workers to the learners, the checkpoint and the cache.
 
-use super::breakdown::KNOWN;
 use super::stopping::not_saved;
 use super::{Drive, Loop};
 use crate::checkpoint::{Fact, Meta};
@@ -35,9 +34,6 @@ impl Loop {
 
     fn take(&mut self, drive: &mut Drive<'_>, completed: Completed<Outcome>) {
         let Completed { key, result, worker, started, duration } = completed;
-        if key == KNOWN {
-            return self.take_known(drive, result.ok());
-        }
         let outcome = match result {
             Ok(outcome) => outcome,
             Err(TaskError { kind: TaskErrorKind::Cancelled, .. }) => return self.withdraw(drive, key),
@@ -114,16 +110,14 @@ impl Loop {
         if let Fact::Failed(failed) = &fact
             && failed.given_up
         {
-            self.breakdown.gave_up();
             drive.resting.gave_up(&mut drive.goals, &mut drive.engine, learner as usize, &failed.failure);
             // It may have been the last that was owed.
             if !self.draining {
                 self.look_at_goal(drive);
             }
         }
-        if let Fact::Told(told) = &fact {
+        if matches!(fact, Fact::Told(_)) {
             self.told += 1;
-            self.breakdown.told(&told.sample);
             drive.resting.told(&mut drive.goals, &mut drive.engine, learner as usize);
             if !self.draining {
                 self.look_at_goal(drive);

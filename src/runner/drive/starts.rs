@@ -1,5 +1,5 @@
-//! Workers on which the function can't be started, or fails at all points, while it works on others: a bad node costs its
-//! own share of a run, not the whole run.
+//! Workers on which the function can't be started, has broken down, or fails at all points, while it works on others: a bad
+//! node costs its own share of a run, not the whole run.
 
 use super::{Drive, Loop};
 use crate::model::{Failure, FailureKind, Outcome};
@@ -10,9 +10,13 @@ use std::time::{Duration, Instant};
 
 /// Attempts in a row that a worker could not begin: then it gets no points for a while.
 const TIMES_NOT_STARTED: usize = 3;
-/// Attempts in a row that failed on a worker while others had as many values: then it gets no points for a while, either.
-/// Without that, one that fails at once would take most of the points, and all their attempts.
-const TIMES_FAILED: u64 = 20;
+/// A worker that fails at all points gets none for a while, either, if it is so unlikely that a good one would (with as
+/// large a share of failures as all others have), and others had so many values. Without that, one that fails at once would
+/// take most of the points, and all their attempts. One that ever had a value doubts its function itself.
+const UNLIKELY: f64 = 1e-9;
+const VALUES: u64 = 20;
+/// Below this share, the others are taken to fail so often.
+const LEAST_SHARE: f64 = 0.05;
 /// For so long at first, and twice as long each further time: a file system may be away for a moment, or a disk full for
 /// hours.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
@@ -35,10 +39,11 @@ struct Bad {
 #[derive(Debug, Default)]
 pub(super) struct Starts {
     bad: BTreeMap<u32, Bad>,
-    /// By worker: attempts since its last value, and the values of all others before the first of them.
-    failing: BTreeMap<u32, (u64, u64)>,
-    /// Values of all workers.
+    /// By rank: attempts that failed, as long as no other came; `None`: this worker has had values.
+    failed: Vec<Option<u64>>,
+    /// Values and failures of all workers.
     values: u64,
+    failures: u64,
     /// Attempts in a row that could not begin, over all workers.
     times: usize,
     last: Option<Failure>,
@@ -71,19 +76,13 @@ impl Starts {
             Err(failure) if matches!(failure.kind, FailureKind::Crash | FailureKind::WorkerLost) => {
                 Change::None
             }
-            Err(failure) if self.fails_alone(worker) => {
-                self.last = Some(failure.clone());
-                Change::Pause
-            }
             _ => {
-                if outcome.is_ok() {
-                    self.values += 1;
-                    if !self.failing.is_empty() {
-                        self.failing.remove(&worker);
-                    }
-                }
                 self.works = true;
                 self.times = 0;
+                if self.fails_alone(worker, outcome.is_ok()) {
+                    self.last = outcome.as_ref().err().cloned();
+                    return Change::Pause;
+                }
                 // Almost always empty: this is done for every result.
                 if !self.bad.is_empty() && self.bad.remove(&worker).is_some_and(|bad| bad.pauses > 0) {
                     Change::Recovered
@@ -94,11 +93,22 @@ impl Starts {
         }
     }
 
-    /// Counts an attempt that failed on a worker. Whether it has failed at so many while others had values that it is to blame.
-    fn fails_alone(&mut self, worker: u32) -> bool {
-        let (failed, values) = self.failing.entry(worker).or_insert((0, self.values));
+    /// Counts an attempt that had begun. Whether it has shown that its worker fails at points that others have values for.
+    fn fails_alone(&mut self, worker: u32, has_value: bool) -> bool {
+        let at = worker as usize;
+        if self.failed.len() <= at {
+            self.failed.resize(at + 1, Some(0));
+        }
+        self.values += u64::from(has_value);
+        self.failures += u64::from(!has_value);
+        if has_value {
+            self.failed[at] = None;
+        }
+        let Some(failed) = &mut self.failed[at] else { return false };
         *failed += 1;
-        *failed >= TIMES_FAILED && self.values - *values >= TIMES_FAILED
+        let others = (self.failures - *failed) as f64;
+        let share = (others / (others + self.values as f64)).max(LEAST_SHARE);
+        self.values >= VALUES && *failed as f64 * share.ln() < UNLIKELY.ln()
     }
 
     /// Begins a pause of a worker, unless it is in one. True if it is its first one.
@@ -127,6 +137,11 @@ impl Starts {
         pausing.peek().is_some() && (!self.works || pausing.all(|bad| bad.pauses >= PAUSES))
     }
 
+    /// Why a run ends, if no worker is of any use.
+    fn reason(&self, why: String) -> StopReason {
+        if self.works { StopReason::BrokeDown(why) } else { StopReason::CannotStart(why) }
+    }
+
     fn why(&self) -> Option<String> {
         let failure = self.last.as_ref()?;
         Some(format!("{}\n{}", failure.message, failure.detail).trim_end().to_owned())
@@ -146,14 +161,10 @@ impl Loop {
         drive.queue.set_standing(worker, Standing::Aside);
         let now = Instant::now();
         if self.starts.pause(worker, now) {
-            let (kind, why) = self
-                .starts
-                .last
-                .as_ref()
-                .map_or((FailureKind::Setup, ""), |failure| (failure.kind, &failure.message));
-            let what = if kind == FailureKind::Setup { "can't be started" } else { "fails at all points" };
+            let why = self.starts.last.as_ref().map_or("", |failure| &failure.message);
             let note = format!(
-                "warning: the function {what} on rank {worker} ({}), which is tried again from time to time: {why}",
+                "warning: the function does not work on rank {worker} ({}), which is tried again from time to time: \
+                 {why}",
                 drive.queue.host_of(worker)
             );
             self.starts.unsaid.push((now, note));
@@ -166,7 +177,7 @@ impl Loop {
         // What is not the failure of a single worker counts over all of them.
         let of_no_worker = starts.bad.keys().any(|worker| !drive.queue.is_single(*worker));
         if of_no_worker && starts.times >= TIMES_NOT_STARTED * drive.workers {
-            return starts.why().map(StopReason::CannotStart);
+            return starts.why().map(|why| starts.reason(why));
         }
         if drive.queue.available() > 0 {
             return None;
@@ -185,7 +196,7 @@ impl Loop {
             Some(lost) if starts.works => StopReason::WorkerLost(format!(
                 "no worker is left that can start the function ({why}): {lost}"
             )),
-            _ => StopReason::CannotStart(why),
+            _ => starts.reason(why),
         })
     }
 
@@ -242,29 +253,28 @@ mod tests {
     fn a_worker_that_fails_at_all_points_pauses_where_others_have_values() {
         let failed = || Err(Failure::new(FailureKind::Error, "no device"));
         let mut starts = Starts::default();
-        // Where all fail, or only now and then, nobody is to blame.
-        for n in 0..10 * TIMES_FAILED {
-            assert_eq!(starts.note(1, &failed()), Change::None);
-            assert_eq!(starts.note(2, &failed()), Change::None);
-            if n % (TIMES_FAILED - 1) == 0 {
-                assert_eq!(
-                    [1, 2].map(|worker| starts.note(worker, &Ok(1.0.into()))),
-                    [(); 2].map(|()| Change::None)
-                );
-            }
+        // Four of five attempts fail, on all workers alike.
+        for n in 0..10_000_u32 {
+            let outcome = if n * 7 % 5 == 0 { Ok(1.0.into()) } else { failed() };
+            assert_eq!(starts.note(n * n % 11 % 8, &outcome), Change::None, "{n}");
         }
-        starts.note(1, &Ok(1.0.into()));
-        for n in 1..=TIMES_FAILED {
-            starts.note(2, &Ok(1.0.into()));
-            assert_eq!(starts.note(1, &failed()) == Change::Pause, n == TIMES_FAILED);
-        }
+        let pauses =
+            |starts: &mut Starts| (1..).find(|_| starts.note(9, &failed()) == Change::Pause).unwrap();
+        assert!((80..120).contains(&pauses(&mut starts)));
+
+        let mut starts = Starts::default();
+        assert!((0..100).all(|_| starts.note(9, &failed()) == Change::None), "nobody has a value");
+        (0..19).for_each(|_| drop(starts.note(2, &Ok(1.0.into()))));
+        assert_eq!(starts.note(9, &failed()), Change::None);
+        starts.note(2, &Ok(1.0.into()));
+        assert_eq!(starts.note(9, &failed()), Change::Pause);
         let now = Instant::now();
-        starts.pause(1, now);
-        assert_eq!(starts.over(now + FIRST_PAUSE).collect::<Vec<_>>(), [1]);
-        assert_eq!(starts.note(1, &failed()), Change::Pause, "once more is enough");
-        starts.pause(1, now);
-        assert_eq!(starts.note(1, &Ok(1.0.into())), Change::Recovered);
-        assert!(starts.failing.is_empty() || !starts.failing.contains_key(&1));
+        starts.pause(9, now);
+        assert_eq!(starts.over(now + FIRST_PAUSE).collect::<Vec<_>>(), [9]);
+        assert_eq!(starts.note(9, &failed()), Change::Pause, "once more is enough");
+        starts.pause(9, now);
+        assert_eq!(starts.note(9, &Ok(1.0.into())), Change::Recovered);
+        assert_eq!([(); 50].map(|()| starts.note(9, &failed())), [(); 50].map(|()| Change::None));
     }
 
     #[test]

@@ -32,9 +32,6 @@ impl Loop {
         if let Some(reason) = self.cannot_start(drive) {
             return Some(reason);
         }
-        if let Some(reason) = self.broke_down() {
-            return Some(reason);
-        }
         // Also one of an earlier run: starting the same study again does not mend it.
         if drive.raise_if_retries_exceeded && drive.engine.given_up() > 0 {
             return Some(StopReason::RetriesExceeded);

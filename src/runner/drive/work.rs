@@ -28,7 +28,7 @@ impl Loop {
         let most = if drive.in_flight.is_some() { useful } else { useful.min(self.most_in_flight(drive)) };
         let room = room.min(most.saturating_sub(drive.engine.in_flight()));
         if room > 0 {
-            if self.is_in_doubt(drive) || self.look_for_breakdown(drive) {
+            if self.is_in_doubt(drive) {
                 drive.engine.again(room, &mut self.work);
             } else {
                 drive.engine.next(room, &mut self.work);
