@@ -141,7 +141,7 @@ impl Station {
         self.evaluator = None;
         match self.try_at(worker, data, &known).or_else(|_| self.try_at(worker, data, &known)) {
             Ok(_) => {
-                self.doubt.is_unfounded();
+                self.doubt.is_settled();
                 worker.leave_out(began.elapsed());
                 self.try_at(worker, data, sample)
             }

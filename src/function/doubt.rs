@@ -45,6 +45,11 @@ impl Doubt {
         self.unfounded += 1;
     }
 
+    /// Started anew, the function has a value there.
+    pub fn is_settled(&mut self) {
+        self.failed = 0;
+    }
+
     /// What is to be said of a point where a function failed that fails at `known`, too. It is not the point's fault.
     pub fn confirmed(known: &Sample, failure: Failure) -> Failure {
         let point = known.point.to_vec();
@@ -85,6 +90,8 @@ mod tests {
         doubt.is_unfounded();
         assert_eq!(failures(&mut doubt), 80);
         doubt.is_unfounded();
+        assert_eq!(failures(&mut doubt), 320);
+        doubt.is_settled();
         assert_eq!(failures(&mut doubt), 320);
     }
 }

@@ -180,7 +180,7 @@ fn a_function_that_breaks_down_for_a_while_costs_time_and_no_points() {
         folder.write(
             "model.py",
             "import os\ndef h(x):\n    open('calls', 'a').write('.')\n    \
-             if 30 < os.path.getsize('calls') < 85: raise OSError('disk quota exceeded')\n    return x**3\n",
+             if 30 < os.path.getsize('calls') < 95: raise OSError('disk quota exceeded')\n    return x**3\n",
         );
         let ended = folder
             .run(0, &[])
