@@ -31,6 +31,10 @@
 //! without MPI, it is the files' own folder. For all kinds but `builtin` and `expression`; in a process of its own, as
 //! with `threads`.
 //!
+//! A worker on which a function fails 20 times in a row tries it once more where it had a value ([`Doubt`]). If it has none
+//! there any more it is started anew, and if that is of no use (a quota is reached, a licence server is gone), that is no
+//! fault of the points: the worker pauses, and they go to others, or wait.
+//!
 //! `command`, `library`, `python` and `rust` can also be evaluated by several ranks together ([`team`]).
 //!
 //! A new kind is one file with a `from_settings`, and one line in [`FUNCTIONS`].
