@@ -10,13 +10,10 @@ use std::time::{Duration, Instant};
 
 /// Attempts in a row that a worker could not begin: then it gets no points for a while.
 const TIMES_NOT_STARTED: usize = 3;
-/// A worker that fails at all points gets none for a while, either, if it is so unlikely that a good one would (with as
-/// large a share of failures as all others have), and others had so many values. Without that, one that fails at once would
-/// take most of the points, and all their attempts. One that ever had a value doubts its function itself.
+/// A worker that fails at all points gets none for a while, either, if it is so unlikely that a good one would, with as
+/// large a share of failures as all others have. Without that, one that fails at once would take most of the points, and
+/// all their attempts. One that ever had a value doubts its function itself.
 const UNLIKELY: f64 = 1e-9;
-const VALUES: u64 = 20;
-/// Below this share, the others are taken to fail so often.
-const LEAST_SHARE: f64 = 0.05;
 /// For so long at first, and twice as long each further time: a file system may be away for a moment, or a disk full for
 /// hours.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
@@ -107,8 +104,9 @@ impl Starts {
         let Some(failed) = &mut self.failed[at] else { return false };
         *failed += 1;
         let others = (self.failures - *failed) as f64;
-        let share = (others / (others + self.values as f64)).max(LEAST_SHARE);
-        self.values >= VALUES && *failed as f64 * share.ln() < UNLIKELY.ln()
+        // As if they had failed once more and had one more value: they may have done little so far.
+        let share = (others + 1.0) / (others + self.values as f64 + 2.0);
+        self.values > 0 && *failed as f64 * share.ln() < UNLIKELY.ln()
     }
 
     /// Begins a pause of a worker, unless it is in one. True if it is its first one.
@@ -264,10 +262,14 @@ mod tests {
 
         let mut starts = Starts::default();
         assert!((0..100).all(|_| starts.note(9, &failed()) == Change::None), "nobody has a value");
-        (0..19).for_each(|_| drop(starts.note(2, &Ok(1.0.into()))));
-        assert_eq!(starts.note(9, &failed()), Change::None);
         starts.note(2, &Ok(1.0.into()));
         assert_eq!(starts.note(9, &failed()), Change::Pause);
+        let mut starts = Starts::default();
+        starts.note(2, &Ok(1.0.into()));
+        assert_eq!(pauses(&mut starts), 19);
+        let mut starts = Starts::default();
+        (0..98).for_each(|_| assert_eq!(starts.note(2, &Ok(1.0.into())), Change::None));
+        assert_eq!(pauses(&mut starts), 5);
         let now = Instant::now();
         starts.pause(9, now);
         assert_eq!(starts.over(now + FIRST_PAUSE).collect::<Vec<_>>(), [9]);
