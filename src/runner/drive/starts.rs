@@ -14,6 +14,8 @@ const TIMES_NOT_STARTED: usize = 3;
 /// large a share of failures as all others have. Without that, one that fails at once would take most of the points, and
 /// all their attempts. One that ever had a value doubts its function itself.
 const UNLIKELY: f64 = 1e-9;
+/// As large a share they are taken to have at least: a few points that always fail may all have come to this one.
+const LEAST_SHARE: f64 = 0.3;
 /// For so long at first, and twice as long each further time: a file system may be away for a moment, or a disk full for
 /// hours.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
@@ -105,7 +107,7 @@ impl Starts {
         *failed += 1;
         let others = (self.failures - *failed) as f64;
         // As if they had failed once more and had one more value: they may have done little so far.
-        let share = (others + 1.0) / (others + self.values as f64 + 2.0);
+        let share = ((others + 1.0) / (others + self.values as f64 + 2.0)).max(LEAST_SHARE);
         self.values > 0 && *failed as f64 * share.ln() < UNLIKELY.ln()
     }
 
@@ -269,7 +271,7 @@ mod tests {
         assert_eq!(pauses(&mut starts), 19);
         let mut starts = Starts::default();
         (0..98).for_each(|_| assert_eq!(starts.note(2, &Ok(1.0.into())), Change::None));
-        assert_eq!(pauses(&mut starts), 5);
+        assert_eq!(pauses(&mut starts), 18);
         let now = Instant::now();
         starts.pause(9, now);
         assert_eq!(starts.over(now + FIRST_PAUSE).collect::<Vec<_>>(), [9]);
