@@ -189,11 +189,14 @@ fn a_hundred_megabytes_come_back_intact() {
 
 #[test]
 fn memory_does_not_grow_with_the_number_of_tasks() {
-    // `benches/README.md` has the figures of a hundred million.
+    // `benches/README.md` has the figures of a hundred million. Anything that a task left behind would be 32 bytes at least,
+    // or 57 MB in all. What the MPI library once needed for messages that wait it keeps: some MB, where a worker lost its
+    // core in the middle, however many tasks there are.
+    let limit = 16 << 10;
     let said = succeed(3, &["soak", "2000000"]);
     let numbers: Vec<u64> = said.split(' ').filter_map(|word| word.parse().ok()).collect();
     assert!(
-        matches!(numbers[..], [2_000_000, 0, manager, workers] if manager < 2048 && workers < 2048),
+        matches!(numbers[..], [2_000_000, 0, manager, workers] if manager < 2048 && workers < limit),
         "{said}"
     );
 }
