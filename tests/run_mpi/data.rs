@@ -84,6 +84,8 @@ fn a_file_that_is_missing_ends_the_run_at_once_with_its_name() {
     let (folder, _) = folder();
     std::fs::remove_file(folder.file("tables/empty")).unwrap();
     folder.command(&["check"]).end().expect(2).says("tables/empty is missing");
-    folder.ranks(4, &["run"]).end().expect(2).says("the data `data` could not be read").says("tables/empty");
+    folder.command(&["run", "--workers", "2"]).end().expect(2).says("tables/empty");
+    // The ranks leave without finalising, and MPICH's launcher says of that what it likes.
+    folder.ranks(4, &["run"]).end().says("the data `data` could not be read").says("tables/empty");
     assert!(!folder.file("data/adaptive.h5").exists(), "nothing was begun");
 }
