@@ -359,12 +359,12 @@ class _Runner:
         given_up = attempt >= self.retries
         report = {"error": message, "traceback": trace, "kind": kind, "given_up": given_up}
         self.study.request(failed=[[point, report]])
-        if given_up:
-            self.given_up += 1
-            self.first_given_up = self.first_given_up or (f"{point}: {message}", error)
         if not given_up:
             self.again.append((point, attempt + 1))
-        elif self.raises and not self.finishing:
+            return
+        self.given_up += 1
+        self.first_given_up = self.first_given_up or (f"{point}: {message}", error)
+        if self.raises and not self.finishing:
             raise FunctionFailed(f"the point {point} failed {attempt + 1} times: {message}") from error
 
     def finish(self, grace):

@@ -121,7 +121,7 @@ pub(super) fn summary(
         }
         show_figures(study, engine.learner());
     }
-    if args.quiet && !args.json && exit(finished) != Exit::Done {
+    if args.quiet && exit(finished) != Exit::Done {
         output::note(ended);
     }
     match ended {

@@ -32,7 +32,7 @@
 //! with `threads`.
 //!
 //! A worker on which a function fails 20 times in a row tries it once more where it had a value ([`Doubt`]). If it has none
-//! there any more it is started anew, and if that is of no use (a quota is reached, a licence server is gone), that is no
+//! there any more it is started anew (with its `init`), and if that is of no use (a quota is reached, a licence server is gone), that is no
 //! fault of the points: the worker pauses, and they go to others, or wait.
 //!
 //! `command`, `library`, `python` and `rust` can also be evaluated by several ranks together ([`team`]).

@@ -89,7 +89,7 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
         moment: Moment { elapsed: Duration::ZERO, now: Timestamp::now() },
     };
     if !drive.engine.is_deterministic() {
-        drive.resting.not_before(2 * drive.workers as u64);
+        drive.resting.give_up_hope_after(2 * drive.workers as u64);
     }
     for &rank in &drive.cannot_start {
         drive.queue.set_standing(rank, Standing::Aside);

@@ -26,9 +26,10 @@ pub(super) enum Cause {
 }
 
 /// Which learners rest, and why.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Resting {
-    /// After so many points given up without a value there is no hope for one of many learners.
+    /// After so many points given up without a value there is no hope for one of many learners, if that is more than
+    /// [`HOPELESS`].
     many: u64,
     /// Learners that will never be finished, and why.
     hopeless: BTreeMap<usize, (Cause, String)>,
@@ -71,21 +72,10 @@ pub fn look_at_all(goals: &mut GoalTracker, learner: &dyn Learner) {
     }
 }
 
-impl Default for Resting {
-    fn default() -> Self {
-        Self::new(HOPELESS)
-    }
-}
-
 impl Resting {
-    /// None rests yet. A learner among others is taken to fail at all its points after `many` of them.
-    pub(super) fn new(many: u64) -> Self {
-        Self { many, hopeless: BTreeMap::new(), failing: BTreeMap::new(), resting: FxHashSet::default() }
-    }
-
     /// With more workers more points may fail before one that works comes back.
-    pub(super) fn not_before(&mut self, many: u64) {
-        self.many = self.many.max(many);
+    pub(super) fn give_up_hope_after(&mut self, many: u64) {
+        self.many = many;
     }
 
     /// A learner was told a value.
@@ -147,7 +137,8 @@ impl Resting {
             return Some((Cause::Needed, why));
         }
         // What is not known comes first: one whose points fail one and all would have all others wait.
-        let (failures, why) = self.failing.get(&index).filter(|(failures, _)| *failures >= self.many)?;
+        let (failures, why) =
+            self.failing.get(&index).filter(|(failures, _)| *failures >= HOPELESS.max(self.many))?;
         let why = named(format!("all of its first {failures} points were given up: {why}"));
         (of_many && one.learner().npoints() == 0).then_some((Cause::Failures, why))
     }

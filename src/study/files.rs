@@ -243,14 +243,16 @@ pub fn sha256(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
+    fn write_below(folder: &tempfile::TempDir, name: &str, text: &str) {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
     #[test]
     fn modules_beside_a_model_count_and_others_do_not() {
         let folder = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| {
-            let path = folder.path().join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        };
+        let write = |name: &str, text: &str| write_below(&folder, name, text);
         write("my/model.py", "import numpy as np, helper\nfrom pack import part, f  # from other import x\n");
         write("my/helper.py", "def k():\n    import model\n    from deep import *\n");
         write("my/deep.py", "");
@@ -268,11 +270,7 @@ mod tests {
     #[test]
     fn a_module_is_found_with_its_packages_and_what_it_imports() {
         let folder = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| {
-            let path = folder.path().join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        };
+        let write = |name: &str, text: &str| write_below(&folder, name, text);
         write("model.py", "import pack.part\n");
         write("pack/__init__.py", "");
         write("pack/part.py", "import helper\nfrom .other import f\n");
@@ -313,11 +311,7 @@ mod tests {
     #[test]
     fn modules_of_packages_above_and_compiled_ones_count() {
         let folder = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| {
-            let path = folder.path().join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        };
+        let write = |name: &str, text: &str| write_below(&folder, name, text);
         write("pack/sub/part.py", "from ..near import f\nimport fast\n");
         write("pack/near.py", "from . import (\n  nearer,\n)\n");
         write("pack/__init__.py", "");
