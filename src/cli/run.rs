@@ -246,6 +246,12 @@ fn manage(
     }
     let needs = evaluators.function.needs();
     let workers = groups(pool, needs.ranks)?;
+    if let Some(left) = (pool.workers() as u32).checked_rem(needs.ranks).filter(|left| *left > 0) {
+        let (workers, ranks) = (pool.workers(), needs.ranks);
+        output::note(format!(
+            "warning: groups of {ranks} ranks leave {left} of {workers} workers without work"
+        ));
+    }
     let here = pool.world().hosts.first().map_or(0, |(_, ranks)| ranks.len().saturating_sub(1));
     if let Some(warning) = together::too_many_threads(here, needs.threads, together::cores()) {
         output::note(format!("warning: {warning}"));

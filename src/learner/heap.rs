@@ -36,6 +36,11 @@ impl<K: Copy + Ord> IndexedHeap<K> {
         self.entries.first().copied()
     }
 
+    #[inline]
+    pub(super) fn contains(&self, id: u32) -> bool {
+        self.place.get(id as usize).is_some_and(|at| *at != NOWHERE)
+    }
+
     /// Gives an id a key, whether or not it had one.
     #[inline]
     pub(super) fn set(&mut self, id: u32, key: K) {

@@ -1,8 +1,8 @@
 //! The losses of all intervals of a line, kept up to date as points become pending and told.
 
 use super::Loss;
-use super::heap::IndexedHeap;
-use super::line::{Line, NONE};
+use super::line::{Line, NONE, Node};
+use super::ranking::Ranking;
 use super::split::{Domain, Urgency};
 use super::values::Values;
 use crate::loss::{IntervalLoss, Window};
@@ -21,10 +21,7 @@ pub(super) struct Intervals {
     loss: Arc<dyn IntervalLoss>,
     pub(super) line: Line,
     pub(super) values: Values,
-    /// Ranks of the intervals between told points, by their left node.
-    real: IndexedHeap<Urgency>,
-    /// Ranks of the intervals between all points, by their left node.
-    pub(super) expected: IndexedHeap<Urgency>,
+    pub(super) ranking: Ranking,
     pub(super) x_scale: f64,
     pub(super) domain: Domain,
     /// Intervals shorter than this are fine as they are.
@@ -42,8 +39,7 @@ impl Intervals {
             loss,
             line: Line::new(),
             values,
-            real: IndexedHeap::default(),
-            expected: IndexedHeap::default(),
+            ranking: Ranking::default(),
             x_scale: bounds.1 - bounds.0,
             domain,
             shortest: domain.shortest(bounds),
@@ -59,26 +55,25 @@ impl Intervals {
 
     /// The largest loss, in the order of urgency; infinite if there are no intervals.
     pub(super) fn largest(&self, which: Loss) -> f64 {
-        match which {
-            Loss::Real => self.real.top().map_or(f64::INFINITY, |(_, id)| self.line.node(id).loss),
-            Loss::Expected => {
-                self.expected.top().map_or(f64::INFINITY, |(_, id)| self.line.node(id).expected)
-            }
-        }
+        self.ranking.top(which).map_or(f64::INFINITY, |id| self.rated(id, which).1)
     }
 
     /// Left end, right end and loss of all intervals, most urgent first.
     pub(super) fn list(&self, which: Loss) -> Vec<(f64, f64, f64)> {
-        let line = &self.line;
+        let interval = |(_, id)| {
+            let (right, loss) = self.rated(id, which);
+            (self.line.x(id), self.line.x(right), loss)
+        };
+        self.ranking.descending(which).map(interval).collect()
+    }
+
+    /// Right end and loss of the interval that starts at a node.
+    #[inline]
+    fn rated(&self, id: u32, which: Loss) -> (u32, f64) {
+        let node = self.line.node(id);
         match which {
-            Loss::Real => {
-                let interval = |(_, id)| (line.x(id), line.x(line.node(id).told_next), line.node(id).loss);
-                self.real.descending().map(interval).collect()
-            }
-            Loss::Expected => {
-                let interval = |(_, id)| (line.x(id), line.x(line.node(id).next), line.node(id).expected);
-                self.expected.descending().map(interval).collect()
-            }
+            Loss::Real => (node.told_next, node.loss),
+            Loss::Expected => (node.next, node.expected),
         }
     }
 
@@ -98,17 +93,20 @@ impl Intervals {
                 let told = self.line.node(left);
                 let (loss, width) = (told.loss, self.line.x(told.told_next) - told.x);
                 self.line.node_mut(id).told_prev = left;
+                if prev == left && next == self.line.node(left).told_next {
+                    self.queue_told(left);
+                }
                 ((x - self.line.x(prev)) * loss / width, (self.line.x(next) - x) * loss / width)
             }
             None => (f64::INFINITY, f64::INFINITY),
         };
         if prev != NONE {
             self.line.node_mut(prev).expected = before;
-            self.queue_expected(prev);
+            self.queue_part(prev);
         }
         if next != NONE {
             self.line.node_mut(id).expected = after;
-            self.queue_expected(id);
+            self.queue_part(id);
         }
         id
     }
@@ -195,7 +193,7 @@ impl Intervals {
             node.expected = node.loss;
             id = node.told_next;
         }
-        self.expected = self.real.clone();
+        self.ranking.remove_parts();
     }
 
     #[inline]
@@ -236,8 +234,8 @@ impl Intervals {
         self.loss.evaluate(&Window::new(xs, ys, self.values.dim, left).divided_by(y_scale))
     }
 
-    /// Computes the loss of the told interval at `left` and shares it out among its sub-intervals. The queues
-    /// are left to the caller.
+    /// Computes the loss of the told interval at `left` and shares it out among its sub-intervals. The
+    /// ranking is left to the caller.
     #[inline]
     fn spread(&mut self, left: u32) {
         let loss = self.interval_loss(left);
@@ -264,28 +262,38 @@ impl Intervals {
         }
     }
 
-    /// [`Self::spread`], and puts the new losses in both queues.
+    /// [`Self::spread`], and ranks the interval and its parts anew.
     #[inline]
     fn update(&mut self, left: u32) {
         self.spread(left);
-        let node = self.line.node(left);
-        let (right, a) = (node.told_next, node.x);
-        self.real.set(left, self.urgency(node.loss, a, self.line.x(right)));
+        self.queue_told(left);
+        let right = self.line.node(left).told_next;
+        if self.line.node(left).next == right {
+            return;
+        }
         let mut id = left;
         while id != right {
-            self.queue_expected(id);
+            self.queue_part(id);
             id = self.line.node(id).next;
         }
     }
 
+    /// Ranks the interval between told points that starts at a node.
     #[inline]
-    fn queue_expected(&mut self, id: u32) {
+    fn queue_told(&mut self, id: u32) {
         let node = self.line.node(id);
-        let urgency = self.urgency(node.expected, node.x, self.line.x(node.next));
-        self.expected.set(id, urgency);
+        let urgency = self.urgency(node.loss, node.x, self.line.x(node.told_next));
+        if is_whole(node) { self.ranking.set_whole(id, urgency) } else { self.ranking.set_split(id, urgency) }
     }
 
-    /// Computes all losses with the scales of now. The queues are left to the caller.
+    #[inline]
+    fn queue_part(&mut self, id: u32) {
+        let node = self.line.node(id);
+        let urgency = self.urgency(node.expected, node.x, self.line.x(node.next));
+        self.ranking.set_part(id, urgency);
+    }
+
+    /// Computes all losses with the scales of now. The ranking is left to the caller.
     fn recompute_all(&mut self) {
         self.old_y_scale = self.values.scale;
         let mut id = self.line.first_told;
@@ -295,14 +303,26 @@ impl Intervals {
         }
     }
 
-    /// Makes both queues anew, in O(n).
+    /// Ranks everything anew, in O(n).
     fn requeue_all(&mut self) {
         let (line, x_scale) = (&self.line, self.x_scale);
         let rank = |id: u32, next: u32, loss: f64| {
             (next != NONE).then(|| (Urgency::new(loss, line.x(id), line.x(next), 1, x_scale), id))
         };
-        self.real.rebuild(line.told().filter_map(|id| rank(id, line.node(id).told_next, line.node(id).loss)));
-        self.expected
-            .rebuild(line.all().filter_map(|id| rank(id, line.node(id).next, line.node(id).expected)));
+        let told = |whole: bool| {
+            let is_it = move |id: &u32| is_whole(line.node(*id)) == whole;
+            line.told()
+                .filter(is_it)
+                .filter_map(move |id| rank(id, line.node(id).told_next, line.node(id).loss))
+        };
+        let parts = line.all().filter(|id| !is_whole(line.node(*id)));
+        let parts = parts.filter_map(|id| rank(id, line.node(id).next, line.node(id).expected));
+        self.ranking.rebuild(told(true), told(false), parts);
     }
+}
+
+/// Whether an interval between told points starts here, with no point inside.
+#[inline]
+fn is_whole(node: &Node) -> bool {
+    node.told && node.told_next != NONE && node.next == node.told_next
 }

@@ -253,8 +253,8 @@ impl Learner1D {
         if !self.has_bounds() {
             return None;
         }
-        let Intervals { line, expected, .. } = &self.intervals;
-        let (_, id) = expected.top()?;
+        let Intervals { line, ranking, .. } = &self.intervals;
+        let id = ranking.top(Loss::Expected)?;
         let node = line.node(id);
         let (a, b) = (node.x, line.x(node.next));
         let domain = self.intervals.domain;
@@ -286,8 +286,8 @@ impl Learner1D {
     }
 
     fn plan(&self, n: usize, out: &mut Vec<Planned>) {
-        let Intervals { line, expected, x_scale, domain, .. } = &self.intervals;
-        plan(&Terrain { line, expected, bounds: self.bounds, x_scale: *x_scale, domain: *domain }, n, out);
+        let Intervals { line, ranking, x_scale, domain, .. } = &self.intervals;
+        plan(&Terrain { line, ranking, bounds: self.bounds, x_scale: *x_scale, domain: *domain }, n, out);
     }
 
     #[inline]

@@ -20,6 +20,7 @@ pub mod learner_nd;
 mod line;
 mod moments;
 mod points_first;
+mod ranking;
 mod seeds;
 mod sequence;
 mod slopes;

@@ -1,7 +1,9 @@
 //! Which intervals are split into how many parts, when several points are asked at once.
 
-use super::heap::{IndexedHeap, ordered_bits};
+use super::Loss;
+use super::heap::ordered_bits;
 use super::line::{Line, NONE};
+use super::ranking::Ranking;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
@@ -167,8 +169,7 @@ fn can_split(a: f64, b: f64, parts: u32) -> bool {
 /// What the intervals are and how they rank, as [`plan`] needs it.
 pub(super) struct Terrain<'a> {
     pub(super) line: &'a Line,
-    /// Ranks of all intervals between neighbouring nodes.
-    pub(super) expected: &'a IndexedHeap<Urgency>,
+    pub(super) ranking: &'a Ranking,
     pub(super) bounds: (f64, f64),
     pub(super) x_scale: f64,
     pub(super) domain: Domain,
@@ -178,7 +179,7 @@ pub(super) struct Terrain<'a> {
 /// so that the largest loss of a part becomes as small as it can (upstream: `_ask_points_without_adding`).
 /// O(n log n), whatever the number of nodes. Fewer than `n` only where floating point numbers run out.
 pub(super) fn plan(terrain: &Terrain<'_>, n: usize, out: &mut Vec<Planned>) {
-    let Terrain { line, expected, bounds: (lo, hi), x_scale, domain } = *terrain;
+    let Terrain { line, ranking, bounds: (lo, hi), x_scale, domain } = *terrain;
     let first = (line.head != NONE).then(|| line.x(line.head));
     let last = (line.tail != NONE).then(|| line.x(line.tail));
     let missing_lo = first != Some(lo);
@@ -223,7 +224,7 @@ pub(super) fn plan(terrain: &Terrain<'_>, n: usize, out: &mut Vec<Planned>) {
         splits.push(grow(last, hi, 1, f64::INFINITY, Place::After(line.tail)));
     }
     // Intervals between neighbouring floating point numbers can't be split, however urgent.
-    let mut intervals = expected.descending().filter_map(|(urgency, id)| {
+    let mut intervals = ranking.descending(Loss::Expected).filter_map(|(urgency, id)| {
         let node = line.node(id);
         let (a, b) = (node.x, line.x(node.next));
         domain.can_split(a, b, 2).then_some((urgency, id, a, b, node.expected))

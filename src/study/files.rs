@@ -184,7 +184,9 @@ fn import_statements(text: &str) -> Vec<String> {
     for line in text.lines() {
         let line = line.split('#').next().unwrap_or_default().replace('\t', " ");
         for part in line.split([';', ':']).map(str::trim) {
-            let statement = match begun.take() {
+            // Prose can begin like a statement; it does not go on like one.
+            let goes_on = |_: &String| part.chars().all(|c| c.is_alphanumeric() || "_.,()*\\ ".contains(c));
+            let statement = match begun.take().filter(goes_on) {
                 Some(begun) => format!("{begun} {part}"),
                 None if matches!(part.split([' ', '.']).next(), Some("import" | "from")) => part.to_owned(),
                 None => continue,
@@ -296,8 +298,9 @@ mod tests {
 
     #[test]
     fn imports_are_found_however_they_are_written() {
-        let text = "import a, \\\n    b.c as d; from e import(f,\n  g,  # not h\n)\ntry: import i\n\
-                    from . import j\nfrom.k import l\n\tfrom ..m.n import *\nfrom .import o\nfrom_p = \"import q\"\n";
+        let text = "\"\"\"Taken\nfrom prose import (see there\n\"\"\"\n\
+                    import a, \\\n    b.c as d; from e import(f,\n  g,  # not h\n)\n\
+                    try: import i\nfrom . import j\nfrom.k import l\n\tfrom ..m.n import *\nfrom .import o\nfrom_p = \"import q\"\n";
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("model.py");
         std::fs::write(&path, text).unwrap();

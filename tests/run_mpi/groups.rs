@@ -89,6 +89,9 @@ fn a_failure_of_one_rank_is_the_failure_of_its_point_only() {
     assert_eq!((&failures[0]["kind"], &failures[0]["worker"]), (&"error".into(), &3.into()), "{failures}");
     assert!(failures[0]["message"].as_str().unwrap().contains("model returned 7"), "{failures}");
     assert_eq!(folder.rows().len(), 3);
+    std::fs::remove_dir_all(folder.file("data")).unwrap();
+    let warning = "groups of 3 ranks leave 1 of 4 workers without work";
+    folder.ranks(5, &["run", "--quiet"]).end().expect(4).says(warning);
 }
 
 #[test]
