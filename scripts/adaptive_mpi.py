@@ -256,7 +256,8 @@ def run(
     grace: how many seconds to wait at the end for points that can't be cancelled any more.
 
     Raises FunctionFailed, too, where the first 20 points (or two for each one in flight, if that is more) were given up
-    and no other got a value: the function itself is broken, and a run that went on would give up all that is asked.
+    and no other got a value: the function itself is broken, and a run that went on would give up all that is asked. So
+    it does where an earlier run came to that, and the learner asks for nothing more.
     """
     if not isinstance(study, Study):
         with Study(study) as opened:
@@ -275,6 +276,11 @@ def run(
             raise FunctionFailed(
                 f"all of the first {runner.given_up} points failed, for example {runner.first_given_up[0]}"
             ) from runner.first_given_up[1]
+        if runner.tried == status["npoints"] == 0 and status.get("given_up") and not reached(status):
+            raise FunctionFailed(
+                f"all of the first {status['given_up']} points failed earlier, and nothing else is asked; once the"
+                " function is mended, open the study with options=['--retry-failed']"
+            )
         return status
     finally:
         runner.cancel()
@@ -294,6 +300,7 @@ class _Runner:
         self.in_flight = {}  # future -> (point, attempt)
         self.again = []
         self.finishing = False
+        self.tried = 0
         self.values = 0
         self.given_up = 0
         self.first_given_up = None  # what and why
@@ -316,6 +323,7 @@ class _Runner:
             else:
                 call = functools.partial(self.function, **parameters)
             future = self.executor.submit(call, argument, **self.options)
+            self.tried += 1
             self.in_flight[future] = (point, attempt)
         return bool(self.in_flight)
 

@@ -79,7 +79,8 @@ impl Coprocess {
         let mut line = running.line(&[], deadline);
         while self.announces && matches!(&line, Ok(Line::Text(text)) if json::reply(text).is_err()) {
             // What it runs on may have something to say first, as a `sitecustomize` of Python; nothing is asked yet.
-            line = running.line(&[], deadline);
+            let is_late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+            line = if is_late { Ok(Line::TooLate) } else { running.line(&[], deadline) };
         }
         match line {
             Ok(Line::TooLate) if on_trial => Ok(()),
@@ -135,7 +136,8 @@ impl Coprocess {
             && json::reply(text).is_ok_and(|reply| reply.ready)
         {
             // A program may say that it is ready without being asked to.
-            line = running.line(&[], deadline);
+            let is_late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+            line = if is_late { Ok(Line::TooLate) } else { running.line(&[], deadline) };
         }
         match line {
             Ok(Line::Text(text)) => {

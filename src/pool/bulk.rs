@@ -14,6 +14,19 @@ const TO: usize = 1 << 30;
 #[cfg(feature = "mpi")]
 const HUGE: usize = 1 << 22;
 
+/// Lets the allocator keep some of what was freed. Glibc's hands vectors of 1 MB back to the kernel nearly each time, as soon
+/// as a few of them have come and gone, and fetches and clears their pages again for the next: several times as long as it
+/// takes to send them. Vectors beyond [`HUGE`] are mapped by themselves, as before.
+#[cfg(feature = "mpi")]
+pub(super) fn keep_freed_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: settings of the allocator, which may be changed at any time; a failure does no harm.
+    unsafe {
+        nix::libc::mallopt(nix::libc::M_MMAP_THRESHOLD, HUGE as i32);
+        nix::libc::mallopt(nix::libc::M_TRIM_THRESHOLD, 2 * HUGE as i32);
+    }
+}
+
 macro_rules! bulk {
     ($($code:literal $name:ident $number:ty,)*) => {
         /// A vector of numbers whose type is known at run time only.

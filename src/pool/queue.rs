@@ -157,15 +157,15 @@ impl<A: Serialize + 'static, R: DeserializeOwned + 'static> Queue<A, R> {
         self.shared.borrow().world().host_of(rank).to_owned()
     }
 
-    /// Why nothing more can be expected of the pool, if so: no worker is left, or one has died and the launcher ends the job
-    /// with it. Names the rank. Workers are looked at a few times a second while tasks are waited for; `now`: look at
+    /// Why nothing more can be expected of the pool, if so: too few workers are left for a task, or one has died and the
+    /// launcher ends the job with it. Names the rank. Workers are looked at a few times a second while tasks are waited for; `now`: look at
     /// their processes now.
     pub fn fatal_loss(&self, now: bool) -> Option<String> {
         let mut dispatcher = self.shared.borrow_mut();
         if now {
             dispatcher.look_closely();
         }
-        dispatcher.fatal_loss()
+        dispatcher.fatal_loss(self.task.ranks())
     }
 
     /// Tasks handed in and not yet returned.

@@ -129,6 +129,7 @@ impl Program {
         main: impl FnOnce(&Pool) -> T,
     ) -> Result<(Option<T>, bool), LaunchError> {
         use super::transport::mpi::{Ladder, MpiTransport, library};
+        super::bulk::keep_freed_memory();
         let ladder = Ladder::new(self.options.spin, self.options.longest_sleep);
         let mut transport = MpiTransport::new(std::rc::Rc::clone(world), ladder, matched);
         let (rank, workers) = (world.rank(), world.size() - 1);

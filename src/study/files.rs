@@ -73,7 +73,25 @@ pub(super) fn named(function: &Table, folder: &Path) -> BTreeMap<String, io::Res
 struct Found<'a> {
     files: BTreeMap<String, io::Result<String>>,
     folder: &'a Path,
+    /// The compiled modules in each folder that was looked into.
+    compiled: BTreeMap<PathBuf, Vec<String>>,
     make: &'a dyn Fn(&Path) -> io::Result<String>,
+}
+
+impl Found<'_> {
+    /// Compiled modules of this name below a place: `name.so`, `name.cpython-312-x86_64-linux-gnu.so`. A folder, which may hold
+    /// many files, is read once.
+    fn compiled(&mut self, place: &Path, module: &str) -> Vec<PathBuf> {
+        let (package, name) = module.rsplit_once('/').unwrap_or(("", module));
+        let folder = self.folder.join(place).join(package);
+        let names = self.compiled.entry(folder).or_insert_with_key(|folder| {
+            let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            let names = files.filter_map(|file| file.file_name().into_string().ok());
+            names.filter(|file| file.ends_with(".so")).collect()
+        });
+        let is_it = |file: &&String| file.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
+        names.iter().filter(is_it).map(|file| Path::new(package).join(file)).collect()
+    }
 }
 
 fn named_with(
@@ -81,7 +99,7 @@ fn named_with(
     folder: &Path,
     make: &dyn Fn(&Path) -> io::Result<String>,
 ) -> BTreeMap<String, io::Result<String>> {
-    let mut found = Found { files: BTreeMap::new(), folder, make };
+    let mut found = Found { files: BTreeMap::new(), folder, compiled: BTreeMap::new(), make };
     look(function, &mut found);
     if let Some(code) = code(function).filter(|_| function.get("python").is_some()) {
         // Both can be imported from: the folder of a file, and that of the study.
@@ -114,7 +132,7 @@ fn is_python_file(target: &str) -> bool {
 /// Adds the files of a module, `a/b` for `a.b`, that lie below one of the places of the folder and are new.
 fn add_modules(module: &str, places: &[&Path], found: &mut Found<'_>, new: &mut Vec<String>) {
     for place in places {
-        for file in module_files(module).into_iter().chain(compiled(&found.folder.join(place), module)) {
+        for file in module_files(module).into_iter().chain(found.compiled(place, module)) {
             let name = place.join(file).display().to_string();
             if !found.files.contains_key(&name) && found.folder.join(&name).is_file() {
                 add(&name, found);
@@ -132,17 +150,6 @@ fn module_files(module: &str) -> Vec<PathBuf> {
     let parts = Path::new(module).ancestors().filter(|part| *part != Path::new(""));
     let packages = parts.map(|part| part.join("__init__.py"));
     std::iter::once(PathBuf::from(format!("{module}.py"))).chain(packages).collect()
-}
-
-/// Compiled modules of this name in a folder: `name.so`, `name.cpython-312-x86_64-linux-gnu.so`.
-fn compiled(folder: &Path, module: &str) -> Vec<PathBuf> {
-    let (package, name) = module.rsplit_once('/').unwrap_or(("", module));
-    let files = std::fs::read_dir(folder.join(package)).into_iter().flatten().flatten();
-    let names = files.filter_map(|file| file.file_name().into_string().ok());
-    let is_it = |file: &String| {
-        file.strip_prefix(name).is_some_and(|rest| rest.starts_with('.') && rest.ends_with(".so"))
-    };
-    names.filter(is_it).map(|file| Path::new(package).join(file)).collect()
 }
 
 /// A module as a Python file names it.

@@ -218,6 +218,12 @@ fn a_function_that_never_works_ends_the_run_with_what_is_wrong() {
     let said = scene(&folder, "broken");
     assert!(said.starts_with("all of the first 2") && said.contains("TypeError: typo() takes 0"), "{said}");
     assert!(folder.read().failures.iter().filter(|failed| failed.given_up).count() < 40);
+    // Seeds that have all failed are no reason for a mean to ask for others.
+    let folder =
+        Folder::new("[learner]\ntype = 'average'\natol = 0.1\n[run]\nretries = 0\n[goal]\nloss = 1\n");
+    let said = [(); 2].map(|()| scene(&folder, "broken"));
+    assert!(said[0].contains("TypeError: typo() takes 0"), "{said:?}");
+    assert!(said[1].contains("points failed earlier") && said[1].contains("--retry-failed"), "{said:?}");
 }
 
 #[test]

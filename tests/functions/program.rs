@@ -244,6 +244,9 @@ fn what_is_printed_while_loading_is_passed_over_where_the_program_says_when_it_h
         while read line; do echo '{\"value\": 3}'; done";
     let settings = sh("program", script).with("start_timeout", text("6s"));
     assert_eq!(study.start(settings).y(0.5), 3.0);
+    // But not for ever.
+    let settings = sh("program", "while :; do echo no licence; done").with("start_timeout", text("300ms"));
+    assert!(study.start(settings).at(&[0.5]).unwrap_err().message.contains("did not load within 300ms"));
 }
 
 #[test]

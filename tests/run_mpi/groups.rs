@@ -1,7 +1,8 @@
 //! Points that several ranks evaluate together, and what each rank gets of its machine.
 
-use crate::machine;
-use crate::study_run::{Folder, is_mpich, launcher};
+use crate::study_run::{Folder, is_mpich, launcher, send};
+use crate::{machine, results};
+use nix::sys::signal::Signal;
 use std::path::Path;
 use std::process::Command;
 
@@ -92,6 +93,24 @@ fn a_failure_of_one_rank_is_the_failure_of_its_point_only() {
     std::fs::remove_dir_all(folder.file("data")).unwrap();
     let warning = "groups of 3 ranks leave 1 of 4 workers without work";
     folder.ranks(5, &["run", "--quiet"]).end().expect(4).says(warning);
+}
+
+#[test]
+fn a_run_with_too_few_workers_left_for_a_group_ends_in_good_order() {
+    let _machine = machine();
+    let study = "[function]\nlibrary = 'libmodel.so:model'\noutputs = 3\nranks = 2\n[learner]\ntype = '1d'\n\
+                 bounds = [1, 2]\n[goal]\nnpoints = 1000000\n[run]\nunresponsive_after = '2s'\n";
+    let folder = library(study, MODEL);
+    let mut run = folder.ranks(3, &["run"]).start();
+    assert!(run.until(|_| results(&folder) >= 20), "{}", run.said());
+    send(run.rank(1).unwrap(), Signal::SIGSTOP);
+    let ended = run.end();
+    // MPICH's launcher has the code of a rank that is ended.
+    assert!(ended.code == Some(75) || is_mpich() && ended.code != Some(0), "{:?} {}", ended.code, ended.err);
+    let says = "too few workers are left (1, where an evaluation takes 2 ranks): rank 1 (";
+    assert!(ended.err.contains(says), "{}", ended.err);
+    assert!(folder.rows().len() > 10);
+    assert!(folder.status()["failures"].as_array().is_none_or(Vec::is_empty), "{}", folder.status());
 }
 
 #[test]

@@ -104,7 +104,7 @@ impl Dispatcher {
         for look in 1..=CLOSE_LOOKS {
             self.look_at_processes(Duration::ZERO);
             let is_sure = look >= least && !self.watch.is_in_doubt();
-            if is_sure || self.fatal_loss().is_some() {
+            if is_sure || self.fatal_loss(1).is_some() {
                 return;
             }
             std::thread::sleep(CLOSE_LOOK);
@@ -124,17 +124,23 @@ impl Dispatcher {
         Health { lost: self.lost.clone(), stragglers: late.into_iter().map(straggler).collect() }
     }
 
-    /// Why the run has to end, if it has to: a worker has died and the launcher does not let the others live, or none is
-    /// left.
-    pub(in crate::pool) fn fatal_loss(&self) -> Option<String> {
+    /// Why a run whose tasks need so many workers has to end, if it has to: a worker has died and the launcher does not let
+    /// the others live, or too few are left.
+    pub(in crate::pool) fn fatal_loss(&self, ranks: u32) -> Option<String> {
         let survival = &self.world.survival;
         if let Some(lost) = self.lost.iter().find(|lost| lost.ended)
             && !survival.possible
         {
             return Some(format!("{lost}, and {}", survival.reason));
         }
-        let last = self.lost.last().filter(|_| self.scheduler.alive() == 0)?;
-        Some(format!("no worker is left: {last}"))
+        let alive = self.scheduler.alive();
+        let last = self.lost.last().filter(|_| alive < ranks.max(1) as usize)?;
+        Some(match alive {
+            0 => format!("no worker is left: {last}"),
+            _ => {
+                format!("too few workers are left ({alive}, where an evaluation takes {ranks} ranks): {last}")
+            }
+        })
     }
 
     /// Whether only its answers tell of a worker.

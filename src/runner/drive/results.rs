@@ -16,8 +16,8 @@ impl Loop {
         let mut next = drive.queue.next(Duration::ZERO);
         if next.is_none() {
             self.accounting.book(Phase::Wire, Instant::now());
-            if drive.queue.in_flight() == 0 && drive.queue.available() == 0 {
-                // All workers pause.
+            if drive.queue.in_flight() == 0 {
+                // All workers pause, or too few are left for now.
                 drive.queue.wait(longest);
             }
             next = drive.queue.next(longest);
@@ -38,7 +38,7 @@ impl Loop {
             Ok(outcome) => outcome,
             Err(TaskError { kind: TaskErrorKind::Cancelled, .. }) => return self.withdraw(drive, key),
             // No fault of the point: the next run begins with it.
-            Err(TaskError { kind: TaskErrorKind::WorkerLost, .. })
+            Err(TaskError { kind: TaskErrorKind::WorkerLost | TaskErrorKind::TooLarge, .. })
                 if drive.queue.fatal_loss(false).is_some() =>
             {
                 return self.withdraw(drive, key);

@@ -137,6 +137,11 @@ impl Starts {
         pausing.peek().is_some() && (!self.works || pausing.all(|bad| bad.pauses >= PAUSES))
     }
 
+    /// Whether one of the workers that are left, which pause, ever had a value.
+    fn worked_here(&self) -> bool {
+        self.bad.keys().any(|worker| self.failed.get(*worker as usize) == Some(&None))
+    }
+
     /// Why a run ends, if no worker is of any use.
     fn reason(&self, why: String) -> StopReason {
         if self.works { StopReason::BrokeDown(why) } else { StopReason::CannotStart(why) }
@@ -193,7 +198,7 @@ impl Loop {
         }
         let why = starts.why()?;
         Some(match drive.queue.health().lost.last() {
-            Some(lost) if starts.works => StopReason::WorkerLost(format!(
+            Some(lost) if starts.works && !starts.worked_here() => StopReason::WorkerLost(format!(
                 "no worker is left that can start the function ({why}): {lost}"
             )),
             _ => starts.reason(why),
@@ -309,6 +314,7 @@ mod tests {
         starts.pause(1, now);
         assert!(starts.is_hopeless());
         starts.note(2, &Ok(1.0.into()));
+        assert!(!starts.worked_here(), "worker 2 does not pause");
         for _ in 1..PAUSES {
             assert!(!starts.is_hopeless());
             assert_eq!(starts.over(now + LONGEST_PAUSE).count(), 1);
