@@ -28,6 +28,8 @@ pub(super) struct LoadIndex {
     len: usize,
     listed: usize,
     idle: usize,
+    /// The loads of parked workers, added up.
+    aside: usize,
 }
 
 impl LoadIndex {
@@ -35,7 +37,7 @@ impl LoadIndex {
     pub(super) fn new(workers: usize) -> Self {
         let links = (0..workers).map(|_| Link { before: NONE, after: NONE, load: NONE, parked: false });
         let links = links.collect();
-        let mut index = Self { lists: Vec::new(), links, least: 0, len: 0, listed: 0, idle: 0 };
+        let mut index = Self { lists: Vec::new(), links, least: 0, len: 0, listed: 0, idle: 0, aside: 0 };
         for worker in 0..workers {
             index.insert(worker as u32, 0);
         }
@@ -68,6 +70,11 @@ impl LoadIndex {
         self.listed
     }
 
+    /// What parked workers hold together.
+    pub(super) fn aside(&self) -> usize {
+        self.aside
+    }
+
     /// The least loaded worker that is not parked, and its load.
     pub(super) fn least(&self) -> Option<(u32, u32)> {
         (self.listed > 0).then(|| (self.lists[self.least].first, self.least as u32))
@@ -82,6 +89,7 @@ impl LoadIndex {
         self.idle += usize::from(load == 0);
         if parked {
             self.links[worker as usize].parked = true;
+            self.aside += load as usize;
         } else {
             self.list(worker);
         }
@@ -93,10 +101,13 @@ impl LoadIndex {
         if link.load == NONE || link.parked == parked {
             return;
         }
+        let load = link.load as usize;
         if parked {
             self.unlist(worker);
+            self.aside += load;
         } else {
             self.list(worker);
+            self.aside -= load;
         }
         self.links[worker as usize].parked = parked;
     }
@@ -107,7 +118,9 @@ impl LoadIndex {
         if load == NONE {
             return;
         }
-        if !parked {
+        if parked {
+            self.aside -= load as usize;
+        } else {
             self.unlist(worker);
         }
         let link = &mut self.links[worker as usize];
@@ -203,6 +216,8 @@ mod tests {
                 let listed = || known().filter(|(_, parked)| !parked);
                 prop_assert_eq!(index.least().map(|l| l.1), listed().map(|(load, _)| *load).min());
                 prop_assert_eq!((index.len(), index.listed()), (known().count(), listed().count()));
+                let aside = known().filter(|(_, parked)| *parked).map(|(load, _)| *load as usize);
+                prop_assert_eq!(index.aside(), aside.sum::<usize>());
                 prop_assert_eq!(index.idle(), known().filter(|(load, _)| *load == 0).count());
                 if let Some((worker, load)) = index.least() {
                     prop_assert_eq!(model[worker as usize], Some((load, false)));

@@ -207,16 +207,21 @@ impl Scheduler {
 
     /// How many tasks of this kind all workers together should hold so that none of them waits.
     pub(in crate::pool) fn capacity(&self, kind: u32, order: Order) -> usize {
-        // Those at work in groups are parked, too.
-        let some_parked = self.loads.listed() < self.alive();
-        let in_groups = some_parked && (self.has_groups() || self.has_groups_at_work());
-        let workers = if in_groups { self.alive() } else { self.loads.listed() };
+        let workers = if self.parks_groups() { self.alive() } else { self.loads.listed() };
         self.room(kind, order).0 * (workers / order.ranks.max(1) as usize)
     }
 
     /// How many more tasks of this kind the workers can take so that none of them waits.
     pub(in crate::pool) fn wanted(&self, kind: u32, order: Order) -> usize {
-        self.capacity(kind, order).saturating_sub(self.out + self.waiting + self.groups.waiting())
+        // What workers hold that are left out for now takes no room of the others.
+        let aside = if self.parks_groups() { 0 } else { self.loads.aside() };
+        let out = self.out.saturating_sub(aside);
+        self.capacity(kind, order).saturating_sub(out + self.waiting + self.groups.waiting())
+    }
+
+    /// Whether workers are parked because they are at work in groups.
+    fn parks_groups(&self) -> bool {
+        self.loads.listed() < self.alive() && (self.has_groups() || self.has_groups_at_work())
     }
 
     /// Takes in that rank 0 comes by after `gap`, with work out.

@@ -44,6 +44,23 @@ fn a_worker_gets_one_spare_when_tasks_turn_out_to_be_short() {
 }
 
 #[test]
+fn what_a_worker_holds_that_is_left_out_takes_no_room_of_the_others() {
+    let mut s = scheduler(2, &PoolOptions { depth: Some(4), ..PoolOptions::default() });
+    for _ in 0..8 {
+        s.add(0, Order::default());
+    }
+    let slots = batches(&mut s).into_iter().filter(|(worker, _)| *worker == 1).flat_map(|(_, slots)| slots);
+    let slots: Vec<u32> = slots.collect();
+    assert_eq!((s.out(), s.wanted(0, Order::default())), (8, 0));
+    s.set_standing(0, Standing::Aside);
+    assert_eq!(s.wanted(0, Order::default()), 0);
+    answer(&mut s, 1, slots[0], Duration::from_millis(5));
+    assert_eq!(s.wanted(0, Order::default()), 1);
+    s.set_standing(0, Standing::Good);
+    assert_eq!((s.out(), s.wanted(0, Order::default())), (7, 1));
+}
+
+#[test]
 fn few_tasks_are_shared_out_evenly_even_if_a_bundle_could_take_them_all() {
     let options = PoolOptions { depth: Some(64), bundle: Some(16), ..PoolOptions::default() };
     let mut s = scheduler(4, &options);
