@@ -331,6 +331,9 @@ proptest! {
             let mut y = Vec::new();
             learner.interpolate(at, &mut y).then(|| y[0]).unwrap()
         };
+        for (at, y) in [(&low, along[i]), (&high, along[i + 1])] {
+            prop_assert!((value(at) - y).abs() < 1e-9, "{} with others, {} alone", y, value(at));
+        }
         for _ in 0..30 {
             let middle: Vec<f64> = low.iter().zip(&high).map(|(low, high)| 0.5 * (low + high)).collect();
             let (y_low, y, y_high) = (value(&low), value(&middle), value(&high));
