@@ -58,6 +58,8 @@ pub struct AverageLearner1D {
     quantiles: Quantiles,
     /// By node of the line.
     samples: Vec<Samples>,
+    /// All nodes by the bits of x.
+    by_x: FxHashMap<u64, u32>,
     /// Undersampled points whose pending samples don't suffice, by [`Samples::turn`].
     undersampled: BTreeSet<(bool, u64, u32)>,
     /// Other points that may be sampled again, by the ratio of rule 2; of equal ones the leftmost comes first.
@@ -126,6 +128,7 @@ impl AverageLearner1D {
             sampling,
             quantiles,
             samples: Vec::new(),
+            by_x: FxHashMap::default(),
             undersampled: BTreeSet::new(),
             uncertain: IndexedHeap::default(),
             next_told: 0,
@@ -181,6 +184,12 @@ impl AverageLearner1D {
             self.refresh(id);
         }
         Ok(())
+    }
+
+    /// The node at `x`.
+    #[inline]
+    fn find(&self, x: f64) -> Option<u32> {
+        self.by_x.get(&x.to_bits()).copied()
     }
 
     fn told(&self) -> Vec<u32> {
@@ -253,7 +262,7 @@ impl Learner for AverageLearner1D {
 
     fn tell(&mut self, sample: &Sample, value: &Value) -> Result<(), TellError> {
         let x = coordinate(sample)?;
-        let known = self.line.intervals.line.find(x);
+        let known = self.find(x);
         if known.is_some_and(|id| self.samples[id as usize].seeds.is_told(sample.replica)) {
             return Ok(());
         }
@@ -303,7 +312,7 @@ impl Learner for AverageLearner1D {
 
     fn give_up(&mut self, sample: &Sample) {
         self.tell_pending(sample);
-        let known = coordinate(sample).ok().and_then(|x| self.line.intervals.line.find(x));
+        let known = coordinate(sample).ok().and_then(|x| self.find(x));
         if let Some(id) = known {
             self.give_up_at(id, sample.replica);
         }
@@ -313,6 +322,8 @@ impl Learner for AverageLearner1D {
     fn remove_unfinished(&mut self) {
         self.outside.retain(|_, told| *told);
         self.undersampled.retain(|(unknown, ..)| !unknown);
+        let line = &self.line.intervals.line;
+        self.by_x.retain(|_, id| line.node(*id).told);
         self.line.remove_unfinished();
         (self.npending, self.next_asked) = (0, 0);
         for id in self.told() {

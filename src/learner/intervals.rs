@@ -79,7 +79,7 @@ impl Intervals {
 
     /// Makes `x`, which is no node, pending. Needs a search.
     pub(super) fn insert_foreign(&mut self, x: f64) -> u32 {
-        let prev = self.line.predecessor(x);
+        let prev = self.line.last_up_to(x);
         self.insert_pending(prev, x)
     }
 
@@ -158,21 +158,26 @@ impl Intervals {
         }
     }
 
-    /// Gives many points their values and computes all losses anew. O(N log N) with N points in total.
-    pub(super) fn tell_bulk<'a>(&mut self, told: impl Iterator<Item = (f64, &'a [f64])>) {
+    /// Gives many points their values and computes all losses anew; of several values of a point the first counts.
+    /// O(N + n log n) with N points in total, of which n are told.
+    pub(super) fn tell_bulk(&mut self, mut told: Vec<(f64, &[f64])>) {
+        told.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+        told.dedup_by(|(next, _), (x, _)| next == x);
         let mut new = Vec::new();
+        let mut known = self.line.head;
         for (x, y) in told {
-            let id = match self.line.find(x) {
-                Some(id) if self.line.node(id).told => continue,
-                Some(id) => {
-                    self.line.mark_told_unlinked(id);
-                    id
-                }
-                None => {
-                    let id = self.line.create(x, true);
-                    new.push(id);
-                    id
-                }
+            while known != NONE && self.line.x(known) < x {
+                known = self.line.node(known).next;
+            }
+            let id = if known == NONE || self.line.x(known) > x {
+                let id = self.line.create(x, true);
+                new.push(id);
+                id
+            } else if self.line.node(known).told {
+                continue;
+            } else {
+                self.line.mark_told_unlinked(known);
+                known
             };
             self.values.put(id, y);
         }
@@ -183,7 +188,7 @@ impl Intervals {
 
     /// Takes all pending points out. O(n).
     pub(super) fn remove_pending(&mut self) {
-        if self.line.npending == 0 {
+        if self.line.npending() == 0 {
             return;
         }
         self.line.remove_pending();

@@ -171,9 +171,11 @@ impl Learner1D {
             0 => told.first().map_or(0, |(_, value)| value.components.len()),
             dim => dim,
         };
+        let given_up: FxHashSet<u64> =
+            self.given_up.iter().map(|id| self.intervals.line.x(*id).to_bits()).collect();
         let is_usual = |(sample, value): &(Sample, Value)| {
-            let given_up = |x| self.intervals.line.find(x).is_some_and(|id| self.given_up.contains(&id));
-            value.components.len() == dim && self.place(sample).is_ok_and(|x| !given_up(x))
+            let can_be = |x: f64| given_up.is_empty() || !given_up.contains(&x.to_bits());
+            value.components.len() == dim && self.place(sample).is_ok_and(can_be)
         };
         if !told.iter().all(is_usual) {
             return told.iter().try_for_each(|(sample, value)| self.tell(sample, value));
@@ -184,7 +186,7 @@ impl Learner1D {
             self.check_shape(y)?;
             if self.is_outside(x) { self.tell_outside(x, y) } else { inside.push((x, y)) }
         }
-        self.intervals.tell_bulk(inside.into_iter());
+        self.intervals.tell_bulk(inside);
         self.give_up_early();
         Ok(())
     }
@@ -210,8 +212,7 @@ impl Learner1D {
     fn give_up_early(&mut self) {
         if !self.given_up_early.is_empty() && self.intervals.values.dim > 0 {
             for x in std::mem::take(&mut self.given_up_early) {
-                let line = &self.intervals.line;
-                if let Some(id) = line.find(x).filter(|id| !line.node(*id).told) {
+                if let Some(id) = self.intervals.line.find_pending(x) {
                     self.give_up_node(id);
                 }
             }
@@ -411,8 +412,7 @@ impl Learner for Learner1D {
     fn give_up(&mut self, sample: &Sample) {
         self.tell_pending(sample);
         let Ok(x) = self.place(sample) else { return };
-        let line = &self.intervals.line;
-        let Some(id) = line.find(x).filter(|id| !line.node(*id).told) else { return };
+        let Some(id) = self.intervals.line.find_pending(x) else { return };
         if self.intervals.values.dim > 0 {
             self.give_up_node(id);
         } else {
@@ -435,7 +435,7 @@ impl Learner for Learner1D {
     }
 
     fn npending(&self) -> usize {
-        self.intervals.line.npending + self.given_up.len() + self.outside.len() - self.outside_told
+        self.intervals.line.npending() + self.given_up.len() + self.outside.len() - self.outside_told
     }
 
     /// Of a learner over whole numbers: whether all of them are told.

@@ -27,21 +27,23 @@ pub(super) struct Node {
 
 /// All points of a learner within its bounds.
 ///
-/// Nodes live in one array and are named by their place in it. A point that the learner itself chose is
-/// linked in without a search, because its interval is known; only foreign points need the sorted index, which
-/// is made when the first of them comes.
+/// Nodes live in one array and are named by their place in it. A point that the learner itself chose is linked in
+/// without a search, because its interval is known, and found by the few that are pending when its value comes; only
+/// foreign points and told ones need the sorted index, which is made when the first of them comes. So what is looked up
+/// for each point stays small, and in the caches, however many are told.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
     pub(super) nodes: Vec<Node>,
     free: Vec<u32>,
-    by_x: FxHashMap<u64, u32>,
+    /// The pending nodes by the bits of x.
+    pending: FxHashMap<u64, u32>,
     pub(super) head: u32,
     pub(super) tail: u32,
     pub(super) first_told: u32,
     pub(super) last_told: u32,
-    /// Numbers of nodes.
+    /// Number of told nodes.
     pub(super) ntold: usize,
-    pub(super) npending: usize,
+    /// All nodes by x but for those in `unsorted`, once a search was needed.
     sorted: Option<BTreeMap<u64, u32>>,
     /// Nodes that are not in `sorted` yet.
     unsorted: Vec<u32>,
@@ -52,13 +54,12 @@ impl Line {
         Self {
             nodes: Vec::new(),
             free: Vec::new(),
-            by_x: FxHashMap::default(),
+            pending: FxHashMap::default(),
             head: NONE,
             tail: NONE,
             first_told: NONE,
             last_told: NONE,
             ntold: 0,
-            npending: 0,
             sorted: None,
             unsorted: Vec::new(),
         }
@@ -89,35 +90,52 @@ impl Line {
         self.chain(self.first_told, |node| node.told_next)
     }
 
+    /// Number of pending nodes.
+    #[inline]
+    pub(super) fn npending(&self) -> usize {
+        self.pending.len()
+    }
+
     fn chain(&self, first: u32, next: fn(&Node) -> u32) -> impl Iterator<Item = u32> {
         let some = |id: u32| (id != NONE).then_some(id);
         std::iter::successors(some(first), move |id| some(next(self.node(*id))))
     }
 
-    /// The node at `x`, which must not be -0.0.
+    /// The pending node at `x`, which must not be -0.0. O(1).
     #[inline]
-    pub(super) fn find(&self, x: f64) -> Option<u32> {
-        self.by_x.get(&x.to_bits()).copied()
+    pub(super) fn find_pending(&self, x: f64) -> Option<u32> {
+        self.pending.get(&x.to_bits()).copied()
     }
 
-    /// The last node before `x`, where no node is. O(log n) amortised.
-    pub(super) fn predecessor(&mut self, x: f64) -> u32 {
+    /// The node at `x`, which must not be -0.0. O(1) for a pending one, otherwise O(log n) amortised.
+    #[inline]
+    pub(super) fn find(&mut self, x: f64) -> Option<u32> {
+        if let Some(id) = self.find_pending(x) {
+            return Some(id);
+        }
+        let id = self.last_up_to(x);
+        (id != NONE && self.x(id) == x).then_some(id)
+    }
+
+    /// The last node at or before `x`. O(log n) amortised.
+    pub(super) fn last_up_to(&mut self, x: f64) -> u32 {
         if self.head == NONE || x < self.x(self.head) {
             return NONE;
         }
-        if x > self.x(self.tail) {
+        if x >= self.x(self.tail) {
             return self.tail;
         }
-        let nodes = &self.nodes;
-        let sorted = match &mut self.sorted {
-            Some(sorted) => {
-                sorted.extend(self.unsorted.drain(..).map(|id| (ordered_bits(nodes[id as usize].x), id)));
+        let key = |id: u32| (ordered_bits(self.nodes[id as usize].x), id);
+        let sorted = match self.sorted.take() {
+            Some(mut sorted) => {
+                sorted.extend(self.unsorted.drain(..).map(key));
                 sorted
             }
-            empty => empty
-                .insert(self.by_x.values().map(|id| (ordered_bits(nodes[*id as usize].x), *id)).collect()),
+            None => self.all().map(key).collect(),
         };
-        sorted.range(..ordered_bits(x)).next_back().map_or(NONE, |(_, id)| *id)
+        let last = sorted.range(..=ordered_bits(x)).next_back().map_or(NONE, |(_, id)| *id);
+        self.sorted = Some(sorted);
+        last
     }
 
     /// Makes a node without links.
@@ -142,14 +160,13 @@ impl Line {
                 (self.nodes.len() - 1) as u32
             }
         };
-        self.by_x.insert(x.to_bits(), id);
         if self.sorted.is_some() {
             self.unsorted.push(id);
         }
         if told {
             self.ntold += 1
         } else {
-            self.npending += 1
+            self.pending.insert(x.to_bits(), id);
         }
         id
     }
@@ -212,19 +229,18 @@ impl Line {
             self.node_mut(next).told_prev = id
         }
         self.ntold += 1;
-        self.npending -= 1;
+        self.pending.remove(&x.to_bits());
     }
 
     /// Takes all pending nodes out. O(n).
     pub(super) fn remove_pending(&mut self) {
-        if self.npending == 0 {
+        if self.pending.is_empty() {
             return;
         }
         let mut id = self.head;
         while id != NONE {
             let next = self.node(id).next;
             if !self.node(id).told {
-                self.by_x.remove(&self.x(id).to_bits());
                 self.free.push(id);
             }
             id = next;
@@ -236,14 +252,14 @@ impl Line {
             id = node.told_next;
         }
         (self.head, self.tail) = (self.first_told, self.last_told);
-        self.npending = 0;
+        self.pending.clear();
         self.sorted = None;
         self.unsorted.clear();
     }
 
     /// Links all nodes again, after some were made without links. O(n log n), near O(n) for few new ones.
     pub(super) fn relink(&mut self, new: &[u32]) {
-        let mut ids = Vec::with_capacity(self.ntold + self.npending);
+        let mut ids = Vec::with_capacity(self.ntold + self.pending.len());
         let mut id = self.head;
         while id != NONE {
             ids.push(id);
@@ -281,6 +297,108 @@ impl Line {
     pub(super) fn mark_told_unlinked(&mut self, id: u32) {
         self.node_mut(id).told = true;
         self.ntold += 1;
-        self.npending -= 1;
+        let x = self.x(id);
+        self.pending.remove(&x.to_bits());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::learner::{Learner, Learner1D};
+    use crate::loss;
+    use crate::model::{Point, Sample};
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Ask,
+        Pending(i8),
+        Tell(i8, f64),
+        TellBulk(Vec<(i8, f64)>),
+        GiveUp(i8),
+        Remove,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        // Few places, so that most of them are met again.
+        let told = || (-8i8..=8, 0.0..1.0f64);
+        let step = prop_oneof![
+            2 => Just(Step::Ask),
+            3 => (-8i8..=8).prop_map(Step::Pending),
+            6 => told().prop_map(|(x, y)| Step::Tell(x, y)),
+            2 => prop::collection::vec(told(), 0..6).prop_map(Step::TellBulk),
+            1 => (-8i8..=8).prop_map(Step::GiveUp),
+            1 => Just(Step::Remove),
+        ];
+        prop::collection::vec(step, 0..60)
+    }
+
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Known {
+        Pending,
+        GivenUp,
+        Told(f64),
+    }
+
+    /// What a first value does to a place; later ones do nothing.
+    fn tell(model: &mut BTreeMap<i8, Known>, x: i8, y: f64) {
+        let known = model.entry(x).or_insert(Known::Pending);
+        if !matches!(known, Known::Told(_)) {
+            *known = Known::Told(y);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn each_point_is_found_again_whatever_it_was(steps in steps()) {
+            let mut learner = Learner1D::over_whole_numbers((-8.0, 8.0), loss::default_interval_loss()).unwrap();
+            let mut model = BTreeMap::new();
+            let at = |x: i8| Sample::at(Point::scalar(x.into()));
+            for step in steps {
+                match step {
+                    Step::Ask => for suggestion in learner.ask(1) {
+                        let x = suggestion.sample.point.x() as i8;
+                        prop_assert_eq!(model.insert(x, Known::Pending), None);
+                    },
+                    Step::Pending(x) => {
+                        learner.tell_pending(&at(x));
+                        model.entry(x).or_insert(Known::Pending);
+                    }
+                    Step::Tell(x, y) => {
+                        learner.tell(&at(x), &y.into()).unwrap();
+                        tell(&mut model, x, y);
+                    }
+                    Step::TellBulk(told) => {
+                        learner.tell_bulk(&told.iter().map(|(x, y)| (at(*x), (*y).into())).collect::<Vec<_>>()).unwrap();
+                        told.iter().for_each(|(x, y)| tell(&mut model, *x, *y));
+                    }
+                    Step::GiveUp(x) => {
+                        learner.give_up(&at(x));
+                        let known = model.entry(x).or_insert(Known::Pending);
+                        if *known == Known::Pending {
+                            *known = Known::GivenUp;
+                        }
+                    }
+                    Step::Remove => {
+                        learner.remove_unfinished();
+                        // What was given up before the first value was known is pending like any other.
+                        let is_known = model.values().any(|known| matches!(known, Known::Told(_)));
+                        model.retain(|_, known| match known {
+                            Known::Pending => false,
+                            Known::GivenUp => is_known,
+                            Known::Told(_) => true,
+                        });
+                    }
+                }
+                let told = model.iter().filter_map(|(x, known)| match known {
+                    Known::Told(y) => Some((f64::from(*x), *y)),
+                    _ => None,
+                });
+                let listed: Vec<_> = learner.told().map(|(x, value)| (x, value[0])).collect();
+                prop_assert_eq!(listed, told.collect::<Vec<_>>());
+                prop_assert_eq!(learner.npoints() + learner.npending(), model.len());
+            }
+        }
     }
 }

@@ -14,12 +14,13 @@ impl AverageLearner1D {
             self.samples.resize(place + 1, Samples::new(0));
         }
         self.samples[place] = Samples::new(self.next_asked);
+        self.by_x.insert(self.line.intervals.line.x(id).to_bits(), id);
         self.next_asked += 1;
     }
 
     /// The node at `x`, within the bounds; made if there is none.
     pub(super) fn node_at(&mut self, x: f64) -> u32 {
-        self.line.intervals.line.find(x).unwrap_or_else(|| {
+        self.find(x).unwrap_or_else(|| {
             let id = self.line.intervals.insert_foreign(x);
             self.begin(id);
             id

@@ -65,7 +65,7 @@ fn what_was_given_up_makes_no_mean_more_certain() {
     for (x, seed) in [(0.0, 0), (0.0, 1), (1.0, 0), (1.0, 1)] {
         learner.tell(&at(x, seed), &noise(seed).into()).unwrap();
     }
-    let id = learner.line.intervals.line.find(0.0).unwrap();
+    let id = learner.find(0.0).unwrap();
     let before = learner.uncertainty(id);
     (2..9).for_each(|seed| learner.tell_pending(&at(0.0, seed)));
     assert!(learner.uncertainty(id) < before);
