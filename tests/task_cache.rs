@@ -179,6 +179,33 @@ fn a_map_ends_with_all_that_failed() {
 }
 
 #[test]
+fn a_lazy_map_returns_in_order_and_takes_arguments_as_it_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let fails = |x: u64| if x % 40 == 7 { Err(format!("{x} is bad")) } else { Ok(x) };
+    run(fails, |pool, task, calls| {
+        let cache = TaskCache::open(folder.path().join("results.h5")).unwrap();
+        let task = cache.task(pool, task, "1");
+        let taken = std::cell::Cell::new(0);
+        let mut each = task.imap((0..).inspect(|_| taken.set(taken.get() + 1)));
+        for x in 0..100 {
+            match each.next().unwrap() {
+                Ok(result) => assert_eq!((result, x % 40 == 7), (x, false)),
+                Err(error) => assert_eq!(error.message, format!("{x} is bad")),
+            }
+        }
+        // A few times what the workers hold, which is much of tasks that take no time.
+        assert!((100..100_000).contains(&taken.get()), "{}", taken.get());
+        drop(each);
+        let called = calls.count();
+        assert!(called <= taken.get());
+        // What is known comes without a call, what had failed is tried again.
+        assert_eq!(task.imap(0..50).filter(Result::is_err).count(), 2);
+        assert!(calls.count() <= taken.get() + 2, "{called} {} {}", calls.count(), taken.get());
+        assert_eq!(cache.len() as u64, cache.computed());
+    });
+}
+
+#[test]
 fn a_future_that_is_cancelled_or_dropped_takes_nothing_from_the_others() {
     let folder = tempfile::tempdir().unwrap();
     run(slow, |pool, task, calls| {

@@ -11,10 +11,12 @@
 //! costs nothing here either, and h5py and xarray read it as they read a run: `/learners/parameters` has the calls,
 //! `/points` the arguments and values.
 
+mod map;
 mod points;
 mod store;
 mod tasks;
 mod text;
 
+pub use map::CachedImap;
 pub use points::{Cache, Key};
 pub use tasks::{CachedTask, TaskCache};

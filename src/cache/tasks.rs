@@ -5,8 +5,8 @@ use super::text::{Text, entry, parts};
 use crate::checkpoint::{CheckpointError, Meta, Told};
 use crate::model::{Detail, Point, Sample, Value};
 use crate::pool::{
-    Completed, Future, Inputs, MapError, Pool, Promise, Submitter, Task, TaskError, TaskErrorKind,
-    TaskOptions, WeakSubmitter,
+    Completed, Future, Inputs, Pool, Promise, Submitter, Task, TaskError, TaskErrorKind, TaskOptions,
+    WeakSubmitter,
 };
 use rustc_hash::FxHashMap;
 use serde::{Serialize, de::DeserializeOwned};
@@ -15,11 +15,6 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
-
-/// Tasks of a map that are handed in ahead of the result that is waited for, in multiples of what all workers hold.
-const AHEAD: usize = 4;
-/// It never is less than this.
-const LEAST_AHEAD: usize = 64;
 
 /// Results of tasks, kept in one file: what was computed once is not computed again, in this run or a later one.
 ///
@@ -299,34 +294,9 @@ where
         })
     }
 
-    /// As [`Pool::map`]: all results, in the order of their arguments. Arguments are taken as workers need them.
-    ///
-    /// # Errors
-    /// After the first failure no task is started any more; those that run are waited for, so that their failures are in
-    /// the error too.
-    pub fn map(&self, args: impl IntoIterator<Item = A>) -> Result<Vec<R>, MapError> {
-        let mut args = args.into_iter();
-        let (mut open, mut results, mut failures) = (VecDeque::new(), Vec::new(), Vec::new());
-        for place in 0.. {
-            let ahead = (AHEAD * self.task.capacity()).max(LEAST_AHEAD);
-            while failures.is_empty() && open.len() < ahead {
-                let Some(arg) = args.next() else { break };
-                open.push_back(self.submit(arg));
-            }
-            let Some(next) = open.pop_front() else { break };
-            match next.wait() {
-                Ok(result) => results.push(result),
-                Err(error) if failures.is_empty() => {
-                    for future in &open {
-                        future.cancel();
-                    }
-                    failures.push((place, error));
-                }
-                Err(error) if error.kind == TaskErrorKind::Cancelled => {}
-                Err(error) => failures.push((place, error)),
-            }
-        }
-        if failures.is_empty() { Ok(results) } else { Err(MapError { failures }) }
+    /// Tasks that all workers together hold at a time.
+    pub(super) fn capacity(&self) -> usize {
+        self.task.capacity()
     }
 
     fn downgrade(&self) -> WeakTask<A, R> {

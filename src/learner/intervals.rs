@@ -21,7 +21,7 @@ pub(super) struct Intervals {
     loss: Arc<dyn IntervalLoss>,
     pub(super) line: Line,
     pub(super) values: Values,
-    pub(super) ranking: Ranking,
+    pub(super) ranking: Ranking<Urgency>,
     pub(super) x_scale: f64,
     pub(super) domain: Domain,
     /// Intervals shorter than this are fine as they are.
@@ -77,7 +77,7 @@ impl Intervals {
         }
     }
 
-    /// Makes `x`, which is no node, pending. Needs a search.
+    /// Makes `x`, which is no node, pending. Needs a search: O(log N) amortised.
     pub(super) fn insert_foreign(&mut self, x: f64) -> u32 {
         let prev = self.line.last_up_to(x);
         self.insert_pending(prev, x)
@@ -159,7 +159,7 @@ impl Intervals {
     }
 
     /// Gives many points their values and computes all losses anew; of several values of a point the first counts.
-    /// O(N + n log n) with N points in total, of which n are told.
+    /// O(N + n log n) for n of N points.
     pub(super) fn tell_bulk(&mut self, mut told: Vec<(f64, &[f64])>) {
         told.sort_by(|(one, _), (other, _)| one.total_cmp(other));
         told.dedup_by(|(next, _), (x, _)| next == x);

@@ -164,7 +164,7 @@ impl Learner1D {
     }
 
     /// Takes many values at once and computes all losses anew with the scales that are known then, so that the
-    /// order of `told` does not matter (upstream: `tell_many(force=True)`). O((n + N) log(n + N)).
+    /// order of `told` does not matter (upstream: `tell_many(force=True)`). O(N + n log n) for n of N points.
     pub fn tell_bulk(&mut self, told: &[(Sample, Value)]) -> Result<(), TellError> {
         // If there is anything to refuse, single tells stop at the right place; and only they replace values.
         let dim = match self.intervals.values.dim {
@@ -373,17 +373,21 @@ impl Learner for Learner1D {
             self.tell_outside(x, y);
             return Ok(());
         }
-        let id = match self.intervals.line.find(x) {
-            Some(id) if self.intervals.line.node(id).told => {
+        let id = match self.intervals.line.seek(x) {
+            Ok(id) if self.intervals.line.node(id).told => {
                 if self.given_up.contains(&id) {
                     self.check_shape(y)?;
                     self.tell_at(id, y);
                 }
                 return Ok(());
             }
-            known => {
+            Ok(id) => {
                 self.check_shape(y)?;
-                known.unwrap_or_else(|| self.intervals.insert_foreign(x))
+                id
+            }
+            Err(prev) => {
+                self.check_shape(y)?;
+                self.intervals.insert_pending(prev, x)
             }
         };
         self.intervals.tell(id, y);
@@ -404,8 +408,8 @@ impl Learner for Learner1D {
         let Ok(x) = self.place(sample) else { return };
         if self.is_outside(x) {
             self.outside.entry(x.to_bits()).or_default();
-        } else if self.intervals.line.find(x).is_none() {
-            self.intervals.insert_foreign(x);
+        } else if let Err(prev) = self.intervals.line.seek(x) {
+            self.intervals.insert_pending(prev, x);
         }
     }
 

@@ -30,7 +30,7 @@ pub(super) struct Node {
 /// Nodes live in one array and are named by their place in it. A point that the learner itself chose is linked in
 /// without a search, because its interval is known, and found by the few that are pending when its value comes; only
 /// foreign points and told ones need the sorted index, which is made when the first of them comes. So what is looked up
-/// for each point stays small, and in the caches, however many are told.
+/// for each point stays in the caches while few are pending, however many are told.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
     pub(super) nodes: Vec<Node>,
@@ -107,14 +107,15 @@ impl Line {
         self.pending.get(&x.to_bits()).copied()
     }
 
-    /// The node at `x`, which must not be -0.0. O(1) for a pending one, otherwise O(log n) amortised.
+    /// The node at `x`, which must not be -0.0, or else the last one before it. O(1) for a pending one, otherwise O(log n)
+    /// amortised.
     #[inline]
-    pub(super) fn find(&mut self, x: f64) -> Option<u32> {
+    pub(super) fn seek(&mut self, x: f64) -> Result<u32, u32> {
         if let Some(id) = self.find_pending(x) {
-            return Some(id);
+            return Ok(id);
         }
         let id = self.last_up_to(x);
-        (id != NONE && self.x(id) == x).then_some(id)
+        if id != NONE && self.x(id) == x { Ok(id) } else { Err(id) }
     }
 
     /// The last node at or before `x`. O(log n) amortised.
@@ -252,12 +253,12 @@ impl Line {
             id = node.told_next;
         }
         (self.head, self.tail) = (self.first_told, self.last_told);
-        self.pending.clear();
+        self.pending = FxHashMap::default();
         self.sorted = None;
         self.unsorted.clear();
     }
 
-    /// Links all nodes again, after some were made without links. O(n log n), near O(n) for few new ones.
+    /// Links all nodes again, after some were made without links, from left to right. Near O(n).
     pub(super) fn relink(&mut self, new: &[u32]) {
         let mut ids = Vec::with_capacity(self.ntold + self.pending.len());
         let mut id = self.head;
@@ -266,7 +267,7 @@ impl Line {
             id = self.node(id).next;
         }
         ids.extend_from_slice(new);
-        // A stable sort recognises the part that is sorted already.
+        // A stable sort recognises the two parts that are sorted already.
         ids.sort_by_key(|id| ordered_bits(self.x(*id)));
         let (mut prev, mut told_prev) = (NONE, NONE);
         (self.head, self.first_told) = (NONE, NONE);

@@ -1,76 +1,87 @@
-//! The intervals of a line by urgency.
+//! The cells of a domain by what is known of their losses, and by what is expected.
 
 use super::Loss;
 use super::heap::IndexedHeap;
-use super::split::Urgency;
 
-/// Two orders of the intervals of a line: of those between told points, and of those between any points. Intervals are
-/// named by their left node.
+/// Two orders of cells (intervals of a line, simplices): of those between told points, and of those between any points.
 ///
-/// An interval between told points with no point inside belongs to both orders, with the same rank, and stands in one
-/// heap for both. Few others are there at a time, as many as points are pending, so that a point which is asked and told
-/// moves one large heap only.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Ranking {
-    /// Between neighbouring told points with no point inside.
-    whole: IndexedHeap<Urgency>,
-    /// Between neighbouring told points with pending ones inside.
-    split: IndexedHeap<Urgency>,
-    /// Between neighbouring points of which one is pending, or two where none but the first or last is told.
-    parts: IndexedHeap<Urgency>,
+/// A cell of told points with no point inside belongs to both orders, with the same rank, and stands in one heap for
+/// both. Few others are there at a time, as many as points are pending, so that a point which is asked and told moves one
+/// large heap only.
+#[derive(Clone, Debug)]
+pub(super) struct Ranking<K> {
+    /// Of told points with no point inside.
+    whole: IndexedHeap<K>,
+    /// Of told points with pending ones inside.
+    split: IndexedHeap<K>,
+    /// Parts of these, or what has a pending point at its border.
+    parts: IndexedHeap<K>,
 }
 
-impl Ranking {
-    /// What an order has beside the whole intervals.
+impl<K> Default for Ranking<K> {
+    fn default() -> Self {
+        Self { whole: IndexedHeap::default(), split: IndexedHeap::default(), parts: IndexedHeap::default() }
+    }
+}
+
+impl<K: Copy + Ord> Ranking<K> {
+    /// What an order has beside the whole cells.
     #[inline]
-    fn others(&self, which: Loss) -> &IndexedHeap<Urgency> {
+    fn others(&self, which: Loss) -> &IndexedHeap<K> {
         match which {
             Loss::Real => &self.split,
             Loss::Expected => &self.parts,
         }
     }
 
-    /// The most urgent interval: O(1).
+    /// The cell that comes first: O(1).
     #[inline]
     pub(super) fn top(&self, which: Loss) -> Option<u32> {
         self.whole.top().max(self.others(which).top()).map(|(_, id)| id)
     }
 
-    /// All intervals of an order, most urgent first: O(log n) for each one taken.
-    pub(super) fn descending(&self, which: Loss) -> impl Iterator<Item = (Urgency, u32)> {
+    /// All cells of an order, greatest rank first: O(log n) for each one taken.
+    pub(super) fn descending(&self, which: Loss) -> impl Iterator<Item = (K, u32)> {
         let mut whole = self.whole.descending().peekable();
         let mut others = self.others(which).descending().peekable();
         std::iter::from_fn(move || if others.peek() > whole.peek() { others.next() } else { whole.next() })
     }
 
-    /// Ranks an interval between told points that has no point inside, any more or still.
+    /// Ranks a cell of told points that has no point inside, any more or still.
     #[inline]
-    pub(super) fn set_whole(&mut self, id: u32, urgency: Urgency) {
+    pub(super) fn set_whole(&mut self, id: u32, rank: K) {
         if !self.whole.contains(id) {
             self.split.remove(id);
             self.parts.remove(id);
         }
-        self.whole.set(id, urgency);
+        self.whole.set(id, rank);
     }
 
-    /// Ranks an interval between told points with pending ones inside. Its parts have to be ranked, too.
+    /// Ranks a cell of told points with pending ones inside. Its parts have to be ranked, too.
     #[inline]
-    pub(super) fn set_split(&mut self, id: u32, urgency: Urgency) {
+    pub(super) fn set_split(&mut self, id: u32, rank: K) {
         self.whole.remove(id);
-        self.split.set(id, urgency);
+        self.split.set(id, rank);
     }
 
-    /// Ranks a part of such an interval, or an interval that has no told point on one side.
+    /// Ranks a part of such a cell, or a cell that has a border without told point.
     #[inline]
-    pub(super) fn set_part(&mut self, id: u32, urgency: Urgency) {
-        self.parts.set(id, urgency);
+    pub(super) fn set_part(&mut self, id: u32, rank: K) {
+        self.parts.set(id, rank);
+    }
+
+    /// Takes a cell out, and the part of the same number.
+    pub(super) fn remove(&mut self, id: u32) {
+        self.whole.remove(id);
+        self.split.remove(id);
+        self.parts.remove(id);
     }
 
     /// No point is pending any more: what was split is whole.
     pub(super) fn remove_parts(&mut self) {
         self.parts.rebuild(std::iter::empty());
-        for (urgency, id) in self.split.descending() {
-            self.whole.set(id, urgency);
+        for (rank, id) in self.split.descending() {
+            self.whole.set(id, rank);
         }
         self.split.rebuild(std::iter::empty());
     }
@@ -78,9 +89,9 @@ impl Ranking {
     /// Replaces everything, in O(n).
     pub(super) fn rebuild(
         &mut self,
-        whole: impl Iterator<Item = (Urgency, u32)>,
-        split: impl Iterator<Item = (Urgency, u32)>,
-        parts: impl Iterator<Item = (Urgency, u32)>,
+        whole: impl Iterator<Item = (K, u32)>,
+        split: impl Iterator<Item = (K, u32)>,
+        parts: impl Iterator<Item = (K, u32)>,
     ) {
         self.whole.rebuild(whole);
         self.split.rebuild(split);
@@ -91,6 +102,7 @@ impl Ranking {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::learner::split::Urgency;
     use crate::learner::{Learner, Learner1D};
     use crate::loss::{self, Curvature};
     use crate::model::{Point, Sample, Value};

@@ -169,7 +169,7 @@ fn can_split(a: f64, b: f64, parts: u32) -> bool {
 /// What the intervals are and how they rank, as [`plan`] needs it.
 pub(super) struct Terrain<'a> {
     pub(super) line: &'a Line,
-    pub(super) ranking: &'a Ranking,
+    pub(super) ranking: &'a Ranking<Urgency>,
     pub(super) bounds: (f64, f64),
     pub(super) x_scale: f64,
     pub(super) domain: Domain,

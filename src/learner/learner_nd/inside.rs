@@ -1,7 +1,7 @@
 //! The pending points inside of one simplex of told points.
 
 use super::super::heap::{IndexedHeap, ordered_bits};
-use super::rank::{Rank, Ranking};
+use super::rank::{Rank, Rounding};
 use crate::geometry::{SimplexId, Triangulation, simplex};
 use smallvec::SmallVec;
 
@@ -43,7 +43,7 @@ pub(super) struct Parts<const D: usize> {
     densities: Vec<f64>,
     /// Parts that can still be split, most urgent on top.
     queue: IndexedHeap<Rank<D>>,
-    ranking: Ranking,
+    rounding: Rounding,
     volumes: IndexedHeap<u64>,
 }
 
@@ -58,14 +58,14 @@ impl<const D: usize> Inside<D> {
     }
 
     /// Adds a point to a simplex with these corners (scaled and in user coordinates) and this loss per volume.
-    pub(super) fn add(&mut self, point: &Pending<D>, corners: &Corners<D>, density: f64, ranking: Ranking) {
+    pub(super) fn add(&mut self, point: &Pending<D>, corners: &Corners<D>, density: f64, rounding: Rounding) {
         match self {
             Self::Empty => {
                 let largest = largest_part(&corners.scaled, &point.scaled);
                 *self = Self::One { point: point.clone(), largest, density };
             }
             Self::One { .. } | Self::Many(_) => {
-                if let Some(parts) = self.parts(corners, ranking) {
+                if let Some(parts) = self.parts(corners, rounding) {
                     parts.add(point, density);
                 }
             }
@@ -73,9 +73,9 @@ impl<const D: usize> Inside<D> {
     }
 
     /// The parts, made now if they were not needed so far; `None` without points.
-    pub(super) fn parts(&mut self, corners: &Corners<D>, ranking: Ranking) -> Option<&mut Parts<D>> {
+    pub(super) fn parts(&mut self, corners: &Corners<D>, rounding: Rounding) -> Option<&mut Parts<D>> {
         if let Self::One { point, density, .. } = self {
-            let mut parts = Parts::new(corners, *density, ranking)?;
+            let mut parts = Parts::new(corners, *density, rounding)?;
             parts.add(point, *density);
             *self = Self::Many(Box::new(parts));
         }
@@ -129,7 +129,7 @@ fn largest_part<const D: usize>(corners: &[[f64; D]], point: &[f64; D]) -> f64 {
 
 impl<const D: usize> Parts<D> {
     /// A single part: the whole simplex.
-    fn new(corners: &Corners<D>, density: f64, ranking: Ranking) -> Option<Self> {
+    fn new(corners: &Corners<D>, density: f64, rounding: Rounding) -> Option<Self> {
         let all: SmallVec<[u32; 8]> = (0..=D as u32).collect();
         let mut parts = Self {
             triangulation: Triangulation::from_simplices(&corners.scaled, &[&all]).ok()?,
@@ -137,7 +137,7 @@ impl<const D: usize> Parts<D> {
             points: Vec::new(),
             densities: Vec::new(),
             queue: IndexedHeap::default(),
-            ranking,
+            rounding,
             volumes: IndexedHeap::default(),
         };
         let first = parts.triangulation.simplices().next()?;
@@ -151,7 +151,7 @@ impl<const D: usize> Parts<D> {
             self.densities.resize(id as usize + 1, 0.0);
         }
         self.densities[id as usize] = density;
-        let rank = self.ranking.rank(volume * density, volume, self.triangulation.vertices(id));
+        let rank = self.rounding.rank(volume * density, volume, self.triangulation.vertices(id));
         self.queue.set(id, rank);
         self.volumes.set(id, ordered_bits(volume));
     }
@@ -205,7 +205,7 @@ impl<const D: usize> Parts<D> {
         let rank = |id: SimplexId| {
             let volume = triangulation.volume(id);
             let share = volume * densities[id as usize];
-            (self.ranking.rank(share, volume, triangulation.vertices(id)), id)
+            (self.rounding.rank(share, volume, triangulation.vertices(id)), id)
         };
         self.queue.rebuild(triangulation.simplices().map(rank));
     }

@@ -4,11 +4,12 @@ use super::super::Loss;
 use super::super::cut::cut;
 use super::super::heap::{IndexedHeap, ordered_bits};
 use super::super::lattice::Lattice;
+use super::super::ranking::Ranking;
 use super::super::slopes::Slopes;
 use super::Options;
 use super::choose::choose;
 use super::inside::{Corners, Inside, Pending};
-use super::rank::{Rank, Ranking};
+use super::rank::{Rank, Rounding};
 use super::stretch::Stretch;
 use super::told::Told;
 use crate::geometry::{InsertError, SimplexId, Triangulation};
@@ -48,6 +49,11 @@ impl<const D: usize> Cell<D> {
             false if self.first => FIRST * (1.0 + self.volume),
             false => self.volume,
         }
+    }
+
+    /// Whether there is no pending point inside.
+    fn is_whole(&self) -> bool {
+        matches!(self.inside, Inside::Empty)
     }
 
     /// Loss per volume, for the parts.
@@ -95,8 +101,7 @@ pub(super) struct Mesh<const D: usize> {
     slopes: Slopes<D>,
     cells: Vec<Cell<D>>,
     queue: IndexedHeap<Rank<D>>,
-    real: IndexedHeap<u64>,
-    expected: IndexedHeap<u64>,
+    losses: Ranking<u64>,
     /// Pending points outside of the triangulation, which has not reached all corners of the domain yet.
     outside: Vec<Pending<D>>,
     trial: Option<Trial<D>>,
@@ -137,8 +142,7 @@ impl<const D: usize> Mesh<D> {
             slopes: Slopes::default(),
             cells: Vec::new(),
             queue: IndexedHeap::default(),
-            real: IndexedHeap::default(),
-            expected: IndexedHeap::default(),
+            losses: Ranking::default(),
             outside: Vec::new(),
             trial: None,
             scratch: Scratch::default(),
@@ -176,8 +180,7 @@ impl<const D: usize> Mesh<D> {
 
     /// The largest loss. O(1).
     pub(super) fn largest(&self, which: Loss) -> f64 {
-        let heap = if which == Loss::Real { &self.real } else { &self.expected };
-        heap.top().map_or(f64::INFINITY, |(_, id)| {
+        self.losses.top(which).map_or(f64::INFINITY, |id| {
             let cell = &self.cells[id as usize];
             if which == Loss::Real || !cell.loss.is_finite() { cell.loss } else { cell.expected() }
         })
@@ -267,8 +270,7 @@ impl<const D: usize> Mesh<D> {
                     *cell = Cell::default();
                 }
                 self.queue.remove(*id);
-                self.real.remove(*id);
-                self.expected.remove(*id);
+                self.losses.remove(*id);
             }
         }
         added.iter().for_each(|id| self.enqueue(*id));
@@ -353,21 +355,23 @@ impl<const D: usize> Mesh<D> {
     }
 
     /// Some losses of our own stay small everywhere.
-    fn ranking(&self) -> Ranking {
-        if self.options.loss.demands().is_current { Ranking::Fine } else { Ranking::AsUpstream }
+    fn rounding(&self) -> Rounding {
+        if self.options.loss.demands().is_current { Rounding::Fine } else { Rounding::AsUpstream }
     }
 
     /// Makes all queues anew. O(N).
     fn requeue_all(&mut self) {
         let (triangulation, cells) = (&self.triangulation, &self.cells);
         let cell = |id: &SimplexId| &cells[*id as usize];
-        let ranking = self.ranking();
+        let rounding = self.rounding();
         self.queue.rebuild(triangulation.simplices().filter_map(|id| {
             let (loss, volume) = cell(&id).waiting()?;
-            Some((ranking.rank(loss, volume, triangulation.vertices(id)), id))
+            Some((rounding.rank(loss, volume, triangulation.vertices(id)), id))
         }));
-        self.real.rebuild(triangulation.simplices().map(|id| (ordered_bits(cell(&id).urgency()), id)));
-        self.expected.rebuild(triangulation.simplices().map(|id| (ordered_bits(cell(&id).expected()), id)));
+        let ids = |whole: bool| triangulation.simplices().filter(move |id| cell(id).is_whole() == whole);
+        let real = |id| (ordered_bits(cell(&id).urgency()), id);
+        let expected = |id| (ordered_bits(cell(&id).expected()), id);
+        self.losses.rebuild(ids(true).map(real), ids(false).map(real), ids(false).map(expected));
     }
 
     /// Brings the queues up to date for one cell.
@@ -376,12 +380,17 @@ impl<const D: usize> Mesh<D> {
         match cell.waiting() {
             Some((loss, volume)) => {
                 let vertices = self.triangulation.vertices(id);
-                self.queue.set(id, self.ranking().rank(loss, volume, vertices));
+                self.queue.set(id, self.rounding().rank(loss, volume, vertices));
             }
             None => self.queue.remove(id),
         }
-        self.real.set(id, ordered_bits(cell.urgency()));
-        self.expected.set(id, ordered_bits(cell.expected()));
+        let urgency = ordered_bits(cell.urgency());
+        if cell.is_whole() {
+            self.losses.set_whole(id, urgency);
+        } else {
+            self.losses.set_split(id, urgency);
+            self.losses.set_part(id, ordered_bits(cell.expected()));
+        }
     }
 
     fn corners(&self, id: SimplexId, told: &Told<D>) -> Corners<D> {
@@ -421,10 +430,10 @@ impl<const D: usize> Mesh<D> {
     }
 
     fn add_inside(&mut self, id: SimplexId, pending: &Pending<D>, told: &Told<D>) {
-        let (corners, ranking) = (self.corners(id, told), self.ranking());
+        let (corners, rounding) = (self.corners(id, told), self.rounding());
         let cell = &mut self.cells[id as usize];
         let density = cell.density();
-        cell.inside.add(pending, &corners, density, ranking);
+        cell.inside.add(pending, &corners, density, rounding);
     }
 
     /// Forgets all pending points. O(N).
@@ -444,8 +453,8 @@ impl<const D: usize> Mesh<D> {
             self.touch(id);
             if matches!(self.cells[id as usize].inside, Inside::One { .. }) {
                 // Its parts are needed now; their numbers may decide which one is taken.
-                let (corners, ranking) = (self.corners(id, told), self.ranking());
-                self.cells[id as usize].inside.parts(&corners, ranking);
+                let (corners, rounding) = (self.corners(id, told), self.rounding());
+                self.cells[id as usize].inside.parts(&corners, rounding);
             }
             let Some((split, part)) = self.candidate(id, told, &is_known) else {
                 self.cells[id as usize].spent = true;

@@ -20,7 +20,7 @@ pub(super) struct Rank<const D: usize> {
 
 /// How losses are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ranking {
+pub(super) enum Rounding {
     /// To 8 decimals.
     AsUpstream,
     /// Losses may be as small as they like: ten digits count, wherever they begin. Of simplices without a loss the
@@ -28,7 +28,7 @@ pub(super) enum Ranking {
     Fine,
 }
 
-impl Ranking {
+impl Rounding {
     /// The rank of the simplex with this loss, this volume, and these D + 1 vertices, ascending.
     #[inline]
     pub(super) fn rank<const D: usize>(self, loss: f64, volume: f64, vertices: &[u32]) -> Rank<D> {
@@ -90,15 +90,15 @@ mod tests {
 
     #[test]
     fn fine_ranks_tell_small_losses_apart_but_not_by_their_rounding_errors() {
-        let rank = |loss| Ranking::Fine.rank::<1>(loss, 1.0, &[3, 4]);
+        let rank = |loss| Rounding::Fine.rank::<1>(loss, 1.0, &[3, 4]);
         assert!(rank(2e-12) > rank(1e-12) && rank(1e-300) > rank(0.0) && rank(f64::INFINITY) > rank(1e300));
         assert_eq!(rank(1e-12), rank(1e-12 * (1.0 + 4.0 * f64::EPSILON)));
-        assert!(Ranking::Fine.rank::<1>(1e-12, 1.0, &[1, 9]) > rank(1e-12));
+        assert!(Rounding::Fine.rank::<1>(1e-12, 1.0, &[1, 9]) > rank(1e-12));
     }
 
     #[test]
     fn simplices_without_a_loss_rank_by_their_volume() {
-        let rank = |loss, volume, first| Ranking::Fine.rank::<1>(loss, volume, &[first, 9]);
+        let rank = |loss, volume, first| Rounding::Fine.rank::<1>(loss, volume, &[first, 9]);
         assert!(rank(0.0, 0.25, 5) > rank(0.0, 0.125, 1) && rank(0.0, 0.1, 1) > rank(0.0, 0.3 - 0.2, 2));
         assert!(rank(1e-300, 1e-300, 5) > rank(0.0, 1.0, 1) && rank(0.0, 1e-9, 5) > rank(0.0, 0.0, 1));
     }
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_larger_loss_comes_first_and_ties_go_to_the_smallest_vertices() {
-        let rank = |loss, vertices: [u32; 3]| Ranking::AsUpstream.rank::<2>(loss, 1.0, &vertices);
+        let rank = |loss, vertices: [u32; 3]| Rounding::AsUpstream.rank::<2>(loss, 1.0, &vertices);
         assert!(rank(0.3, [5, 6, 7]) > rank(0.2, [0, 1, 2]));
         assert!(rank(0.3, [0, 1, 3]) > rank(0.3 + 1e-12, [0, 1, 4]));
         assert!(rank(0.3, [0, 1, 9]) > rank(0.3, [0, 2, 3]));
