@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
 use adaptive_mpi::pool::{Fault, Pool, PoolOptions, Program, Sim, TaskErrorKind};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -318,6 +318,39 @@ fn a_hundred_thousand_simulated_workers_are_kept_busy() {
     });
     // Ten tasks each: the ragged end, where some are done already, costs most of what is missing.
     assert!(efficiency > 0.85, "{efficiency}");
+}
+
+#[test]
+fn no_worker_waits_because_the_first_answers_are_those_of_the_shortest_tasks() {
+    const WORKERS: u32 = 300;
+    let mut sim = Sim::new(WORKERS, Duration::ZERO);
+    // Exponential durations, 10 s in the mean: of 300, the first to end takes some 30 ms.
+    sim.duration = Box::new(|rank, n| {
+        let u = ((u64::from(rank) * 7919 + n * 104_729) % 99_991) as f64 / 99_991.0;
+        Duration::from_secs_f64(-10.0 * ((u + 1e-5) / 1.00001).ln())
+    });
+    let mut tasks: BTreeMap<u32, Vec<(f64, f64)>> = BTreeMap::new();
+    simulate(sim, PoolOptions::default(), |pool, echo| {
+        let mut queue = pool.queue(echo);
+        let mut left = 12 * u64::from(WORKERS);
+        loop {
+            for _ in 0..(queue.wanted() as u64).min(left) {
+                queue.submit(left, &left);
+                left -= 1;
+            }
+            queue.flush();
+            let Some(done) = queue.next(LONG) else { break };
+            tasks.entry(done.worker).or_default().push((done.started, done.duration.as_secs_f64()));
+        }
+    });
+    let (mut busy, mut idle) = (0.0, 0.0);
+    for tasks in tasks.values_mut() {
+        tasks.sort_by(|one, other| one.0.total_cmp(&other.0));
+        busy += tasks.iter().map(|(_, duration)| duration).sum::<f64>();
+        idle += tasks.windows(2).map(|next| next[1].0 - next[0].0 - next[0].1).sum::<f64>();
+    }
+    assert_eq!(tasks.values().map(Vec::len).sum::<usize>(), 12 * WORKERS as usize);
+    assert!(idle < 0.001 * busy, "{idle} {busy}");
 }
 
 #[test]

@@ -6,9 +6,10 @@
 const NONE: u32 = u32::MAX;
 
 #[derive(Clone, Copy)]
-struct Ends {
+struct List {
     first: u32,
     last: u32,
+    len: u32,
 }
 
 struct Link {
@@ -22,7 +23,7 @@ struct Link {
 
 /// The index. Loads are small numbers (tasks per worker), workers are 0-based.
 pub(super) struct LoadIndex {
-    lists: Vec<Ends>,
+    lists: Vec<List>,
     links: Vec<Link>,
     least: usize,
     len: usize,
@@ -80,6 +81,11 @@ impl LoadIndex {
         (self.listed > 0).then(|| (self.lists[self.least].first, self.least as u32))
     }
 
+    /// Number of workers with the least load that are not parked.
+    pub(super) fn least_loaded(&self) -> usize {
+        if self.listed > 0 { self.lists[self.least].len as usize } else { 0 }
+    }
+
     /// Puts a worker in, or moves it to another load. A parked one stays parked.
     pub(super) fn insert(&mut self, worker: u32, load: u32) {
         let parked = self.links[worker as usize].parked;
@@ -133,7 +139,7 @@ impl LoadIndex {
     fn list(&mut self, worker: u32) {
         let at = self.links[worker as usize].load as usize;
         if self.lists.len() <= at {
-            self.lists.resize(at + 1, Ends { first: NONE, last: NONE });
+            self.lists.resize(at + 1, List { first: NONE, last: NONE, len: 0 });
         }
         let last = self.lists[at].last;
         let link = &mut self.links[worker as usize];
@@ -144,6 +150,7 @@ impl LoadIndex {
             self.links[last as usize].after = worker;
         }
         self.lists[at].last = worker;
+        self.lists[at].len += 1;
         self.listed += 1;
         if self.listed == 1 || at < self.least {
             self.least = at;
@@ -163,6 +170,7 @@ impl LoadIndex {
         } else {
             self.links[after as usize].before = before;
         }
+        self.lists[at].len -= 1;
         self.listed -= 1;
         while self.listed > 0 && self.lists[self.least].first == NONE {
             self.least += 1;
@@ -214,7 +222,10 @@ mod tests {
                 }
                 let known = || model.iter().flatten();
                 let listed = || known().filter(|(_, parked)| !parked);
-                prop_assert_eq!(index.least().map(|l| l.1), listed().map(|(load, _)| *load).min());
+                let least = listed().map(|(load, _)| *load).min();
+                prop_assert_eq!(index.least().map(|l| l.1), least);
+                let equal = listed().filter(|(load, _)| Some(*load) == least).count();
+                prop_assert_eq!(index.least_loaded(), equal);
                 prop_assert_eq!((index.len(), index.listed()), (known().count(), listed().count()));
                 let aside = known().filter(|(_, parked)| *parked).map(|(load, _)| *load as usize);
                 prop_assert_eq!(index.aside(), aside.sum::<usize>());

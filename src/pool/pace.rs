@@ -5,6 +5,9 @@
 //! knowledge. So: no reserve where waiting costs less than a hundredth of a task, one spare for shorter tasks,
 //! and for tasks shorter than that delay as many as cover it, in bundles, because a message costs about a
 //! microsecond.
+//!
+//! The first answers are those of the shortest tasks, so what they suggest is believed by and by only: a worker holds no
+//! more in reserve than each worker has done on average.
 
 use super::spread::Spread;
 use std::time::Duration;
@@ -57,6 +60,11 @@ impl Pace {
         (self.spread.len() >= FEW).then(|| self.spread.quantile(USUAL))
     }
 
+    /// How many durations are known.
+    pub(super) fn len(&self) -> u64 {
+        self.spread.len()
+    }
+
     fn mean(&self) -> Option<f64> {
         self.bits.map(|bits| f64::from_bits(bits.cast_unsigned()))
     }
@@ -66,8 +74,16 @@ impl Pace {
         Duration::from_secs_f64(self.longest)
     }
 
-    /// Tasks that one worker should hold if rank 0 comes by every `gap` seconds. One until a duration is known.
-    pub(super) fn depth(&self, gap: f64) -> usize {
+    /// Tasks that each of so many workers should hold if rank 0 comes by every `gap` seconds. One until each has done
+    /// about one.
+    pub(super) fn depth(&self, gap: f64, workers: usize) -> usize {
+        let depth = self.suggested_depth(gap);
+        let (done, workers) = (self.len(), workers.max(1) as u64);
+        // No division where it is not needed: this is asked for every message.
+        if done >= workers * (depth as u64 - 1) { depth } else { 1 + (done / workers) as usize }
+    }
+
+    fn suggested_depth(&self, gap: f64) -> usize {
         match self.mean() {
             None => 1,
             Some(mean) if (SLEEPY_DELAY + gap) <= WORTH * mean => 1,
@@ -106,7 +122,7 @@ mod tests {
     use super::*;
 
     fn both(pace: &Pace) -> (usize, usize) {
-        let depth = pace.depth(0.0);
+        let depth = pace.suggested_depth(0.0);
         (depth, pace.bundle(depth))
     }
 
@@ -123,8 +139,8 @@ mod tests {
 
     #[test]
     fn long_tasks_go_out_one_by_one() {
-        assert_eq!(of(Duration::from_secs(2)).depth(0.0), 1);
-        assert_eq!(of(Duration::from_millis(110)).depth(0.0), 1);
+        assert_eq!(of(Duration::from_secs(2)).suggested_depth(0.0), 1);
+        assert_eq!(of(Duration::from_millis(110)).suggested_depth(0.0), 1);
     }
 
     #[test]
@@ -147,13 +163,23 @@ mod tests {
     fn one_odd_duration_does_not_make_short_tasks_long() {
         let mut pace = of(Duration::from_nanos(100));
         pace.note(Duration::from_millis(4));
-        assert!(pace.depth(0.0) == 512 && pace.bundle(512) > 40);
+        assert!(pace.suggested_depth(0.0) == 512 && pace.bundle(512) > 40);
+    }
+
+    #[test]
+    fn what_the_first_durations_suggest_is_believed_by_and_by() {
+        let mut pace = of(Duration::from_micros(1));
+        assert_eq!((pace.depth(0.0, 1), pace.depth(0.0, 2)), (2, 1));
+        (1..40).for_each(|_| pace.note(Duration::from_micros(1)));
+        assert_eq!((pace.depth(0.0, 1), pace.depth(0.0, 4), pace.depth(0.0, 100)), (41, 11, 1));
+        (40..1000).for_each(|_| pace.note(Duration::from_micros(1)));
+        assert_eq!((pace.depth(0.0, 1), pace.depth(0.0, 4)), (251, 251));
     }
 
     #[test]
     fn a_slow_learner_calls_for_more_reserve() {
         let pace = of(Duration::from_millis(1));
-        assert_eq!(pace.depth(5e-3), 6);
-        assert_eq!(of(Duration::from_millis(200)).depth(0.1), 2);
+        assert_eq!(pace.suggested_depth(5e-3), 6);
+        assert_eq!(of(Duration::from_millis(200)).suggested_depth(0.1), 2);
     }
 }

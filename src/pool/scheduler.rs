@@ -150,7 +150,7 @@ impl Scheduler {
     }
 
     fn depth(&self, kind: u32) -> usize {
-        self.fixed_depth.unwrap_or_else(|| self.paces[kind as usize].depth(self.gap.seconds()))
+        self.fixed_depth.unwrap_or_else(|| self.paces[kind as usize].depth(self.gap.seconds(), self.alive()))
     }
 
     fn bundle(&self, kind: u32) -> usize {
@@ -216,7 +216,14 @@ impl Scheduler {
         // What workers hold that are left out for now takes no room of the others.
         let aside = if self.parks_groups() { 0 } else { self.loads.aside() };
         let out = self.out.saturating_sub(aside);
-        self.capacity(kind, order).saturating_sub(out + self.waiting + self.groups.waiting())
+        let waiting = self.waiting + self.groups.waiting();
+        let wanted = self.capacity(kind, order).saturating_sub(out + waiting);
+        if wanted > 0 || waiting > 0 || order.ranks > 1 {
+            return wanted;
+        }
+        // Some may hold more than they should by now, as when tasks take longer than they did. Others don't wait for that.
+        let has_room = self.loads.least().is_some_and(|(_, load)| (load as usize) < self.room(kind, order).0);
+        if has_room { self.loads.least_loaded() } else { 0 }
     }
 
     /// Whether workers are parked because they are at work in groups.

@@ -39,8 +39,37 @@ fn a_worker_gets_one_spare_when_tasks_turn_out_to_be_short() {
     }
     batches(&mut s);
     assert_eq!(answer(&mut s, 0, 0, Duration::from_millis(5)), Verdict::Accepted);
-    assert_eq!(batches(&mut s), [(0, vec![2]), (1, vec![3])]);
-    assert_eq!(s.wanted(0, Order::default()), 1);
+    // One short task says nothing of the other worker's.
+    assert_eq!((batches(&mut s), s.wanted(0, Order::default())), (vec![(0, vec![2])], 0));
+    assert_eq!(answer(&mut s, 1, 1, Duration::from_millis(5)), Verdict::Accepted);
+    assert_eq!(batches(&mut s), [(1, vec![3])]);
+    assert_eq!(s.wanted(0, Order::default()), 2);
+}
+
+#[test]
+fn idle_workers_get_tasks_though_others_hold_more_than_they_should_by_now() {
+    let mut s = scheduler(4, &PoolOptions::default());
+    let order = Order::default();
+    (0..4).for_each(|_| _ = s.add(0, order));
+    batches(&mut s);
+    (0..4).for_each(|worker| {
+        assert_eq!(answer(&mut s, worker, worker, Duration::from_millis(5)), Verdict::Accepted)
+    });
+    (0..8).for_each(|_| _ = s.add(0, order));
+    let held: BTreeMap<u32, Vec<u32>> =
+        batches(&mut s).into_iter().fold(BTreeMap::new(), |mut held, (worker, slots)| {
+            held.entry(worker).or_insert_with(Vec::new).extend(slots);
+            held
+        });
+    // Now they take an hour, so that none should be held in reserve; two workers have done theirs.
+    for slot in [held[&0][0], held[&0][1], held[&1][0], held[&1][1]] {
+        let worker = if held[&0].contains(&slot) { 0 } else { 1 };
+        answer(&mut s, worker, slot, Duration::from_secs(3600));
+    }
+    assert_eq!((s.out(), s.depth(0), s.wanted(0, order)), (4, 1, 2));
+    (0..2).for_each(|_| _ = s.add(0, order));
+    let served: BTreeSet<u32> = batches(&mut s).into_iter().map(|(worker, _)| worker).collect();
+    assert_eq!((served, s.wanted(0, order)), (BTreeSet::from([0, 1]), 0));
 }
 
 #[test]
