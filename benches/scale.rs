@@ -1,7 +1,8 @@
 //! How many workers one manager keeps busy: the real run (learners, goals, journal, dispatcher) against simulated workers
 //! in virtual time, in which the processor time that rank 0 really takes is counted.
 //!
-//! `cargo bench --bench scale` prints the table of `benches/README.md`; `-- quick` a part of it.
+//! `cargo bench --bench scale` prints the table of `benches/README.md`; `-- quick` a part of it. Half as many workers are what
+//! each of two managers would have.
 
 #![expect(
     clippy::unwrap_used,
@@ -149,7 +150,7 @@ fn simulate(workers: u32, seconds: f64, spread: Spread) -> Figures {
 fn main() {
     let quick = std::env::args().any(|argument| argument == "quick");
     println!("workers  task    durations               busy   tasks/s  learners");
-    for workers in [10_000, 100_000] {
+    for workers in [10_000, 50_000, 100_000] {
         for seconds in [0.1, 0.3, 1.0, 10.0] {
             for spread in SPREADS {
                 if quick && (workers > 10_000 || seconds > 0.2) {

@@ -206,6 +206,22 @@ fn a_lazy_map_returns_in_order_and_takes_arguments_as_it_is_asked() {
 }
 
 #[test]
+fn a_lazy_map_that_is_dropped_begins_nothing_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    run(slow, |pool, task, calls| {
+        let cache = TaskCache::open(folder.path().join("results.h5")).unwrap();
+        let task = cache.task(pool, task, "1");
+        // Each argument comes twice.
+        let mut each = task.imap((0..40).map(|i| i % 20));
+        assert!(matches!(each.next(), Some(Ok(1))));
+        drop(each);
+        // Behind all that may have been handed in.
+        assert_eq!(task.submit(100).wait(), Ok(101));
+        assert!(calls.count() < 8, "{}", calls.count());
+    });
+}
+
+#[test]
 fn a_future_that_is_cancelled_or_dropped_takes_nothing_from_the_others() {
     let folder = tempfile::tempdir().unwrap();
     run(slow, |pool, task, calls| {

@@ -28,7 +28,7 @@ where
     A: Serialize + DeserializeOwned + 'static,
     R: Serialize + DeserializeOwned + 'static,
 {
-    /// As [`Pool::map`](crate::Pool::map): all results, in the order of their arguments. Arguments are taken as workers need
+    /// As [`Pool::map`](crate::pool::Pool::map): all results, in the order of their arguments. Arguments are taken as workers need
     /// them.
     ///
     /// # Errors
@@ -53,7 +53,7 @@ where
         if failures.is_empty() { Ok(results) } else { Err(MapError { failures }) }
     }
 
-    /// As [`Pool::imap`](crate::Pool::imap): the results one after the other, in the order of the arguments, while an iterator
+    /// As [`Pool::imap`](crate::pool::Pool::imap): the results one after the other, in the order of the arguments, while an iterator
     /// of any length is worked through. An error is the item of its argument; the others go on.
     ///
     /// Workers get more to do when the next result is asked for. Dropping the iterator drops what was not started.
@@ -70,7 +70,8 @@ where
     /// Takes no argument any more, and drops what no worker has.
     fn stop(&mut self) {
         self.args = None;
-        for future in &self.open {
+        // From the end: who waits for a task that an earlier one has begun is to be gone before that one is.
+        for future in self.open.iter().rev() {
             future.cancel();
         }
     }
@@ -85,7 +86,7 @@ where
     type Item = Result<R, TaskError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let ahead = (AHEAD * self.task.capacity()).max(LEAST_AHEAD);
+        let ahead = (AHEAD * self.task.held()).max(LEAST_AHEAD);
         while let Some(args) = self.args.as_mut().filter(|_| self.open.len() < ahead) {
             match args.next() {
                 Some(args) => self.open.push_back(self.task.submit(args)),

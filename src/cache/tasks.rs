@@ -294,9 +294,9 @@ where
         })
     }
 
-    /// Tasks that all workers together hold at a time.
-    pub(super) fn capacity(&self) -> usize {
-        self.task.capacity()
+    /// As many tasks as all workers together should hold, or do hold.
+    pub(super) fn held(&self) -> usize {
+        self.task.held()
     }
 
     fn downgrade(&self) -> WeakTask<A, R> {

@@ -208,7 +208,7 @@ impl<A: Serialize + 'static, R: DeserializeOwned + 'static, I: Iterator<Item = A
 
     /// So many results may be on their way or held back.
     fn window(&self) -> usize {
-        self.window.map_or_else(|| (AHEAD * self.queue.capacity()).max(LEAST_AHEAD), |n| n.max(1))
+        self.window.map_or_else(|| (AHEAD * self.queue.held()).max(LEAST_AHEAD), |n| n.max(1))
     }
 
     /// Hands in what the workers can take, but not more than `most` tasks.

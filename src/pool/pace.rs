@@ -6,8 +6,8 @@
 //! and for tasks shorter than that delay as many as cover it, in bundles, because a message costs about a
 //! microsecond.
 //!
-//! The first answers are those of the shortest tasks, so what they suggest is believed by and by only: a worker holds no
-//! more in reserve than each worker has done on average.
+//! The first answers are those of the shortest tasks. So until each worker has done a few, none holds more in reserve than
+//! each has done on average.
 
 use super::spread::Spread;
 use std::time::Duration;
@@ -42,6 +42,8 @@ pub(super) struct Pace {
 
 /// With fewer tasks done, nobody can say what is usual.
 const FEW: u64 = 8;
+/// The mean is that of the first so many tasks, and then runs with them.
+const MEMORY: u64 = 16;
 /// The share of tasks that are usual.
 const USUAL: f64 = 0.99;
 
@@ -50,19 +52,17 @@ impl Pace {
     pub(super) fn note(&mut self, duration: Duration) {
         let seconds = duration.as_secs_f64();
         let bits = seconds.max(SHORTEST).to_bits().cast_signed();
-        self.bits = Some(self.bits.map_or(bits, |mean| mean + (bits - mean) / 16));
         self.longest = self.longest.max(seconds);
         self.spread.note(duration);
+        let weight = self.spread.len().min(MEMORY) as i64;
+        // A constant where it is no longer a few: this is done for every task.
+        let share = |step: i64| if weight == MEMORY as i64 { step / MEMORY as i64 } else { step / weight };
+        self.bits = Some(self.bits.map_or(bits, |mean| mean + share(bits - mean)));
     }
 
     /// What 99 of 100 tasks have taken at most, as soon as some are done.
     pub(super) fn usual(&self) -> Option<Duration> {
         (self.spread.len() >= FEW).then(|| self.spread.quantile(USUAL))
-    }
-
-    /// How many durations are known.
-    pub(super) fn len(&self) -> u64 {
-        self.spread.len()
     }
 
     fn mean(&self) -> Option<f64> {
@@ -77,10 +77,8 @@ impl Pace {
     /// Tasks that each of so many workers should hold if rank 0 comes by every `gap` seconds. One until each has done
     /// about one.
     pub(super) fn depth(&self, gap: f64, workers: usize) -> usize {
-        let depth = self.suggested_depth(gap);
-        let (done, workers) = (self.len(), workers.max(1) as u64);
-        // No division where it is not needed: this is asked for every message.
-        if done >= workers * (depth as u64 - 1) { depth } else { 1 + (done / workers) as usize }
+        let (depth, done, workers) = (self.suggested_depth(gap), self.spread.len(), workers.max(1) as u64);
+        if done >= FEW * workers { depth } else { depth.min(1 + (done / workers) as usize) }
     }
 
     fn suggested_depth(&self, gap: f64) -> usize {
@@ -162,6 +160,7 @@ mod tests {
     #[test]
     fn one_odd_duration_does_not_make_short_tasks_long() {
         let mut pace = of(Duration::from_nanos(100));
+        (1..MEMORY).for_each(|_| pace.note(Duration::from_nanos(100)));
         pace.note(Duration::from_millis(4));
         assert!(pace.suggested_depth(0.0) == 512 && pace.bundle(512) > 40);
     }
@@ -170,10 +169,17 @@ mod tests {
     fn what_the_first_durations_suggest_is_believed_by_and_by() {
         let mut pace = of(Duration::from_micros(1));
         assert_eq!((pace.depth(0.0, 1), pace.depth(0.0, 2)), (2, 1));
-        (1..40).for_each(|_| pace.note(Duration::from_micros(1)));
-        assert_eq!((pace.depth(0.0, 1), pace.depth(0.0, 4), pace.depth(0.0, 100)), (41, 11, 1));
-        (40..1000).for_each(|_| pace.note(Duration::from_micros(1)));
-        assert_eq!((pace.depth(0.0, 1), pace.depth(0.0, 4)), (251, 251));
+        (1..FEW).for_each(|_| pace.note(Duration::from_micros(1)));
+        assert_eq!((pace.depth(0.0, 1), pace.depth(0.0, 2), pace.depth(0.0, 100)), (251, 5, 1));
+        (FEW..FEW * 100).for_each(|_| pace.note(Duration::from_micros(1)));
+        assert_eq!(pace.depth(0.0, 100), 251);
+    }
+
+    #[test]
+    fn one_short_task_does_not_make_long_ones_short() {
+        let mut pace = of(Duration::from_micros(1));
+        (0..2).for_each(|_| pace.note(Duration::from_secs(3600)));
+        assert_eq!(pace.depth(0.0, 1), 1);
     }
 
     #[test]

@@ -65,9 +65,9 @@ impl<A, R> Submitter<A, R> {
         self.shared.borrow().name_of_task(self.task.index())
     }
 
-    /// How many tasks all workers together should hold so that none of them waits.
-    pub(crate) fn capacity(&self) -> usize {
-        self.shared.borrow().capacity(self.task.index(), Order::of(self.task.ranks()))
+    /// As many tasks as all workers together should hold so that none of them waits, or as they do hold.
+    pub(crate) fn held(&self) -> usize {
+        self.shared.borrow().held(self.task.index(), Order::of(self.task.ranks()))
     }
 
     /// A future without a task, and who has to give it its result.

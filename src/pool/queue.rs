@@ -54,8 +54,14 @@ impl<A: Serialize + 'static, R: DeserializeOwned + 'static> Queue<A, R> {
         self.shared.borrow().capacity(self.task.index(), self.usual())
     }
 
+    /// As many tasks as all workers together should hold, or as they do hold where that is more.
+    pub(super) fn held(&self) -> usize {
+        self.shared.borrow().held(self.task.index(), self.usual())
+    }
+
     /// How many more tasks the workers can take now so that none of them waits: what they should hold, by
-    /// measured durations, less what they hold and what is queued.
+    /// measured durations, less what they hold and what is queued; or one for each of the least loaded workers, where
+    /// others hold more than they should by now.
     pub fn wanted(&self) -> usize {
         self.shared.borrow().wanted(self.task.index(), self.usual())
     }

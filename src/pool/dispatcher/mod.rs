@@ -135,6 +135,11 @@ impl Dispatcher {
         self.scheduler.capacity(task, order)
     }
 
+    /// As many tasks of a kind as the workers should hold, or as they do hold where that is more.
+    pub(in crate::pool) fn held(&self, task: u32, order: Order) -> usize {
+        self.capacity(task, order).max(self.scheduler.out())
+    }
+
     /// Tasks whose answers somebody waits for.
     pub(in crate::pool) fn open_tasks(&self) -> usize {
         if self.closed.is_some() { 0 } else { self.scheduler.open() }
