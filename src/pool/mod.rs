@@ -68,6 +68,7 @@ mod queue;
 mod run;
 mod runners;
 mod scheduler;
+mod service;
 mod spread;
 mod stats;
 mod transport;

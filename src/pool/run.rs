@@ -13,11 +13,11 @@ use super::program::Program;
 #[cfg(feature = "mpi")]
 use super::pulse::{self, Pulses};
 use super::runners::Runners;
+use super::service::serve;
 use super::transport::Transport;
 use super::transport::sim::{Sim, SimTransport};
 use super::transport::threads;
 use super::watch::Eyes;
-use super::worker::serve;
 use super::world::{WorkerInfo, World};
 use std::sync::Arc;
 

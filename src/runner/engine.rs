@@ -1,5 +1,10 @@
-mod replay;
+//! The decisions of a run, without clock and I/O.
 
+mod policy;
+mod replay;
+mod state;
+
+pub use policy::{NanPolicy, Order, Policy};
 pub(super) use replay::Replay;
 
 use super::outputs::Outputs;
@@ -9,41 +14,6 @@ use crate::model::{Failure, FailureKind, Outcome, Sample, Value};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-
-/// How failures and orders are handled; plain data from `[run]` of the study.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Policy {
-    /// How often a failed sample is tried again (upstream: `retries`).
-    pub retries: u32,
-    /// What a NaN or infinite value is.
-    pub nan: NanPolicy,
-    /// In which order results are told.
-    pub order: Order,
-}
-
-/// What a value with a NaN or infinite component is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum NanPolicy {
-    /// A value like any other: learners sample such regions by their length.
-    #[default]
-    Accept,
-    /// A failure of the attempt, to be tried again.
-    Fail,
-}
-
-/// In which order results are told to the learner.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
-    /// As they arrive.
-    #[default]
-    Arrival,
-    /// As their points were asked, with always `window` points between ask and tell: the learner sees the same
-    /// calls on any number of workers.
-    Asked {
-        /// Points asked and not yet told.
-        window: usize,
-    },
-}
 
 /// One attempt at one sample, to be handed to a worker.
 #[derive(Clone, Debug, PartialEq)]
@@ -421,78 +391,5 @@ impl Engine {
     /// Asks again.
     pub fn ask_again(&mut self) {
         self.asking = true;
-    }
-
-    /// Nothing is in flight and nothing is left to ask.
-    pub fn is_exhausted(&self) -> bool {
-        self.exhausted
-            && self.in_flight == 0
-            && self.first.is_empty()
-            && self.due.is_empty()
-            && self.early.is_empty()
-    }
-
-    /// Samples that are asked and have no value: in flight, waiting for another attempt or for their turn.
-    /// In the order in which they were asked.
-    pub fn unfinished(&self) -> Vec<Sample> {
-        let mut open: Vec<&Attempt> = self.open_attempts().collect();
-        open.sort_by_key(|attempt| attempt.turn);
-        open.into_iter().map(|attempt| attempt.sample.clone()).collect()
-    }
-
-    /// The same in any order.
-    pub(super) fn unsettled(&self) -> impl Iterator<Item = &Sample> {
-        self.open_attempts().map(|attempt| &attempt.sample)
-    }
-
-    fn open_attempts(&self) -> impl Iterator<Item = &Attempt> {
-        let arrived = self.due.iter().chain(self.early.values()).map(|(attempt, ..)| attempt);
-        self.attempts.iter().flatten().chain(&self.first).chain(arrived)
-    }
-
-    /// The learner.
-    pub fn learner(&self) -> &dyn Learner {
-        self.learner.as_ref()
-    }
-
-    /// Samples that are to be evaluated before anything is asked.
-    pub(super) fn waiting(&self) -> usize {
-        self.first.len()
-    }
-
-    /// Attempts that are with the pool.
-    pub fn in_flight(&self) -> usize {
-        self.in_flight
-    }
-
-    /// Samples that this run gave up, but for those that an earlier one had given up before.
-    pub(super) fn given_up_here(&self) -> u64 {
-        self.given_up_here
-    }
-
-    /// Samples given up, over all runs.
-    pub fn given_up(&self) -> u64 {
-        self.given_up
-    }
-
-    /// Attempts that failed in this run.
-    pub fn failed_attempts(&self) -> u64 {
-        self.failed_attempts
-    }
-
-    /// Attempts of this run that followed failed ones.
-    pub fn retried(&self) -> u64 {
-        self.retried
-    }
-
-    /// Samples that are to be evaluated before any goal ends the run: who asked for them again wants to see them tried,
-    /// also where the goal holds without.
-    pub fn owed(&self) -> usize {
-        self.owed
-    }
-
-    /// The first sample that this run gave up (upstream: `raise_if_retries_exceeded` raises it).
-    pub fn first_given_up(&self) -> Option<&Failed> {
-        self.first_given_up.as_ref()
     }
 }

@@ -83,6 +83,7 @@ fn no_function_drops_nan() {
     }
     assert_eq!([at("heaviside(x)", 0.0), at("heaviside(-x)", 1.0), at("heaviside(x)", 1.0)], [0.5, 0.0, 1.0]);
     assert_eq!(at("sinc(x)", 2.0), 2.0f64.sin() / 2.0);
+    assert!(at("abs(max(nan, 0))", 0.0).is_nan(), "nor a function of a function");
 }
 
 #[test]

@@ -1,92 +1,26 @@
 //! The triangulation of the told points, with the losses of its simplices kept up to date.
 
+mod asking;
+mod cell;
+
 use super::super::Loss;
-use super::super::cut::cut;
 use super::super::heap::{IndexedHeap, ordered_bits};
 use super::super::lattice::Lattice;
 use super::super::ranking::Ranking;
 use super::super::slopes::Slopes;
 use super::Options;
-use super::choose::choose;
 use super::inside::{Corners, Inside, Pending};
 use super::rank::{Rank, Rounding};
-use super::stretch::Stretch;
 use super::told::Told;
 use crate::geometry::{InsertError, SimplexId, Triangulation};
 use crate::loss::simplex::View;
-use rustc_hash::FxHashMap;
+use asking::Trial;
+use cell::Cell;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// How far outside of a simplex a point may lie and still count as inside, in barycentric coordinates.
 const TOLERANCE: f64 = 1e-8;
-
-/// A simplex of told points.
-#[derive(Clone, Default)]
-struct Cell<const D: usize> {
-    volume: f64,
-    loss: f64,
-    /// The greatest loss since the cell was made or all losses were computed anew: the cell waits with this one. (A
-    /// loss can change when a neighbour does; upstream leaves the older entry in its queue.)
-    queued: f64,
-    /// It was found that the cell can't be split: its point is known already.
-    spent: bool,
-    /// Whether it has no point of whole numbers to ask, and so no loss; `None` until that is looked at.
-    full: Option<bool>,
-    /// Its loss is infinite, and that means that it comes before all others.
-    first: bool,
-    inside: Inside<D>,
-}
-
-/// More than any finite loss: where cells begin that come first.
-const FIRST: f64 = 1e9;
-
-impl<const D: usize> Cell<D> {
-    /// The loss by which cells are compared: what is infinite or NaN counts by volume.
-    fn urgency(&self) -> f64 {
-        match self.loss.is_finite() {
-            true => self.loss,
-            false if self.first => FIRST * (1.0 + self.volume),
-            false => self.volume,
-        }
-    }
-
-    /// Whether there is no pending point inside.
-    fn is_whole(&self) -> bool {
-        matches!(self.inside, Inside::Empty)
-    }
-
-    /// Loss per volume, for the parts.
-    fn density(&self) -> f64 {
-        if self.loss.is_finite() && self.volume > 0.0 { self.loss / self.volume } else { 1.0 }
-    }
-
-    /// The loss that is expected when the pending points are told, as [`Cell::urgency`].
-    fn expected(&self) -> f64 {
-        match self.inside {
-            Inside::Empty => self.urgency(),
-            _ => self.inside.largest(self.volume) * self.density(),
-        }
-    }
-
-    /// The loss with which the cell waits to be split, and the volume that has it; `None` if it can't be.
-    fn waiting(&self) -> Option<(f64, f64)> {
-        match &self.inside {
-            Inside::Empty => (!self.spent).then_some((self.queued, self.volume)),
-            Inside::One { largest, density, .. } => Some((largest * density, *largest)),
-            Inside::Many(parts) => parts.top_share(),
-        }
-    }
-}
-
-/// A point to ask.
-pub(super) struct Split<const D: usize> {
-    /// In user coordinates.
-    pub(super) point: [f64; D],
-    pub(super) improvement: f64,
-    /// The simplex that it splits.
-    pub(super) cell: SimplexId,
-}
 
 /// All simplices of told points: their losses, their pending points, and which is to be split next.
 ///
@@ -106,13 +40,6 @@ pub(super) struct Mesh<const D: usize> {
     outside: Vec<Pending<D>>,
     trial: Option<Trial<D>>,
     scratch: Scratch<D>,
-}
-
-/// What a trial has changed, to be undone.
-#[derive(Clone)]
-struct Trial<const D: usize> {
-    cells: FxHashMap<SimplexId, Cell<D>>,
-    outside: usize,
 }
 
 /// Space that is used again and again.
@@ -443,109 +370,5 @@ impl<const D: usize> Mesh<D> {
             (cell.inside, cell.spent) = (Inside::Empty, false);
         }
         self.requeue_all();
-    }
-
-    /// Takes the next point to ask, which must be made pending then. Simplices whose point is known already are not
-    /// looked at again until something changes. O(log N) amortised.
-    pub(super) fn next(&mut self, told: &Told<D>, is_known: impl Fn(&[f64; D]) -> bool) -> Option<Split<D>> {
-        loop {
-            let (_, id) = self.queue.top()?;
-            self.touch(id);
-            if matches!(self.cells[id as usize].inside, Inside::One { .. }) {
-                // Its parts are needed now; their numbers may decide which one is taken.
-                let (corners, rounding) = (self.corners(id, told), self.rounding());
-                self.cells[id as usize].inside.parts(&corners, rounding);
-            }
-            let Some((split, part)) = self.candidate(id, told, &is_known) else {
-                self.cells[id as usize].spent = true;
-                self.queue.remove(id);
-                continue;
-            };
-            match (&mut self.cells[id as usize].inside, part) {
-                (Inside::Many(parts), Some(part)) => parts.give_up(part),
-                _ => self.cells[id as usize].spent = true,
-            }
-            self.enqueue(id);
-            if !is_known(&split.point) {
-                return Some(split);
-            }
-        }
-    }
-
-    /// The point that [`Mesh::next`] would return, where that can be seen without a change. O(1).
-    pub(super) fn peek(&self, told: &Told<D>, is_known: impl Fn(&[f64; D]) -> bool) -> Option<Split<D>> {
-        let (_, id) = self.queue.top()?;
-        self.candidate(id, told, &is_known).map(|(split, _)| split).filter(|split| !is_known(&split.point))
-    }
-
-    /// The next point in a cell, and the part that it splits if there are parts.
-    ///
-    /// Where only whole numbers are asked and none is free, that of one of its corners, which is known.
-    fn candidate(
-        &self,
-        id: SimplexId,
-        told: &Told<D>,
-        is_known: impl Fn(&[f64; D]) -> bool,
-    ) -> Option<(Split<D>, Option<SimplexId>)> {
-        let cell = &self.cells[id as usize];
-        let (part, share, mut corners) = match &cell.inside {
-            Inside::Empty => (None, cell.queued, self.corners(id, told)),
-            Inside::One { .. } => return None,
-            Inside::Many(parts) => {
-                let (part, share, corners) = parts.top()?;
-                (Some(part), share, corners)
-            }
-        };
-        if self.options.anisotropic
-            && let Some(stretch) = Stretch::along_gradients(&self.triangulation, id, told)
-        {
-            corners.scaled.iter_mut().for_each(|corner| *corner = stretch.apply(corner));
-        }
-        let choice = if self.options.loss.demands().splits_towards_error {
-            let gradients = if part.is_none() { self.gradients(id, told) } else { Vec::new() };
-            cut(&corners.scaled, gradients.as_chunks().0, told.range.multiplier()).into()
-        } else {
-            choose::<D>(corners.scaled.as_flattened())
-        };
-        let improvement = if cell.loss == f64::INFINITY { f64::INFINITY } else { share };
-        let mut point = choice.point(|i| corners.user[i]);
-        if let Some(lattice) = &self.lattice {
-            point = lattice.free_point(&corners.user, &point, is_known).unwrap_or(corners.user[0]);
-        }
-        Some((Split { point, improvement, cell: id }, part))
-    }
-
-    /// The gradients at the corners of a cell, if they say where it is split: per corner, component by component.
-    fn gradients(&self, id: SimplexId, told: &Told<D>) -> Vec<f64> {
-        let mut gradients = Vec::new();
-        // Stretched along the gradients, a cell is split by its lengths.
-        if self.options.loss.demands().sees_gradients && !self.options.anisotropic {
-            gradients.reserve_exact((D + 1) * told.dim * D);
-            let corners = self.triangulation.vertices(id).iter();
-            corners.for_each(|vertex| self.slopes.append(*vertex, told.dim, 1.0, &mut gradients));
-        }
-        gradients
-    }
-
-    /// From now on, changes by [`Mesh::next`] and [`Mesh::add_pending`] can be undone.
-    pub(super) fn begin_trial(&mut self) {
-        self.trial = Some(Trial { cells: FxHashMap::default(), outside: self.outside.len() });
-    }
-
-    /// Undoes all changes since [`Mesh::begin_trial`].
-    pub(super) fn end_trial(&mut self) {
-        let Some(trial) = self.trial.take() else { return };
-        self.outside.truncate(trial.outside);
-        for (id, cell) in trial.cells {
-            self.cells[id as usize] = cell;
-            self.enqueue(id);
-        }
-    }
-
-    /// A cell is about to change.
-    fn touch(&mut self, id: SimplexId) {
-        if let Some(trial) = &mut self.trial {
-            trial.cells.entry(id).or_insert_with(|| self.cells[id as usize].clone());
-        }
     }
 }

@@ -1,5 +1,7 @@
 use super::*;
+use crate::learner::Loss;
 use crate::loss::simplex::{Curvature, GraphVolume, Uniform};
+use crate::model::Value;
 
 fn at(x: &[f64]) -> Sample {
     Sample::at(Point::new(x))

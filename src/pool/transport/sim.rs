@@ -31,6 +31,9 @@ pub struct Sim {
     pub charged: bool,
     /// What goes wrong, and when.
     pub faults: Vec<(Duration, Fault)>,
+    /// Called with `false` when rank 0's work pauses and that of the simulation begins, and with `true` when rank 0 goes on:
+    /// so a benchmark can tell what is whose.
+    pub switch: fn(bool),
 }
 
 impl Sim {
@@ -43,6 +46,7 @@ impl Sim {
             duration: Box::new(move |_, _| duration),
             charged: false,
             faults: Vec::new(),
+            switch: |_| (),
         }
     }
 }
@@ -127,6 +131,7 @@ pub(crate) struct SimTransport {
 
 impl SimTransport {
     pub(crate) fn new(sim: Sim, mut runners: Runners) -> Self {
+        (sim.switch)(false);
         let info = WorkerInfo {
             rank: 1,
             workers: sim.workers,
@@ -154,7 +159,6 @@ impl SimTransport {
             group: (u64::MAX, Duration::ZERO),
             buffers: Buffers::default(),
         };
-        transport.leave();
         let mut hello = Hello {
             info,
             presence: Presence::own(),
@@ -169,11 +173,13 @@ impl SimTransport {
                 transport.post(rank, Duration::ZERO, message);
             }
         }
+        transport.leave();
         transport
     }
 
     /// What rank 0 has computed since it left takes virtual time.
     fn enter(&mut self) {
+        (self.sim.switch)(false);
         if self.sim.charged {
             self.now += processor_time().saturating_sub(self.left);
         }
@@ -184,6 +190,7 @@ impl SimTransport {
         if self.sim.charged {
             self.left = processor_time();
         }
+        (self.sim.switch)(true);
     }
 
     fn deliver(&mut self, to: u32, message: Vec<u8>, bulk: Option<Box<Bulk>>) {

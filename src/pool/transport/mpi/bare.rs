@@ -1,7 +1,8 @@
 //! Sends and receives as a plain C program makes them: the yardstick of [`crate::pool::bench`].
 #![expect(unsafe_code, reason = "the MPI library is a C library")]
 
-use super::world::{BARE, MpiWorld, check};
+use super::messages::BARE;
+use super::world::{MpiWorld, check};
 use crate::pool::error::TransportError;
 use ::mpi::ffi;
 use std::ffi::{c_int, c_void};

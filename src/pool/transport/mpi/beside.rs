@@ -1,7 +1,8 @@
 //! Vectors that travel beside their message: a short message says what comes, and the vector follows from where it lies.
 #![expect(unsafe_code, reason = "the MPI library is a C library")]
 
-use super::world::{MpiWorld, Open, check};
+use super::messages::Open;
+use super::world::{MpiWorld, check};
 use crate::pool::bulk::{Bulk, Room};
 use crate::pool::error::TransportError;
 use ::mpi::ffi;

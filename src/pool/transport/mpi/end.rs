@@ -3,7 +3,8 @@
 use super::super::{Buffers, Link, Received, Transport};
 use super::group::Communicators;
 use super::ladder::{Ladder, Step};
-use super::world::{self, MpiWorld, Open, Posted, Probed};
+use super::messages::{Open, Posted, Probed};
+use super::world::{self, MpiWorld};
 use crate::pool::bulk::Bulk;
 use crate::pool::error::TransportError;
 use std::rc::Rc;
@@ -16,7 +17,7 @@ pub(crate) const LAST_WORDS: Duration = Duration::from_millis(300);
 const ABORT: Duration = Duration::from_millis(400);
 
 /// While a rank waits, it looks for large messages and after its sends at one of so many looks for small ones: a probe takes
-/// longer than a small message may take to come.
+/// longer than a small message may take to come. After a pause it looks for all.
 const LOOKS_PER_PROBE: u32 = 8;
 
 /// Requests looked at per visit, so that a stuck one does not make every visit long.
@@ -260,10 +261,14 @@ impl Transport for MpiTransport {
             }
             match self.ladder.step(now, !(self.receives.is_empty() && self.sends.is_empty())) {
                 Step::Poll => std::hint::spin_loop(),
-                Step::Yield => std::thread::yield_now(),
+                Step::Yield => {
+                    std::thread::yield_now();
+                    looks = 0;
+                }
                 Step::Sleep(time) => {
                     std::thread::sleep(time.min(left));
                     self.ladder.awake(Instant::now());
+                    looks = 0;
                 }
             }
         }

@@ -12,6 +12,8 @@
 )]
 #![allow(missing_docs, reason = "a benchmark has no users")]
 
+mod memory;
+
 use adaptive_mpi::checkpoint::{self, Checkpoint};
 use adaptive_mpi::learner::{BalancingLearner, Learner, Strategy};
 use adaptive_mpi::model::settings::{SettingValue, Table};
@@ -22,6 +24,9 @@ use adaptive_mpi::runner::{
     Drive, Engine, NanPolicy, Observer, Order, Outlook, Phase, Policy, Resting, StopSignals, drive,
 };
 use std::time::Duration;
+
+#[global_allocator]
+static ALLOCATOR: memory::Counting = memory::Counting;
 
 const LEARNERS: usize = 1000;
 /// Tasks of each worker: the first are the start, the last the end, the middle is the steady state.
@@ -80,6 +85,8 @@ struct Figures {
     rate: f64,
     /// What the learners take of rank 0 for each task, in seconds.
     learners: f64,
+    /// The most bytes that rank 0 holds.
+    memory: usize,
 }
 
 fn simulate(workers: u32, seconds: f64, spread: Spread) -> Figures {
@@ -95,6 +102,8 @@ fn simulate(workers: u32, seconds: f64, spread: Spread) -> Figures {
     let mut sim = Sim::new(workers, Duration::ZERO);
     sim.latency = Duration::from_micros(5);
     sim.charged = true;
+    sim.switch = memory::switch;
+    memory::take_peak();
     sim.duration = Box::new(move |_, n| {
         Duration::from_secs_f64(seconds * (spread.times)(uniform(2 * n), uniform(2 * n + 1)))
     });
@@ -129,6 +138,8 @@ fn simulate(workers: u32, seconds: f64, spread: Spread) -> Figures {
             )
         })
         .unwrap();
+    memory::switch(false);
+    let memory = memory::take_peak();
     let told = checkpoint::read(folder.path(), "scale").unwrap();
     let starts = || told.columns.iter().map(|row| row.meta.started);
     // From when each worker has had two tasks until three quarters have begun: those in reserve behind long ones begin late.
@@ -144,29 +155,29 @@ fn simulate(workers: u32, seconds: f64, spread: Spread) -> Figures {
         busy: busy / ((to - from) * f64::from(workers)),
         rate: (sorted.len() / 4 * 3 - 2 * workers as usize) as f64 / (to - from),
         learners: own.iter().sum::<f64>() / finished.told as f64,
+        memory,
     }
 }
 
 fn main() {
     let quick = std::env::args().any(|argument| argument == "quick");
-    println!("workers  task    durations               busy   tasks/s  learners");
+    println!("workers  task    durations               busy   tasks/s  learners  memory of rank 0");
     for workers in [10_000, 50_000, 100_000] {
         for seconds in [0.1, 0.3, 1.0, 10.0] {
             for spread in SPREADS {
                 if quick && (workers > 10_000 || seconds > 0.2) {
                     continue;
                 }
-                let Figures { busy, rate, learners } = simulate(workers, seconds, spread);
+                let Figures { busy, rate, learners, memory } = simulate(workers, seconds, spread);
                 println!(
-                    "{workers:>7}  {seconds:>4} s  {:<19}  {:>6.2} %  {:>8.0}  {:>5.2} us",
+                    "{workers:>7}  {seconds:>4} s  {:<19}  {:>6.2} %  {:>8.0}  {:>5.2} us  {:>4} MB",
                     spread.name,
                     100.0 * busy,
                     rate,
-                    1e6 * learners
+                    1e6 * learners,
+                    memory / 1_000_000
                 );
             }
         }
     }
-    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF).unwrap();
-    println!("peak memory, simulated workers and all: {} MB", usage.max_rss() / 1000);
 }
