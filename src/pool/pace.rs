@@ -94,8 +94,13 @@ impl Pace {
 
     /// Tasks that should share a message to a worker that holds up to `depth` of them.
     pub(super) fn bundle(&self, depth: usize) -> usize {
+        let most = (depth / BUNDLES).min(MAX_BUNDLE);
+        // Asked for each task: no division where it decides nothing.
+        if most <= 1 {
+            return 1;
+        }
         let by_time = self.mean().map_or(1, |mean| (BUNDLE_TIME / mean).round() as usize);
-        by_time.min(depth / BUNDLES).clamp(1, MAX_BUNDLE)
+        by_time.clamp(1, most)
     }
 }
 

@@ -114,14 +114,21 @@ impl Engine {
     /// A sample of an earlier run that has no value yet: it is evaluated before any new one. `attempts` of it
     /// have failed before.
     pub fn resume(&mut self, sample: Sample, attempts: u32) {
+        self.evaluate_first(sample, attempts);
+    }
+
+    /// As [`Engine::resume`]; the attempt that is made of it.
+    fn evaluate_first(&mut self, sample: Sample, attempts: u32) -> &mut Attempt {
         // Elsewhere nothing has asked for it yet.
-        match self.is_deterministic().then(|| self.place_of(&sample)).flatten() {
-            Some(place) => self.first[place].number = attempts,
-            None => {
-                let attempt = self.open(sample, attempts);
-                self.first.push_back(attempt);
-            }
-        }
+        let asked = self.is_deterministic().then(|| self.place_of(&sample)).flatten();
+        let place = asked.unwrap_or_else(|| {
+            let attempt = self.open(sample, attempts);
+            self.first.push_back(attempt);
+            self.first.len() - 1
+        });
+        let attempt = &mut self.first[place];
+        attempt.number = attempts;
+        attempt
     }
 
     /// The place of a sample among those to evaluate first: a replay has asked for it again.
@@ -137,11 +144,8 @@ impl Engine {
 
     /// As [`Engine::resume`], for a sample that earlier runs gave up: see [`Engine::owed`].
     pub fn retry(&mut self, sample: Sample, attempts: u32) {
-        self.resume(sample, attempts);
-        if let Some(attempt) = self.first.back_mut() {
-            attempt.owed = true;
-            self.owed += 1;
-        }
+        self.evaluate_first(sample, attempts).owed = true;
+        self.owed += 1;
     }
 
     /// A sample of an earlier run whose value arrived there and was not told: its turn had not come.
