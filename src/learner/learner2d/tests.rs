@@ -1,9 +1,10 @@
 use super::*;
 use crate::geometry::VertexId;
+use crate::learner::{Learner, Loss, Suggestion};
 use crate::loss::triangle::{
     Bend, Deviation, Surface, TRIANGLE_LOSSES, Triangle, Uniform, default_triangle_loss,
 };
-use crate::model::Point;
+use crate::model::{Point, Value};
 use nalgebra::{DMatrix, DVector};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};

@@ -105,6 +105,9 @@ struct Load {
 /// Tasks in flight per worker where their results are large.
 const IN_FLIGHT: usize = 2;
 
+/// Until all ranks sleep.
+const QUIET: Duration = Duration::from_millis(50);
+
 /// What has been measured so far.
 struct Rows<'a> {
     options: &'a BenchOptions,
@@ -232,12 +235,8 @@ impl Bench {
                 Ok((bare, self.results(numbers, tasks)? * 1e-6))
             })?;
         }
-        rows.watch(&[("round trip after 50 ms of quiet", "us")], || {
-            Ok(vec![self.pooled(&auto, |pool, task| {
-                std::thread::sleep(Duration::from_millis(50));
-                round_trip(pool, task, 1)
-            })?])
-        })?;
+        let whats = ["round trip", "round trip of 64 kB"].map(|what| format!("{what} after 50 ms of quiet"));
+        rows.watch(&[(&whats[0], "us"), (&whats[1], "us")], || self.after_quiet())?;
         for ranks in [2, 4, 8].into_iter().filter(|ranks| *ranks <= workers) {
             let names = ["first", "next"].map(|which| format!("{which} task of a group of {ranks}"));
             rows.watch(&[(&names[0], "us"), (&names[1], "us")], || self.group(ranks))?;
@@ -289,6 +288,26 @@ impl Bench {
         let (rate, _) = program.run_ranks(&self.world, self.matched, &self.launch, None, main)?;
         self.world.barrier()?;
         Ok(rate.unwrap_or(f64::NAN))
+    }
+
+    /// Microseconds of a round trip for which all have waited so long that they sleep: without arguments, and with some that
+    /// don't fit into a small message.
+    fn after_quiet(&self) -> Result<Vec<f64>, LaunchError> {
+        let mut program = Program::new();
+        let length = program.task("length", |_, text: String| Ok(text.len()));
+        let main = |pool: &Pool| {
+            let time = |bytes: usize| {
+                let text = "x".repeat(bytes);
+                std::thread::sleep(QUIET);
+                let began = Instant::now();
+                let told = pool.submit(length, text).wait();
+                if told == Ok(bytes) { began.elapsed().as_secs_f64() * 1e6 } else { f64::NAN }
+            };
+            vec![time(0), time(64_000)]
+        };
+        let (times, _) = program.run_ranks(&self.world, self.matched, &self.launch, None, main)?;
+        self.world.barrier()?;
+        Ok(times.unwrap_or_else(|| vec![f64::NAN; 2]))
     }
 
     /// Microseconds of an empty task for so many ranks, from handing it in to having its result: the first one of their
