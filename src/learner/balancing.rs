@@ -73,7 +73,9 @@ impl FromStr for Strategy {
 /// Unlike upstream, the strategy `loss` sees points as soon as they are asked, not only when they are told: many
 /// points asked at once are spread over the children. An undefined (NaN) loss or improvement ranks as infinite
 /// (upstream: as it happens): nobody knows how much there is to do, and a lower rank would keep it so. Such children
-/// share what there is, but the others wait; losses that know of NaN, as the default ones, are never NaN.
+/// share what there is, but the others wait; losses that know of NaN, as the default ones, are never NaN. Each child is told
+/// its part of many values at once, by its own bulk path; `cycle` goes on after the child that was told last, as in a
+/// restarted run; and points of an [`AverageLearner1D`](super::AverageLearner1D) are its samples, which is what costs.
 pub struct BalancingLearner {
     children: Vec<Box<dyn Learner>>,
     strategy: Strategy,

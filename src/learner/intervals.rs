@@ -183,22 +183,31 @@ impl Intervals {
         }
         self.line.relink(&new);
         self.recompute_all();
+        self.expect_losses();
         self.requeue_all();
     }
 
     /// Takes all pending points out. O(n).
     pub(super) fn remove_pending(&mut self) {
-        if self.line.npending() == 0 {
-            return;
+        if self.line.npending() > 0 {
+            self.line.remove_pending();
+            self.ranking.remove_parts();
         }
-        self.line.remove_pending();
+        self.expect_losses();
+    }
+
+    /// What is expected of intervals without pending points is their loss, without the product and quotient of
+    /// [`Self::spread`], which can change the last digit: a learner rebuilt from its values has to agree with one that
+    /// dropped its pending points.
+    fn expect_losses(&mut self) {
         let mut id = self.line.first_told;
         while id != NONE {
             let node = self.line.node_mut(id);
-            node.expected = node.loss;
+            if is_whole(node) {
+                node.expected = node.loss;
+            }
             id = node.told_next;
         }
-        self.ranking.remove_parts();
     }
 
     #[inline]
@@ -247,12 +256,6 @@ impl Intervals {
         let node = self.line.node_mut(left);
         node.loss = loss;
         let (right, a) = (node.told_next, node.x);
-        if node.next == right {
-            // Without the product and quotient below, which can change the last digit: a learner rebuilt from
-            // its values has to agree with one that dropped its pending points.
-            node.expected = loss;
-            return;
-        }
         let width = self.line.x(right) - a;
         let mut id = left;
         while id != right {

@@ -20,8 +20,12 @@ use std::sync::Arc;
 ///
 /// With [`Learner1D::over_whole_numbers`] only whole numbers are asked.
 ///
-/// Two things differ: [`Learner::tell_many`] takes O(n log n), and there too points outside of the bounds,
-/// and second values of known points, have no effect.
+/// Some things differ:
+/// - [`Learner::tell_many`] takes O(n log n), and there too points outside of the bounds, and second values of known
+///   points, have no effect. Lengths are measured by the bounds there as elsewhere, also where these are not told, so that a
+///   restart changes no loss.
+/// - Of intervals without a loss (a resolution is reached, the function is a straight line for a loss that looks for bends)
+///   the longest is split, not the leftmost again and again.
 ///
 /// ```
 /// use adaptive_mpi::learner::{Learner, Learner1D, Loss};

@@ -61,6 +61,9 @@ pub struct Engine {
     needed_in_vain: FxHashMap<u32, Vec<Sample>>,
     /// In this run, but for those that are owed.
     given_up_here: u64,
+    /// The same since the last value.
+    given_up_in_a_row: u64,
+    last_given_up: Option<Failure>,
     failed_attempts: u64,
     /// Further attempts after failed ones.
     retried: u64,
@@ -97,6 +100,8 @@ impl Engine {
             given_up: 0,
             needed_in_vain: FxHashMap::default(),
             given_up_here: 0,
+            given_up_in_a_row: 0,
+            last_given_up: None,
             failed_attempts: 0,
             retried: 0,
             owed: 0,
@@ -332,6 +337,8 @@ impl Engine {
         if given_up {
             self.note_given_up(&failed.sample);
             self.given_up_here += u64::from(!attempt.owed);
+            self.given_up_in_a_row += u64::from(!attempt.owed);
+            self.last_given_up = Some(failed.failure.clone());
             self.owed -= usize::from(attempt.owed);
             self.first_given_up.get_or_insert_with(|| failed.clone());
         } else {
@@ -343,6 +350,7 @@ impl Engine {
 
     fn note_told(&mut self, sample: &Sample) {
         self.exhausted = false;
+        self.given_up_in_a_row = 0;
         // Almost always empty.
         if let Some(in_vain) = self.needed_in_vain.get_mut(&sample.learner) {
             in_vain.retain(|given_up| given_up != sample);

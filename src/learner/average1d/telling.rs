@@ -74,17 +74,17 @@ impl AverageLearner1D {
         self.line.intervals.values.divisor().to_bits()
     }
 
-    /// More samples of a point, whose seeds are counted. What is told at once need not be as many as neighbours have, as
+    /// More samples of a point, whose seeds are counted. What is told `at_once` need not be as many as neighbours have, as
     /// upstream.
-    fn tell_more(&mut self, id: u32, ys: &[f64]) {
+    fn tell_more(&mut self, id: u32, ys: &[f64], at_once: bool) {
         let samples = &mut self.samples[id as usize];
         ys.iter().for_each(|y| samples.moments.push(*y));
         samples.estimate_error(&self.quantiles);
         let (number, mean) = (samples.ntold(), samples.moments.mean);
         let Sampling { min_samples, max_samples, .. } = self.sampling;
-        let is_enough = match ys {
-            [_] => self.is_enough(id, number),
-            _ => number > min_samples || number >= max_samples,
+        let is_enough = match at_once {
+            false => self.is_enough(id, number),
+            true => number > min_samples || number >= max_samples,
         };
         self.samples[id as usize].undersampled &= !is_enough;
         self.settle(id);
@@ -110,7 +110,7 @@ impl AverageLearner1D {
             }
         }
         if !ys.is_empty() {
-            self.tell_more(id, &ys);
+            self.tell_more(id, &ys, true);
         }
     }
 
@@ -126,7 +126,7 @@ impl AverageLearner1D {
             if self.samples[id as usize].ntold() == 0 {
                 self.tell_first(id, y)
             } else {
-                self.tell_more(id, &[y])
+                self.tell_more(id, &[y], false)
             }
         }
     }

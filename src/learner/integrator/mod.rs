@@ -41,6 +41,8 @@ use tree::Tree;
 /// - any number of points may be in flight: an interval that is queued twice for splitting is split once, values that
 ///   come after an interval was divided do not end the refinement of its halves, and after
 ///   [`Learner::work_in_parallel`] an interval that waits for values is left alone while there are others;
+/// - no point lies outside of the bounds, and each end is one point: upstream's nodes at the ends of intervals are rounded,
+///   so that it can ask for one beyond an end, and for the end once more. From there on the order of points is another;
 /// - values of points that no interval has are kept, and used as soon as an interval wants the point, so that the
 ///   values alone, in the order of arrival, rebuild the learner;
 /// - [`Learner::remove_unfinished`] goes back to what the values alone lead to, in O(N log N);

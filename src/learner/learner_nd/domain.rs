@@ -6,6 +6,9 @@ use crate::learner::lattice::{Lattice, NotWhole};
 use crate::learner::points_first::refused_by_box;
 use crate::model::{Signature, shown};
 
+/// Below this ratio of widths, nothing is triangulated in their proportions.
+const MOST_UNLIKE: f64 = 1e-4;
+
 /// A domain that is none.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -88,6 +91,14 @@ pub(super) struct Domain<const D: usize> {
 }
 
 impl<const D: usize> Domain<D> {
+    /// Widths along the axes, relative to the largest; all 1 where they are so unlike that geometry needs scaled coordinates.
+    pub(super) fn aspect(&self) -> [f64; D] {
+        let widths: [f64; D] = std::array::from_fn(|axis| self.upper[axis] - self.lower[axis]);
+        let largest = widths.iter().copied().fold(0.0, f64::max);
+        let aspect = widths.map(|width| width / largest);
+        if aspect.iter().all(|part| *part >= MOST_UNLIKE) { aspect } else { [1.0; D] }
+    }
+
     /// A box.
     pub(super) fn cuboid(bounds: &[(f64, f64)]) -> Result<Self, DomainError> {
         let (mut lower, mut upper) = ([0.0; D], [0.0; D]);

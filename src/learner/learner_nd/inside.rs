@@ -32,18 +32,39 @@ pub(super) enum Inside<const D: usize> {
     Many(Box<Parts<D>>),
 }
 
+/// How simplices are divided by their pending points.
+#[derive(Clone, Copy)]
+pub(super) struct Division<const D: usize> {
+    /// How parts are compared.
+    pub(super) rounding: Rounding,
+    /// By axis, what scaled coordinates are multiplied by. Upstream triangulates the parts of a simplex in the user's
+    /// coordinates, though simplices themselves in scaled ones.
+    pub(super) aspect: [f64; D],
+}
+
+impl<const D: usize> Division<D> {
+    fn place(&self, scaled: &[f64; D]) -> [f64; D] {
+        std::array::from_fn(|axis| scaled[axis] * self.aspect[axis])
+    }
+}
+
 /// The parts of a simplex, as a triangulation of its corners (vertices 0 to D) and the pending points in it.
 #[derive(Clone)]
 pub(super) struct Parts<const D: usize> {
+    division: Division<D>,
+    /// In coordinates of the division.
     triangulation: Triangulation<D>,
-    /// Vertices in user coordinates.
+    /// Volume in scaled coordinates by volume in these.
+    unit: f64,
+    /// Vertices.
+    scaled: Vec<[f64; D]>,
+    /// The same in user coordinates.
     user: Vec<[f64; D]>,
     points: Vec<Pending<D>>,
     /// By part: the greatest loss per volume that the simplex has had since the part was made.
     densities: Vec<f64>,
     /// Parts that can still be split, most urgent on top.
     queue: IndexedHeap<Rank<D>>,
-    rounding: Rounding,
     volumes: IndexedHeap<u64>,
 }
 
@@ -58,14 +79,20 @@ impl<const D: usize> Inside<D> {
     }
 
     /// Adds a point to a simplex with these corners (scaled and in user coordinates) and this loss per volume.
-    pub(super) fn add(&mut self, point: &Pending<D>, corners: &Corners<D>, density: f64, rounding: Rounding) {
+    pub(super) fn add(
+        &mut self,
+        point: &Pending<D>,
+        corners: &Corners<D>,
+        density: f64,
+        division: Division<D>,
+    ) {
         match self {
             Self::Empty => {
                 let largest = largest_part(&corners.scaled, &point.scaled);
                 *self = Self::One { point: point.clone(), largest, density };
             }
             Self::One { .. } | Self::Many(_) => {
-                if let Some(parts) = self.parts(corners, rounding) {
+                if let Some(parts) = self.parts(corners, division) {
                     parts.add(point, density);
                 }
             }
@@ -73,9 +100,9 @@ impl<const D: usize> Inside<D> {
     }
 
     /// The parts, made now if they were not needed so far; `None` without points.
-    pub(super) fn parts(&mut self, corners: &Corners<D>, rounding: Rounding) -> Option<&mut Parts<D>> {
+    pub(super) fn parts(&mut self, corners: &Corners<D>, division: Division<D>) -> Option<&mut Parts<D>> {
         if let Self::One { point, density, .. } = self {
-            let mut parts = Parts::new(corners, *density, rounding)?;
+            let mut parts = Parts::new(corners, *density, division)?;
             parts.add(point, *density);
             *self = Self::Many(Box::new(parts));
         }
@@ -129,15 +156,18 @@ fn largest_part<const D: usize>(corners: &[[f64; D]], point: &[f64; D]) -> f64 {
 
 impl<const D: usize> Parts<D> {
     /// A single part: the whole simplex.
-    fn new(corners: &Corners<D>, density: f64, rounding: Rounding) -> Option<Self> {
+    fn new(corners: &Corners<D>, density: f64, division: Division<D>) -> Option<Self> {
         let all: SmallVec<[u32; 8]> = (0..=D as u32).collect();
+        let places: SmallVec<[[f64; D]; 6]> = corners.scaled.iter().map(|at| division.place(at)).collect();
         let mut parts = Self {
-            triangulation: Triangulation::from_simplices(&corners.scaled, &[&all]).ok()?,
+            division,
+            triangulation: Triangulation::from_simplices(&places, &[&all]).ok()?,
+            unit: 1.0 / division.aspect.iter().product::<f64>(),
+            scaled: corners.scaled.to_vec(),
             user: corners.user.to_vec(),
             points: Vec::new(),
             densities: Vec::new(),
             queue: IndexedHeap::default(),
-            rounding,
             volumes: IndexedHeap::default(),
         };
         let first = parts.triangulation.simplices().next()?;
@@ -145,13 +175,17 @@ impl<const D: usize> Parts<D> {
         Some(parts)
     }
 
+    fn volume(&self, id: SimplexId) -> f64 {
+        self.triangulation.volume(id) * self.unit
+    }
+
     fn enter(&mut self, id: SimplexId, density: f64) {
-        let volume = self.triangulation.volume(id);
+        let volume = self.volume(id);
         if self.densities.len() <= id as usize {
             self.densities.resize(id as usize + 1, 0.0);
         }
         self.densities[id as usize] = density;
-        let rank = self.rounding.rank(volume * density, volume, self.triangulation.vertices(id));
+        let rank = self.division.rounding.rank(volume * density, volume, self.triangulation.vertices(id));
         self.queue.set(id, rank);
         self.volumes.set(id, ordered_bits(volume));
     }
@@ -159,9 +193,10 @@ impl<const D: usize> Parts<D> {
     fn add(&mut self, point: &Pending<D>, density: f64) {
         self.points.push(point.clone());
         // A point so close to another that no part fits between them splits nothing.
-        if self.triangulation.insert(point.scaled, None).is_err() {
+        if self.triangulation.insert(self.division.place(&point.scaled), None).is_err() {
             return;
         }
+        self.scaled.push(point.scaled);
         self.user.push(point.user);
         let removed: SmallVec<[SimplexId; 16]> = self.triangulation.removed().map(|(id, _)| id).collect();
         for id in removed {
@@ -180,7 +215,7 @@ impl<const D: usize> Parts<D> {
         let (_, id) = self.queue.top()?;
         let vertices = self.triangulation.vertices(id);
         let corners = Corners {
-            scaled: vertices.iter().map(|v| *self.triangulation.point(*v)).collect(),
+            scaled: vertices.iter().map(|v| self.scaled[*v as usize]).collect(),
             user: vertices.iter().map(|v| self.user[*v as usize]).collect(),
         };
         Some((id, self.share(id), corners))
@@ -188,11 +223,11 @@ impl<const D: usize> Parts<D> {
 
     /// The loss of the most urgent part, and its volume.
     pub(super) fn top_share(&self) -> Option<(f64, f64)> {
-        self.queue.top().map(|(_, id)| (self.share(id), self.triangulation.volume(id)))
+        self.queue.top().map(|(_, id)| (self.share(id), self.volume(id)))
     }
 
     fn share(&self, id: SimplexId) -> f64 {
-        self.triangulation.volume(id) * self.densities[id as usize]
+        self.volume(id) * self.densities[id as usize]
     }
 
     /// Does not split a part again.
@@ -201,11 +236,11 @@ impl<const D: usize> Parts<D> {
     }
 
     fn requeue(&mut self) {
-        let (triangulation, densities) = (&self.triangulation, &self.densities);
+        let Self { triangulation, densities, division, unit, .. } = self;
         let rank = |id: SimplexId| {
-            let volume = triangulation.volume(id);
+            let volume = triangulation.volume(id) * *unit;
             let share = volume * densities[id as usize];
-            (self.rounding.rank(share, volume, triangulation.vertices(id)), id)
+            (division.rounding.rank(share, volume, triangulation.vertices(id)), id)
         };
         self.queue.rebuild(triangulation.simplices().map(rank));
     }

@@ -9,13 +9,14 @@ use super::super::lattice::Lattice;
 use super::super::ranking::Ranking;
 use super::super::slopes::Slopes;
 use super::Options;
-use super::inside::{Corners, Inside, Pending};
+use super::inside::{Corners, Division, Inside, Pending};
 use super::rank::{Rank, Rounding};
 use super::told::Told;
 use crate::geometry::{InsertError, SimplexId, Triangulation};
 use crate::loss::simplex::View;
 use asking::Trial;
 use cell::Cell;
+use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ const TOLERANCE: f64 = 1e-8;
 #[derive(Clone)]
 pub(super) struct Mesh<const D: usize> {
     options: Arc<Options>,
+    division: Division<D>,
     triangulation: Triangulation<D>,
     /// Where only whole numbers are asked.
     lattice: Option<Lattice<D>>,
@@ -59,11 +61,18 @@ impl<const D: usize> Mesh<D> {
     pub(super) fn new(
         triangulation: Triangulation<D>,
         options: Arc<Options>,
-        lattice: Option<Lattice<D>>,
+        (lattice, aspect): (Option<Lattice<D>>, [f64; D]),
         told: &Told<D>,
     ) -> Self {
+        // Some losses of our own stay small everywhere.
+        let is_own = options.loss.demands().is_current;
+        let division = Division {
+            rounding: if is_own { Rounding::Fine } else { Rounding::AsUpstream },
+            aspect: if options.as_upstream { aspect } else { [1.0; D] },
+        };
         let mut mesh = Self {
             options,
+            division,
             triangulation,
             lattice,
             slopes: Slopes::default(),
@@ -211,17 +220,47 @@ impl<const D: usize> Mesh<D> {
     fn refresh_neighbors(&mut self, added: &[SimplexId], told: &Told<D>) {
         let mut around = std::mem::take(&mut self.scratch.found);
         around.clear();
-        for id in added {
-            let neighbors = self.triangulation.neighbours(*id).iter().copied();
-            around.extend(neighbors.filter(|id| self.triangulation.is_alive(*id) && !added.contains(id)));
+        if self.options.as_upstream {
+            self.find_around_as_upstream(added, &mut around);
+        } else {
+            for id in added {
+                let neighbors = self.triangulation.neighbours(*id).iter().copied();
+                around.extend(neighbors.filter(|id| self.triangulation.is_alive(*id) && !added.contains(id)));
+            }
+            around.sort_unstable();
+            around.dedup();
         }
-        around.sort_unstable();
-        around.dedup();
         for id in &around {
             self.refresh(*id, told, false);
             self.enqueue(*id);
         }
         self.scratch.found = around;
+    }
+
+    /// What upstream takes for the neighbours of the added simplices: all others that have exactly D of their vertices. A
+    /// true neighbour whose D + 1 vertices are all among them keeps its loss; simplices that share no face with an added one
+    /// can be found too, which does no harm.
+    fn find_around_as_upstream(&self, added: &[SimplexId], around: &mut Vec<SimplexId>) {
+        let triangulation = &self.triangulation;
+        let mut corners: Vec<u32> =
+            added.iter().flat_map(|id| triangulation.vertices(*id)).copied().collect();
+        corners.sort_unstable();
+        corners.dedup();
+        // The simplices at a vertex hang together, and one of them is an added one.
+        let mut seen: FxHashSet<SimplexId> = added.iter().copied().collect();
+        let mut open = added.to_vec();
+        while let Some(id) = open.pop() {
+            for next in triangulation.neighbours(id).iter().filter(|id| triangulation.is_alive(**id)) {
+                let vertices = triangulation.vertices(*next).iter();
+                let shared = vertices.filter(|vertex| corners.binary_search(vertex).is_ok()).count();
+                if shared > 0 && seen.insert(*next) {
+                    open.push(*next);
+                    if shared == D {
+                        around.push(*next);
+                    }
+                }
+            }
+        }
     }
 
     /// Makes a cell anew.
@@ -281,16 +320,11 @@ impl<const D: usize> Mesh<D> {
         self.requeue_all();
     }
 
-    /// Some losses of our own stay small everywhere.
-    fn rounding(&self) -> Rounding {
-        if self.options.loss.demands().is_current { Rounding::Fine } else { Rounding::AsUpstream }
-    }
-
     /// Makes all queues anew. O(N).
     fn requeue_all(&mut self) {
         let (triangulation, cells) = (&self.triangulation, &self.cells);
         let cell = |id: &SimplexId| &cells[*id as usize];
-        let rounding = self.rounding();
+        let rounding = self.division.rounding;
         self.queue.rebuild(triangulation.simplices().filter_map(|id| {
             let (loss, volume) = cell(&id).waiting()?;
             Some((rounding.rank(loss, volume, triangulation.vertices(id)), id))
@@ -307,7 +341,7 @@ impl<const D: usize> Mesh<D> {
         match cell.waiting() {
             Some((loss, volume)) => {
                 let vertices = self.triangulation.vertices(id);
-                self.queue.set(id, self.rounding().rank(loss, volume, vertices));
+                self.queue.set(id, self.division.rounding.rank(loss, volume, vertices));
             }
             None => self.queue.remove(id),
         }
@@ -357,10 +391,10 @@ impl<const D: usize> Mesh<D> {
     }
 
     fn add_inside(&mut self, id: SimplexId, pending: &Pending<D>, told: &Told<D>) {
-        let (corners, rounding) = (self.corners(id, told), self.rounding());
+        let (corners, division) = (self.corners(id, told), self.division);
         let cell = &mut self.cells[id as usize];
         let density = cell.density();
-        cell.inside.add(pending, &corners, density, rounding);
+        cell.inside.add(pending, &corners, density, division);
     }
 
     /// Forgets all pending points. O(N).

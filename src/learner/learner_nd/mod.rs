@@ -3,7 +3,8 @@
 //! The told points are the vertices of a Delaunay triangulation. Each simplex has a loss; the one with the largest is
 //! split next. Points that are being evaluated divide their simplex into parts, which share its loss by volume.
 //!
-//! All geometry is done in scaled coordinates, in which the domain is one unit wide along each axis.
+//! Geometry is done in scaled coordinates, in which the domain is one unit wide along each axis; with upstream's losses, parts of
+//! simplices are triangulated in the user's proportions, as upstream does.
 
 mod choose;
 mod domain;
@@ -58,9 +59,11 @@ pub struct Options {
     /// first triangulation is due; of points on a common sphere (the corners of a box) there are several, and this is
     /// how a run can follow another one that had its choice.
     pub first_simplices: Vec<Vec<u32>>,
-    /// Do as upstream in two things where it could do better, to follow its runs point by point. Losses are computed
+    /// Do as upstream in things where it could do better, to follow its runs point by point. Losses are computed
     /// anew when the range of values has grown by a tenth, but not for ranges below 1, so that the units of the values
-    /// matter. And points that are pending before there is a triangulation around them never divide a simplex.
+    /// matter. Points that are pending before there is a triangulation around them never divide a simplex; parts of simplices
+    /// are triangulated in the user's proportions; and a new point refreshes the losses of simplices by their common
+    /// vertices, not by their common faces.
     pub as_upstream: bool,
 }
 
@@ -291,8 +294,8 @@ impl<const D: usize> LearnerNd<D> {
             }
         }
         let Some(triangulation) = first else { return };
-        let lattice = self.domain.lattice.clone();
-        let mut mesh = Mesh::new(triangulation, self.options.clone(), lattice, &self.told);
+        let shape = (self.domain.lattice.clone(), self.domain.aspect());
+        let mut mesh = Mesh::new(triangulation, self.options.clone(), shape, &self.told);
         self.waiting = Vec::new();
         let pending = if self.options.as_upstream { Vec::new() } else { self.known.pending_inside() };
         for (point, order) in pending {

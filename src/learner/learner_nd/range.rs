@@ -21,7 +21,8 @@ pub(super) struct Range {
 }
 
 impl Range {
-    /// Before the first value. The width is that of the widest component, or of all components `together`. Losses are not
+    /// Before the first value. The width is that of the widest component, or of all components `together`; in that case,
+    /// as upstream, the first value's own width is where it starts. Where it has none, and else, losses are not
     /// computed anew for ranges below `floor`.
     pub(super) fn new(together: bool, floor: f64) -> Self {
         Self { ends: Vec::new(), together, old: floor, multiplier: 1.0 }
@@ -29,6 +30,7 @@ impl Range {
 
     /// Takes a value in; says whether all losses have to be computed anew.
     pub(super) fn extend(&mut self, value: &[f64]) -> bool {
+        let is_first = self.together && !self.is_known();
         let components = if self.together { 1 } else { value.len() };
         self.ends.resize(components, (f64::INFINITY, f64::NEG_INFINITY));
         for (component, y) in value.iter().enumerate().filter(|(_, y)| y.is_finite()) {
@@ -43,6 +45,9 @@ impl Range {
             if RELATIVE_ERROR * largest * multiplier <= LARGEST_SCALED_ERROR {
                 self.multiplier = multiplier;
             }
+        }
+        if is_first && width > 0.0 {
+            self.old = width;
         }
         let grown = width > RECOMPUTE_FACTOR * self.old;
         if grown {
@@ -82,7 +87,7 @@ mod tests {
     #[test]
     fn losses_are_computed_anew_when_the_range_has_grown_by_a_tenth() {
         let mut range = Range::new(true, 0.0);
-        assert!(range.extend(&[0.0, 1.0]));
+        assert!(!range.extend(&[0.0]) && range.extend(&[1.0]));
         assert!(!range.extend(&[1.09]));
         assert!(range.extend(&[1.11]));
     }
@@ -90,9 +95,17 @@ mod tests {
     #[test]
     fn ranges_below_the_floor_change_no_losses() {
         let mut range = Range::new(true, 1.0);
-        assert!(!range.extend(&[0.0, 0.3]));
+        assert!(!range.extend(&[0.0]) && !range.extend(&[0.3]));
         assert!(!range.extend(&[1.0]));
         assert!(range.extend(&[1.2]));
+    }
+
+    #[test]
+    fn the_width_of_the_first_vector_is_where_a_common_range_starts() {
+        let mut range = Range::new(true, 1.0);
+        assert!(!range.extend(&[0.0, 0.01]));
+        assert!(!range.extend(&[0.0105]));
+        assert!(range.extend(&[0.012]));
     }
 
     #[test]
@@ -106,7 +119,7 @@ mod tests {
     fn nan_and_infinity_have_no_part_in_the_range() {
         let mut range = Range::new(true, 0.0);
         assert!(!range.extend(&[f64::NAN]) && !range.is_known());
-        assert!(range.extend(&[1.0, 3.0, f64::NAN]));
+        assert!(!range.extend(&[1.0, 3.0, f64::NAN]));
         assert!(!range.extend(&[f64::INFINITY]) && range.is_known());
         assert_eq!(range.multiplier(), 0.5);
         let mut range = Range::new(false, 0.0);

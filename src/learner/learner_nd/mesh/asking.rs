@@ -39,8 +39,8 @@ impl<const D: usize> Mesh<D> {
             self.touch(id);
             if matches!(self.cells[id as usize].inside, Inside::One { .. }) {
                 // Its parts are needed now; their numbers may decide which one is taken.
-                let (corners, rounding) = (self.corners(id, told), self.rounding());
-                self.cells[id as usize].inside.parts(&corners, rounding);
+                let (corners, division) = (self.corners(id, told), self.division);
+                self.cells[id as usize].inside.parts(&corners, division);
             }
             let Some((split, part)) = self.candidate(id, told, &is_known) else {
                 self.cells[id as usize].spent = true;
