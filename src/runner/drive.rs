@@ -100,6 +100,9 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
         // How much is in flight at the end depends on the workers; a deterministic run ends with what it took to get there.
         let keep = !(drive.engine.is_deterministic() && (goal || matches!(ended, Ended::Hopeless(_))));
         run.drain(&mut drive, keep, observer);
+        if goal && keep {
+            run.see_as_others(&mut drive);
+        }
         if !(goal && keep && run.goal_is_lost(&drive)) {
             break ended;
         }

@@ -348,6 +348,18 @@ impl Engine {
         Fact::Failed(failed)
     }
 
+    /// Makes the learner what a later run would make of its values, where that can differ: which interval of an integral is divided
+    /// next depends on what was in flight. Only with nothing under way. Whether it was done.
+    pub(super) fn forget_how(&mut self) -> bool {
+        let is_quiet = self.in_flight == 0 && self.first.is_empty() && self.due.is_empty();
+        let it_was = is_quiet && self.given_up == 0 && self.learner.done().is_some();
+        if it_was {
+            self.learner.remove_unfinished();
+            self.exhausted = false;
+        }
+        it_was
+    }
+
     fn note_told(&mut self, sample: &Sample) {
         self.exhausted = false;
         self.given_up_in_a_row = 0;

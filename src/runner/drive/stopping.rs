@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 /// From so many points given up on, if that is one for so few values, the user is told what can be done about it.
 const MANY: u64 = 100;
 const FEW_VALUES: u64 = 10;
-/// After so many points in a row that failed for good, a function that did work is taken not to work any more: a full disk,
-/// a licence that has run out. Where learners leave a region alone because it has no values, far fewer stand in a row.
+/// After so many points in a row that failed for good, a function that did work is taken not to work any more, even if it has a
+/// value when it is started anew and tried where it had one. Learners leave a region alone that has no values, so that far
+/// fewer stand in a row there.
 const BROKEN: u64 = 1000;
 /// A run that waits for so long before it asks anything more says so.
 const QUIET_DOUBT: Duration = Duration::from_secs(5);
@@ -108,6 +109,15 @@ impl Loop {
             self.told,
             why.unwrap_or_default()
         ));
+    }
+
+    /// What the run says of its results is what `status` and the next run will say.
+    pub(super) fn see_as_others(&mut self, drive: &mut Drive<'_>) {
+        if drive.engine.forget_how() {
+            for index in 0..drive.goals.learners() {
+                drive.resting.told(&mut drive.goals, &mut drive.engine, index);
+            }
+        }
     }
 
     /// Whether the goal does not hold any more with the results that were in flight when it was reached. The error of an
