@@ -17,17 +17,27 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure without further detail.
+    /// A failure without further detail. Of a message beyond 4 kB, the middle is left out.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), detail: String::new() }
+        Self { kind, message: without_middle(message.into(), 4 << 10), detail: String::new() }
     }
 
-    /// The same failure with a traceback or the like.
+    /// The same failure with a traceback or the like, of which the middle is left out beyond 32 kB.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = detail.into();
+        self.detail = without_middle(detail.into(), 32 << 10);
         self
     }
+}
+
+/// A text of not much more than `most` bytes. Failures are kept for every attempt, and an exception may well print a large
+/// array: such texts would fill a disk.
+fn without_middle(text: String, most: usize) -> String {
+    if text.len() <= most {
+        return text;
+    }
+    let (head, tail) = (text.floor_char_boundary(most / 2), text.ceil_char_boundary(text.len() - most / 2));
+    format!("{} … {} bytes are left out … {}", &text[..head], tail - head, &text[tail..])
 }
 
 /// Kinds of [`Failure`].
@@ -82,5 +92,20 @@ impl FailureKind {
 impl std::fmt::Display for FailureKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_text_that_would_fill_a_disk_the_middle_is_left_out() {
+        let failure = Failure::new(FailureKind::Error, "é".repeat(1_000_000)).with_detail("short");
+        assert!(failure.message.len() < 4200 && failure.message.contains("bytes are left out"));
+        assert!(failure.message.starts_with("éé") && failure.message.ends_with("éé"));
+        assert_eq!(failure.detail, "short");
+        let whole = "x".repeat(4096);
+        assert_eq!(Failure::new(FailureKind::Error, whole.clone()).message, whole);
     }
 }

@@ -80,3 +80,23 @@ fn a_divergent_integral_ends_the_run_once_the_others_are_done() {
     folder.command(&["run"]).end().expect(4).says("seems to be infinite");
     assert_eq!(folder.rows().len(), rows.len());
 }
+
+#[test]
+fn several_integrals_that_are_done_are_done_for_status_and_for_the_next_run() {
+    let folder = Folder::new(
+        "[function]\nexpression = 'sqrt(x) + a'\n[parameters]\n\
+         a = { start = 1e-3, stop = 1.0, num = 4, spacing = 'log' }\n[learner]\ntype = 'integrator'\n\
+         bounds = [0, '{a}']\ntol = 1e-10\n[run]\nworkers = 3\n",
+    );
+    let summary = folder.command(&["run", "--json"]).end().expect(0).json();
+    assert_eq!(summary["ended"], "goal reached: done");
+    let (rows, status) = (folder.rows(), folder.status());
+    let (said, later) = (summary["figures"].as_array().unwrap(), status["by_learner"].as_array().unwrap());
+    assert_eq!((said.len(), later.len()), (4, 4));
+    assert_eq!(status["finished_learners"], 4);
+    for (said, later) in said.iter().zip(later) {
+        assert_eq!(said["igral"], later["figures"]["igral"], "{said} {later}");
+    }
+    folder.run(0, &["--quiet"]);
+    assert_eq!(folder.rows().len(), rows.len(), "nothing is evaluated again");
+}
