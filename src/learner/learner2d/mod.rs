@@ -102,6 +102,11 @@ pub const DEFAULT_STACK_SIZE: usize = 10;
 /// assert!(learner.npoints() < 200);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// [`Learner::ask_into`]: super::Learner::ask_into
+/// [`Learner::loss`]: super::Learner::loss
+/// [`Learner::remove_unfinished`]: super::Learner::remove_unfinished
+/// [`Learner::tell`]: super::Learner::tell
 #[derive(Clone)]
 pub struct Learner2D {
     domain: Domain,

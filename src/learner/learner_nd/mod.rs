@@ -3,8 +3,8 @@
 //! The told points are the vertices of a Delaunay triangulation. Each simplex has a loss; the one with the largest is
 //! split next. Points that are being evaluated divide their simplex into parts, which share its loss by volume.
 //!
-//! Geometry is done in scaled coordinates, in which the domain is one unit wide along each axis; with upstream's losses, parts of
-//! simplices are triangulated in the user's proportions, as upstream does.
+//! Geometry is done in scaled coordinates, in which the domain is one unit wide along each axis; with upstream's losses,
+//! parts of simplices are triangulated in the user's proportions, as upstream does.
 
 mod choose;
 mod domain;
@@ -84,7 +84,7 @@ impl Default for Options {
 ///
 /// Asks for the same points in the same order as Python adaptive 1.5.2, except where that has defects: all geometry
 /// is done in scaled coordinates, so that ranges of any size can stand beside each other; pending points that were
-/// forgotten can be asked again; [`Loss::Expected`] is known; an anisotropic learner works on any box and with
+/// forgotten can be asked again; [`Loss::Expected`](super::Loss::Expected) is known; an anisotropic learner works on any box and with
 /// vectors.
 ///
 /// With N points told, an `ask` of n points costs O(n k log N), and a `tell` O(k log N), where k simplices hold the
