@@ -61,9 +61,6 @@ pub struct Engine {
     needed_in_vain: FxHashMap<u32, Vec<Sample>>,
     /// In this run, but for those that are owed.
     given_up_here: u64,
-    /// The same since the last value.
-    given_up_in_a_row: u64,
-    last_given_up: Option<Failure>,
     failed_attempts: u64,
     /// Further attempts after failed ones.
     retried: u64,
@@ -100,8 +97,6 @@ impl Engine {
             given_up: 0,
             needed_in_vain: FxHashMap::default(),
             given_up_here: 0,
-            given_up_in_a_row: 0,
-            last_given_up: None,
             failed_attempts: 0,
             retried: 0,
             owed: 0,
@@ -337,8 +332,6 @@ impl Engine {
         if given_up {
             self.note_given_up(&failed.sample);
             self.given_up_here += u64::from(!attempt.owed);
-            self.given_up_in_a_row += u64::from(!attempt.owed);
-            self.last_given_up = Some(failed.failure.clone());
             self.owed -= usize::from(attempt.owed);
             self.first_given_up.get_or_insert_with(|| failed.clone());
         } else {
@@ -348,13 +341,14 @@ impl Engine {
         Fact::Failed(failed)
     }
 
-    /// Makes the learner what a later run would make of its values, where that can differ: which interval of an integral is divided
-    /// next depends on what was in flight. Only with nothing under way. Whether it was done.
+    /// Makes the learner what a later run would make of its values, where that can differ: which interval of an integral is
+    /// divided next depends on what was in flight. Only with nothing in flight. Whether it was done.
     pub(super) fn forget_how(&mut self) -> bool {
-        let is_quiet = self.in_flight == 0 && self.first.is_empty() && self.due.is_empty();
+        let is_quiet = self.in_flight == 0 && self.due.is_empty() && self.early.is_empty();
         let it_was = is_quiet && self.given_up == 0 && self.learner.done().is_some();
         if it_was {
             self.learner.remove_unfinished();
+            self.first.iter().for_each(|attempt| self.learner.tell_pending(&attempt.sample));
             self.exhausted = false;
         }
         it_was
@@ -362,7 +356,6 @@ impl Engine {
 
     fn note_told(&mut self, sample: &Sample) {
         self.exhausted = false;
-        self.given_up_in_a_row = 0;
         // Almost always empty.
         if let Some(in_vain) = self.needed_in_vain.get_mut(&sample.learner) {
             in_vain.retain(|given_up| given_up != sample);

@@ -97,26 +97,6 @@ fn points_that_fail_at_once_do_not_end_a_run_whose_first_values_take_long() {
     assert!(loaded.failures.len() >= 20, "{}", loaded.failures.len());
 }
 
-#[test]
-fn a_function_that_works_only_when_it_is_tried_anew_ends_the_run_before_all_points_are_given_up() {
-    let folder = Folder::new(
-        "[function]\npython = 'model.py:h'\n[learner]\ntype = '1d'\nbounds = [0, 1]\n[goal]\nnpoints = 100\n\
-         [run]\nretries = 0\nworkers = 2\n",
-    );
-    folder.write(
-        "model.py",
-        "calls = 0\ndef h(x):\n    global calls\n    calls += 1\n\
-         \x20   if calls > 1: raise OSError('disk full')\n    return x\n",
-    );
-    folder.run(4, &[]).says("does not work any more").says("in a row failed for good").says("disk full");
-    let loaded = folder.read();
-    assert!((1..10).contains(&loaded.columns.len()), "{}", loaded.columns.len());
-    assert!((1000..2000).contains(&loaded.failures.len()), "{}", loaded.failures.len());
-    folder.write("model.py", "def h(x):\n    return x\n");
-    folder.run(0, &["--accept-changes", "--retry-failed"]);
-    assert!(folder.read().columns.len() >= 1000, "all of them are tried once more");
-}
-
 /// Three combos, of which the one in the middle always fails.
 fn one_of_three_fails(goal: &str, rest: &str) -> String {
     format!(

@@ -2,7 +2,6 @@
 
 use super::{Drive, LONGEST_WAIT, Loop};
 use crate::checkpoint::CheckpointError;
-use crate::learner::Learner;
 use crate::runner::goal::Moment;
 use crate::runner::resting::HOPELESS;
 use crate::runner::{Observer, StopReason};
@@ -12,10 +11,6 @@ use std::time::{Duration, Instant};
 /// From so many points given up on, if that is one for so few values, the user is told what can be done about it.
 const MANY: u64 = 100;
 const FEW_VALUES: u64 = 10;
-/// After so many points in a row that failed for good, a function that did work is taken not to work any more, even if it has a
-/// value when it is started anew and tried where it had one. Learners leave a region alone that has no values, so that far
-/// fewer stand in a row there.
-const BROKEN: u64 = 1000;
 /// A run that waits for so long before it asks anything more says so.
 const QUIET_DOUBT: Duration = Duration::from_secs(5);
 /// A run that stops within this time says nothing about it.
@@ -44,37 +39,19 @@ impl Loop {
         let is_back =
             drive.engine.is_deterministic() || drive.engine.in_flight() + drive.engine.waiting() == 0;
         if self.is_in_doubt(drive) && is_back {
-            return Some(match drive.engine.given_up_in_a_row() {
-                (points, Some(last)) if self.told > 0 => StopReason::BrokeDown(format!(
-                    "{points} points in a row failed for good: {}",
-                    last.message
-                )),
-                _ => StopReason::NothingWorks(drive.engine.given_up_here()),
-            });
+            return Some(StopReason::NothingWorks(drive.engine.given_up_here()));
         }
         drive.walltime.filter(|end| end.left() <= drive.walltime_margin).map(|_| StopReason::Walltime)
     }
 
-    /// Whether so many points of this run have failed for good, and none got a value, or so many since the last value, that
-    /// nothing more is asked until what was asked has come to an end: it may take longer than to fail does. A run that went on
-    /// would only give up all points that the learners ask for. With so many, each worker should be at a point that works, if
-    /// there are any. Those that an earlier run gave up, and that are tried once more, say nothing about the others.
+    /// Whether so many points of this run have failed for good, and none got a value, that nothing more is asked until what
+    /// was asked has come to an end: it may take longer than to fail does. A run that went on would only give up all points
+    /// that the learners ask for. With so many, each worker should be at a point that works, if there are any. Those that an
+    /// earlier run gave up, and that are tried once more, say nothing about the others.
     pub(super) fn is_in_doubt(&self, drive: &Drive<'_>) -> bool {
         let many =
             if drive.engine.is_deterministic() { HOPELESS } else { HOPELESS.max(2 * drive.workers as u64) };
-        if self.told == 0 {
-            return drive.engine.given_up_here() >= many;
-        }
-        if drive.engine.given_up_in_a_row().0 < BROKEN.max(4 * drive.workers as u64) {
-            return false;
-        }
-        // Of elements that are given, none is asked but them, and many that stand together may fail.
-        let is_given = |learner: &dyn Learner| learner.kind() == "sequence";
-        let learner = drive.engine.learner();
-        !match learner.children() {
-            Some(children) => children.iter().all(|child| is_given(child.as_ref())),
-            None => is_given(learner),
-        }
+        self.told == 0 && drive.engine.given_up_here() >= many
     }
 
     pub(super) fn say_doubts(&mut self, drive: &Drive<'_>, now: Instant, observer: &mut dyn Observer) {
@@ -87,9 +64,9 @@ impl Loop {
         self.doubts_said = true;
         let why = drive.engine.first_given_up().map(|failed| format!(": {}", failed.failure.message));
         observer.note(&format!(
-            "warning: {} points in a row were given up and none got a value{}; {} evaluations are waited for before \
-             anything else is asked\nhelp: `timeout` in [function] ends those that take too long",
-            drive.engine.given_up_in_a_row().0,
+            "warning: {} points were given up and none got a value{}; {} evaluations are waited for before anything \
+             else is asked\nhelp: `timeout` in [function] ends those that take too long",
+            drive.engine.given_up_here(),
             why.unwrap_or_default(),
             drive.engine.in_flight()
         ));

@@ -3,7 +3,7 @@
 use super::{Attempt, Engine};
 use crate::checkpoint::Failed;
 use crate::learner::Learner;
-use crate::model::{Failure, Sample};
+use crate::model::Sample;
 
 impl Engine {
     /// Nothing is in flight and nothing is left to ask.
@@ -51,11 +51,6 @@ impl Engine {
     /// Samples that this run gave up, but for those that an earlier one had given up before.
     pub(in super::super) fn given_up_here(&self) -> u64 {
         self.given_up_here
-    }
-
-    /// The same since the last value, and why the last one failed.
-    pub(in super::super) fn given_up_in_a_row(&self) -> (u64, Option<&Failure>) {
-        (self.given_up_in_a_row, self.last_given_up.as_ref())
     }
 
     /// Samples given up, over all runs.
