@@ -80,10 +80,7 @@ impl Resting {
 
     /// A learner was told a value.
     pub(super) fn told(&mut self, goals: &mut GoalTracker, engine: &mut Engine, index: usize) {
-        // Almost always empty.
-        if !self.failing.is_empty() {
-            self.failing.remove(&index);
-        }
+        self.note_value(index);
         look_at(goals, engine.learner(), index);
         self.judge(goals, engine, index);
     }
@@ -98,8 +95,21 @@ impl Resting {
     ) {
         // Where points are given up learners have no more to do: the loss falls.
         look_at(goals, engine.learner(), index);
-        self.failing.entry(index).or_insert_with(|| (0, failure.message.clone())).0 += 1;
+        self.note_failure(index, failure);
         self.judge(goals, engine, index);
+    }
+
+    /// As [`Self::told`], without drawing any consequence yet.
+    pub(super) fn note_value(&mut self, index: usize) {
+        // Almost always empty.
+        if !self.failing.is_empty() {
+            self.failing.remove(&index);
+        }
+    }
+
+    /// As [`Self::gave_up`], without drawing any consequence yet.
+    pub(super) fn note_failure(&mut self, index: usize, failure: &Failure) {
+        self.failing.entry(index).or_insert_with(|| (0, failure.message.clone())).0 += 1;
     }
 
     /// Lets a learner rest, or wakes it.

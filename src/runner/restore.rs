@@ -60,10 +60,16 @@ pub fn restore(
     let mut resting = Resting::default();
     let (mut engine, (open, mut restored)) = match policy.order {
         Order::Arrival => {
+            // Learners whose points all failed rest from the start: what has no value is asked first, and others would wait
+            // for them anew in each run.
             let settled = settle_all(loaded, learner_now, &mut |sample, outcome| match outcome {
-                Ok(value) => learner.tell(sample, value),
+                Ok(value) => {
+                    resting.note_value(sample.learner as usize);
+                    learner.tell(sample, value)
+                }
                 Err(_) if retry_given_up => Ok(()),
-                Err(_) => {
+                Err(failure) => {
+                    resting.note_failure(sample.learner as usize, failure);
                     learner.give_up(sample);
                     Ok(())
                 }

@@ -127,6 +127,21 @@ fn one_combo_whose_points_all_fail_keeps_no_other_from_its_goal() {
 }
 
 #[test]
+fn a_sweep_that_was_stopped_goes_on_past_a_combo_whose_points_all_fail() {
+    let folder = Folder::new(&one_of_three_fails("total_npoints = 20", ""));
+    folder.write("model.py", NEVER_AT_2);
+    folder.run(0, &[]);
+    folder.write("adaptive.toml", one_of_three_fails("npoints = 30", ""));
+    folder.run(4, &[]).says("learner 1: all of its first ");
+    let loaded = folder.read();
+    let of = |learner| loaded.columns.iter().filter(|row| row.learner == learner).count();
+    assert!(of(0) >= 30 && of(1) == 0 && of(2) >= 30, "{} {}", of(0), of(2));
+    // What has changed meanwhile is for the user to say.
+    folder.write("model.py", "def h(x, a):\n    return x\n");
+    folder.run(0, &["--accept-changes", "--retry-failed"]);
+}
+
+#[test]
 fn a_broken_off_deterministic_run_lets_a_combo_without_hope_rest_at_the_same_moment() {
     let study = |goal: &str| one_of_three_fails(goal, "deterministic = true");
     let rows = |folder: &Folder| -> Vec<(u32, Vec<f64>)> {
