@@ -342,16 +342,16 @@ impl Engine {
     }
 
     /// Makes the learner what a later run would make of its values, where that can differ: which interval of an integral is
-    /// divided next depends on what was in flight. Only with nothing in flight. Whether it was done.
+    /// divided next depends on what was in flight. Only with nothing in flight; says whether the learner is made anew.
     pub(super) fn forget_how(&mut self) -> bool {
         let is_quiet = self.in_flight == 0 && self.due.is_empty() && self.early.is_empty();
-        let it_was = is_quiet && self.given_up == 0 && self.learner.done().is_some();
-        if it_was {
+        let made_anew = is_quiet && self.given_up == 0 && self.learner.done().is_some();
+        if made_anew {
             self.learner.remove_unfinished();
             self.first.iter().for_each(|attempt| self.learner.tell_pending(&attempt.sample));
             self.exhausted = false;
         }
-        it_was
+        made_anew
     }
 
     fn note_told(&mut self, sample: &Sample) {

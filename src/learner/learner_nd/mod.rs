@@ -82,8 +82,8 @@ impl Default for Options {
 /// Samples f: R^D -> R^M on a box or a convex hull, D from 2 to 8: splits the simplex with the largest loss
 /// (upstream: `LearnerND`).
 ///
-/// Asks for the same points in the same order as Python adaptive 1.5.2, except where that has defects: all geometry
-/// is done in scaled coordinates, so that ranges of any size can stand beside each other; pending points that were
+/// Asks for the same points in the same order as Python adaptive 1.5.2, except where that has defects: geometry is done
+/// in scaled coordinates, so that ranges of any size can stand beside each other; pending points that were
 /// forgotten can be asked again; [`Loss::Expected`](super::Loss::Expected) is known; an anisotropic learner works on any box and with
 /// vectors.
 ///

@@ -4,7 +4,7 @@ use super::{Drive, LONGEST_WAIT, Loop};
 use crate::checkpoint::CheckpointError;
 use crate::runner::goal::Moment;
 use crate::runner::resting::HOPELESS;
-use crate::runner::{Observer, StopReason};
+use crate::runner::{Observer, StopReason, look_at};
 use jiff::Timestamp;
 use std::time::{Duration, Instant};
 
@@ -92,7 +92,8 @@ impl Loop {
     pub(super) fn see_as_others(&mut self, drive: &mut Drive<'_>) {
         if drive.engine.forget_how() {
             for index in 0..drive.goals.learners() {
-                drive.resting.told(&mut drive.goals, &mut drive.engine, index);
+                look_at(&mut drive.goals, drive.engine.learner(), index);
+                drive.resting.judge(&drive.goals, &mut drive.engine, index);
             }
         }
     }
