@@ -210,7 +210,7 @@ pub(crate) struct InterpolationArgs {
     #[arg(long, value_name = "K,...", value_delimiter = ',')]
     pub(crate) learner: Vec<usize>,
     /// Only the learners with these parameter values
-    #[arg(long = "where", value_name = "NAME=VALUE,...", value_delimiter = ',')]
+    #[arg(long = "where", value_name = "NAME=VALUE,...")]
     pub(crate) with: Vec<String>,
 }
 

@@ -4,6 +4,7 @@ use super::open::refused_changes;
 use super::output;
 use super::own::{log_of, refuse_own};
 use super::prepare::{Isolation, Prepared, past_end, prepare};
+use crate::checkpoint;
 use crate::function::Natives;
 use crate::learner::point_form;
 use crate::model::json::from_number;
@@ -37,7 +38,9 @@ pub(super) fn check(args: &CheckArgs, natives: &Natives) -> Result<Exit, Command
     let mut problems: Vec<String> =
         missing.map(|file| format!("{DATA_FILE} {} is missing", file.display())).collect();
     // Before the function is loaded: in an interpreter of ours it changes the folder, where relative paths start.
-    let changes = refused_changes(&study);
+    let stored = checkpoint::read(&study.checkpoint.folder, &study.name).ok();
+    let changes =
+        stored.map(|stored| refused_changes(&study, &study.function_files(), &stored)).unwrap_or_default();
     problems.extend(evaluators.function.check());
     let first: Vec<Sample> = learner.suggest(FIRST_POINTS).into_iter().map(|next| next.sample).collect();
     let mut evaluated = Vec::new();
@@ -62,9 +65,7 @@ pub(super) fn check(args: &CheckArgs, natives: &Natives) -> Result<Exit, Command
         _ => own.to_json(sample).to_string(),
     };
     let mut warnings: Vec<String> = past_end(&study.goal).into_iter().collect();
-    warnings.extend(changes.into_iter().map(|change| {
-        format!("warning: changed since the last run, which `run` refuses without --accept-changes: {change}")
-    }));
+    warnings.extend(changes);
     warnings.iter().for_each(output::note);
     if args.report.json {
         output::print(json!({

@@ -124,15 +124,21 @@ fn changes(
     (settings, study::compare_files(&header.function_files, files, &study.function))
 }
 
-/// The changes that a run would refuse to go on with, for those who ask beforehand.
-pub(super) fn refused_changes(study: &Study) -> Vec<Difference> {
-    let stored = checkpoint::read(&study.checkpoint.folder, &study.name).ok();
-    let Some(header) = stored.filter(|stored| !stored.columns.is_empty()).and_then(|stored| stored.header)
-    else {
+/// What is said of the changes that a run would refuse to go on with to those who ask beforehand.
+pub(super) fn refused_changes(
+    study: &Study,
+    files: &BTreeMap<String, String>,
+    stored: &Loaded,
+) -> Vec<String> {
+    let Some(header) = stored.header.as_ref().filter(|_| !stored.columns.is_empty()) else {
         return Vec::new();
     };
-    let (settings, files) = changes(study, &study.function_files(), &header);
-    settings.into_iter().chain(files).filter(|difference| difference.severity == Severity::Refuse).collect()
+    let (settings, files) = changes(study, files, header);
+    let refused = settings.into_iter().chain(files).filter(|change| change.severity == Severity::Refuse);
+    let text = |change| {
+        format!("warning: changed since the last run, which `run` refuses without --accept-changes: {change}")
+    };
+    refused.map(text).collect()
 }
 
 /// The changes that this run accepts.

@@ -133,20 +133,38 @@ impl Station {
         let outcome = self.try_at(worker, data, sample);
         let Some(known) = self.doubt.note(sample, &outcome) else { return outcome };
         let began = Instant::now();
-        if self.try_at(worker, data, &known).is_ok() {
+        if self.still_works_at(worker, data, &known).is_ok() {
             self.doubt.is_unfounded();
             worker.leave_out(began.elapsed());
             return outcome;
         }
         self.evaluator = None;
-        match self.try_at(worker, data, &known).or_else(|_| self.try_at(worker, data, &known)) {
+        worker.leave_out(began.elapsed());
+        let outcome = self.try_at(worker, data, sample);
+        if outcome.is_ok() {
+            self.doubt.is_settled(true);
+            return outcome;
+        }
+        // Anew once more: it may work only once after each start.
+        self.evaluator = None;
+        let began = Instant::now();
+        let known_again =
+            self.still_works_at(worker, data, &known).or_else(|_| self.still_works_at(worker, data, &known));
+        worker.leave_out(began.elapsed());
+        match known_again {
             Ok(_) => {
-                self.doubt.is_settled();
-                worker.leave_out(began.elapsed());
-                self.try_at(worker, data, sample)
+                self.doubt.is_settled(false);
+                outcome
             }
             Err(failure) => Err(Doubt::confirmed(&known, failure)),
         }
+    }
+
+    /// Evaluates a sample that nobody has asked for; its time is not told to the worker.
+    fn still_works_at(&mut self, worker: &Worker, data: Option<NodeFiles>, sample: &Sample) -> Outcome {
+        let evaluator = self.evaluator(worker, data)?;
+        evaluator.prepare()?;
+        evaluator.evaluate(sample)
     }
 
     fn try_at(&mut self, worker: &mut Worker, data: Option<NodeFiles>, sample: &Sample) -> Outcome {

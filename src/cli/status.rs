@@ -1,6 +1,6 @@
 use super::args::StatusArgs;
 use super::exit::{CommandError, Exit};
-use super::open::{MEND, Rebuilt, checkpoint_error, lost, rebuild};
+use super::open::{MEND, Rebuilt, checkpoint_error, lost, rebuild, refused_changes};
 use super::{figures, output};
 use crate::checkpoint::{self, EndingKind, Loaded};
 use crate::learner::{Learner, Loss};
@@ -9,6 +9,7 @@ use crate::runner::goal::GoalTracker;
 use crate::runner::look_at_all;
 use crate::study::{Reader, Study};
 use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How a study stands, told from its files alone: works while a run goes on, after it and after its death.
@@ -29,6 +30,9 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
         (state, ending) = (State::Ended(EndingKind::Failed), Some(reason.to_owned()));
     }
     let live = live.filter(|_| state == State::Running);
+    // Of the study alone: to read the function's files may take long.
+    let changed = refused_changes(&study, &BTreeMap::new(), &loaded);
+    let notices: Vec<_> = loaded.notices.iter().cloned().chain(changed).collect();
     let learner = engine.learner();
     if args.report.json {
         let mut all = json!({
@@ -46,7 +50,7 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
             "written": loaded.written,
             "ending": ending,
             "holder": loaded.holder.as_ref().map(ToString::to_string),
-            "notices": loaded.notices,
+            "notices": notices,
             "losses": loaded.losses,
             "figures": figures::json(learner),
             "live": live,
@@ -69,9 +73,7 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
         output::print(all);
         return whole(&loaded);
     }
-    for notice in &loaded.notices {
-        output::note(notice);
-    }
+    notices.iter().for_each(output::note);
     output::print(text(
         &study,
         (&state, ending),

@@ -5,8 +5,11 @@ use crate::model::{Failure, FailureKind, Outcome, Sample};
 
 /// After so many failures in a row.
 const SUSPICIOUS: u32 = 20;
-/// Where the function still works, the next doubt takes so many times as long.
+/// Where the function still works, the next doubt takes so many times as long. Where a start has mended it, the next one comes so
+/// much sooner: a function that works only for a while after each start is started anew at its first failure in the end.
 const PATIENCE: u32 = 4;
+/// After so many more starts that helped than doubts that were unfounded, it comes at the first failure.
+const AT_ONCE: i32 = -3;
 
 /// Whether a worker's function still works.
 #[derive(Debug, Default)]
@@ -14,8 +17,8 @@ pub struct Doubt {
     /// The first point that had a value.
     known: Option<Sample>,
     failed: u32,
-    /// So many doubts were unfounded.
-    unfounded: u32,
+    /// How many more doubts were unfounded than settled by a start.
+    trust: i32,
 }
 
 impl Doubt {
@@ -33,8 +36,9 @@ impl Doubt {
             Err(failure) if failure.kind == FailureKind::Setup => None,
             Err(_) => {
                 self.failed = self.failed.saturating_add(1);
-                let many = SUSPICIOUS.saturating_mul(PATIENCE.saturating_pow(self.unfounded));
-                self.known.clone().filter(|_| self.failed >= many)
+                let times = PATIENCE.saturating_pow(self.trust.unsigned_abs());
+                let many = if self.trust < 0 { SUSPICIOUS / times } else { SUSPICIOUS.saturating_mul(times) };
+                self.known.clone().filter(|_| self.failed >= many.max(1))
             }
         }
     }
@@ -42,12 +46,13 @@ impl Doubt {
     /// The function has a value there, still: it has none where it failed.
     pub fn is_unfounded(&mut self) {
         self.failed = 0;
-        self.unfounded += 1;
+        self.trust += 1;
     }
 
-    /// Started anew, the function has a value there.
-    pub fn is_settled(&mut self) {
+    /// Started anew, the function has a value there; `helped`: also where it failed.
+    pub fn is_settled(&mut self, helped: bool) {
         self.failed = 0;
+        self.trust = (self.trust - i32::from(helped)).max(AT_ONCE);
     }
 
     /// What is to be said of a point where a function failed that fails at `known`, too. It is not the point's fault.
@@ -91,7 +96,21 @@ mod tests {
         assert_eq!(failures(&mut doubt), 80);
         doubt.is_unfounded();
         assert_eq!(failures(&mut doubt), 320);
-        doubt.is_settled();
+        doubt.is_settled(false);
         assert_eq!(failures(&mut doubt), 320);
+    }
+
+    #[test]
+    fn a_function_that_each_start_mends_is_doubted_sooner_each_time() {
+        let mut doubt = Doubt::default();
+        assert_eq!(doubt.note(&at(0.5), &Ok(1.0.into())), None);
+        for failed in [20, 5, 1, 1] {
+            assert_eq!(failures(&mut doubt), failed);
+            doubt.is_settled(true);
+        }
+        for failed in [1, 1, 5, 20, 80] {
+            assert_eq!(failures(&mut doubt), failed);
+            doubt.is_unfounded();
+        }
     }
 }

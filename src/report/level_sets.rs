@@ -3,6 +3,7 @@ use super::sheet::{Part, component_names, parameter_names};
 use crate::geometry::level::{self, LevelLine, LevelSurface};
 use crate::learner::Interpolant;
 use crate::model::Parameters;
+use std::collections::HashSet;
 use std::io;
 
 /// Why there are no level sets.
@@ -147,7 +148,7 @@ impl Rows for LevelSets {
         let all = [own, last].concat();
         let parameters = parameter_columns(&self.parameters(), &all);
         let text = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        let mut taken = [text(&all), parameters.clone()].concat();
+        let mut taken: HashSet<String> = text(&all).into_iter().chain(parameters.clone()).collect();
         let coordinates = self.coordinates.iter().map(|name| free_name(name, &mut taken)).collect();
         [text(&own[..1]), parameters, text(&own[1..]), coordinates, text(last)].concat()
     }

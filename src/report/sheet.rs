@@ -2,6 +2,7 @@ use super::export::{Cell, Rows, free_name, parameter_columns};
 use super::grid::{self, Points};
 use crate::learner::Learner;
 use crate::model::Parameters;
+use std::collections::HashSet;
 use std::io;
 
 /// One learner of a study, and which one it is.
@@ -73,8 +74,9 @@ impl Sheet {
             }
         }
         let parameters = parameter_names(parts.iter().map(|part| part.parameters));
-        let mut taken = parameter_columns(&parameters, &FIXED);
-        taken.extend(FIXED.map(str::to_owned));
+        let own = FIXED.map(str::to_owned);
+        let mut taken: HashSet<String> =
+            parameter_columns(&parameters, &FIXED).into_iter().chain(own).collect();
         let coordinates: Vec<String> = coordinates.iter().map(|name| free_name(name, &mut taken)).collect();
         Ok(Self {
             study: None,
@@ -120,7 +122,7 @@ pub(super) fn component_names(
     names: &[String],
     taken: impl Iterator<Item = String>,
 ) -> Vec<String> {
-    let mut taken: Vec<String> = taken.chain(FIXED.map(str::to_owned)).collect();
+    let mut taken: HashSet<String> = taken.chain(FIXED.map(str::to_owned)).collect();
     let usual = |i: usize| if width == 1 { "value".to_owned() } else { format!("value_{i}") };
     let name = |i: usize| if names.len() == width { names[i].clone() } else { usual(i) };
     (0..width).map(|i| free_name(&name(i), &mut taken)).collect()

@@ -1,4 +1,4 @@
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 use std::cell::Cell;
 use std::io::{self, Read};
 use std::process::{Command, Stdio};
@@ -49,13 +49,14 @@ impl std::fmt::Display for StopReason {
     }
 }
 
-const SIGNALS: [(i32, &str); 3] = [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT"), (SIGUSR1, "SIGUSR1")];
+const SIGNALS: [(i32, &str); 4] =
+    [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT"), (SIGUSR1, "SIGUSR1"), (SIGHUP, "SIGHUP")];
 
 /// Within so long, further signals are the first one over again: launchers hand on what the terminal or the batch
 /// system has sent to all processes anyway.
 const SAME_SIGNAL: Duration = Duration::from_secs(1);
 
-/// Watches for SIGTERM, SIGINT and SIGUSR1.
+/// Watches for SIGTERM, SIGINT and SIGUSR1, and for SIGHUP, which comes when the terminal is gone.
 ///
 /// Launchers hand these signals to all ranks. Rank 0 then stops the run in good order; a worker has to live on
 /// until rank 0 lets it go, so it catches them too and ignores them.
@@ -70,10 +71,13 @@ pub struct StopSignals {
 }
 
 impl StopSignals {
-    /// Catches the signals from now on.
+    /// Catches the signals from now on; SIGHUP unless this process is to outlive its terminal (`nohup`).
     pub fn catch() -> io::Result<Self> {
         let (received, again) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         for (index, (signal, _)) in SIGNALS.iter().enumerate() {
+            if *signal == SIGHUP && is_ignored(SIGHUP) {
+                continue;
+            }
             signal_hook::flag::register_usize(*signal, Arc::clone(&received), index + 1)?;
             signal_hook::flag::register(*signal, Arc::clone(&again))?;
         }
@@ -107,6 +111,14 @@ impl StopSignals {
         }
         false
     }
+}
+
+/// Whether this process was started with a signal ignored.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 /// When the time of the job is over, as seconds since 1970.

@@ -48,6 +48,7 @@ def odd(x, offset):
         26: lambda: {"y": 1, "label": "nan", "path": os.fsdecode(b"a\xe9\xc3\xa9"), "notes": ["inf"]},
         27: lambda: {"y": 1, "extra": {"n": 10 ** 400}},
         28: lambda: os.getpid(),
+        29: lambda: [1, (2, None)],
     }
     return kinds[int(x)]()
 
@@ -190,6 +191,7 @@ fn what_is_no_number_is_bad_output_with_advice() {
         (20.0, "(z.real, z.imag)"),
         (21.0, "{'note': 'none'}, which has no number"),
         (22.0, "two outputs of the name '1'"),
+        (29.0, "returned [1, (2, None)], where a number is missing"),
     ] {
         let failure = odd(x);
         assert_eq!(failure.kind, FailureKind::BadOutput);
@@ -238,6 +240,7 @@ fn numpy_values_are_flattened() {
              return {'a': np.float32(0.5), 'm': np.arange(4).reshape(2, 2), 'i': np.int64(3), 'b': np.bool_(True),\n            \
              'z': np.array(2.5), 'l': [np.float64(1), np.ones(1)]}\n\
          def c(x, offset):\n    return np.array([1j])\n\
+         def masked(x, offset):\n    return np.ma.masked_greater(np.arange(3.0), 1.5)\n\
          def s(x, offset):\n    return np.sin(x)\n\
          def long(x, offset):\n    \
              return {'a': np.longdouble(0.5), 'l': np.ones(2, np.longdouble), 'extra': {'n': np.longdouble(3)}}\n\
@@ -247,7 +250,10 @@ fn numpy_values_are_flattened() {
     assert_eq!(value.components[..], [0.5, 0.0, 1.0, 2.0, 3.0, 3.0, 1.0, 2.5, 1.0, 1.0]);
     let names = value.detail.unwrap().names;
     assert_eq!(names, ["a", "m[0]", "m[1]", "m[2]", "m[3]", "i", "b", "z", "l[0]", "l[1]"]);
-    assert!(study.start(python("arrays.py:c")).at(&[0.0]).unwrap_err().message.contains("complex"));
+    for (function, what) in [("arrays.py:c", "complex"), ("arrays.py:masked", "missing or masked")] {
+        let failure = study.start(python(function)).at(&[0.0]).unwrap_err();
+        assert!(failure.message.contains(what), "{failure}");
+    }
     assert_eq!(study.start(python("arrays.py:s")).y(1.0), 1.0f64.sin());
     let value = study.start(python("arrays.py:long")).at(&[0.0]).unwrap();
     assert_eq!(value.components[..], [0.5, 1.0, 1.0]);

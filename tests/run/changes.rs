@@ -22,6 +22,7 @@ fn a_changed_function_domain_or_learner_is_refused_with_the_difference_shown() {
     for (from, to, key, old, new) in changes {
         folder.write("adaptive.toml", PEAK.replace(from, to).replace("30", "40"));
         let refused = folder.run(2, &[]).says(key).says(old).says(new).says("--accept-changes");
+        folder.command(&["status"]).end().expect(0).says("changed since the last run").says(key);
         assert!(refused.err.contains("data/adaptive.h5"), "{}", refused.err);
         folder.write("adaptive.toml", PEAK);
         assert_eq!(folder.contents(), before, "{to}: nothing was touched");

@@ -105,7 +105,7 @@ fn results_are_exported_as_tables() {
     // Only some learners, as with a grid.
     let of_last = |line: &&str| line.starts_with("2,0.5,") || line.starts_with("learner,");
     let last: Vec<&str> = csv.lines().filter(of_last).collect();
-    for chosen in [["--learner", "2"], ["--where", "offset=0.5"]] {
+    for chosen in [["--learner", "2"], ["--where", "offset=0.5"], ["--where", "offset=0.5,offset=0.5"]] {
         let out = folder.command(&[&["export"][..], &chosen].concat()).end().expect(0).out;
         assert_eq!(out.lines().collect::<Vec<_>>(), last);
     }

@@ -205,15 +205,21 @@ fn a_function_that_breaks_down_for_a_while_costs_time_and_no_points() {
         let given_up = folder.status()["given_up"].as_u64().unwrap();
         assert!(given_up <= 4 && folder.rows().len() >= 200, "{given_up}");
     }
-    // A process that is spoiled is replaced, at once.
-    let folder = Folder::new(&study(line, 100, ""));
-    folder.write(
-        "model.py",
-        "n = 0\ndef h(x):\n    global n\n    n += 1\n    assert n < 30, 'no handle is left'\n    return x**3\n",
-    );
-    let ended = folder.run(0, &[]);
-    assert!(!ended.err.contains("does not work"), "{}", ended.err);
-    assert!(folder.status()["given_up"].as_u64().unwrap() <= 8);
+    // A process that is spoiled is replaced, at once; also where it is spoiled by each call.
+    for calls in [30, 2] {
+        let folder = Folder::new(&study(line, 100, ""));
+        folder.write(
+            "model.py",
+            format!(
+                "n = 0\ndef h(x):\n    global n\n    n += 1\n    \
+                 assert n < {calls}, 'no handle is left'\n    return x**3\n"
+            ),
+        );
+        let ended = folder.run(0, &[]);
+        assert!(!ended.err.contains("does not work"), "{}", ended.err);
+        let given_up = folder.status()["given_up"].as_u64().unwrap();
+        assert!(given_up <= 8, "{calls}: {given_up}");
+    }
     // Where points fail and the function works, all goes on.
     let points: Vec<String> = (0..300).map(|i| i.to_string()).collect();
     let folder =

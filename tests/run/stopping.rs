@@ -51,6 +51,32 @@ fn every_stop_signal_ends_the_run_in_good_order() {
 }
 
 #[test]
+fn the_end_of_the_terminal_stops_a_run_that_does_not_outlive_it() {
+    let folder = Folder::new(
+        "[function]\nbuiltin = 'sleep'\n[parameters]\nseconds = [0.001]\n[learner]\ntype = '1d'\nbounds = [0, 1]\n\
+         [run]\nworkers = 2\n[goal]\nnpoints = 1000000\n",
+    );
+    let program = crate::study_run::program();
+    let start = |how: &str| {
+        let arguments = [how, program.to_str().unwrap(), "run"];
+        folder.program(std::path::Path::new("env"), &arguments).start()
+    };
+    let mut run = start("--default-signal=HUP");
+    assert!(run.until(|_| folder.rows().len() > 10));
+    run.signal(Signal::SIGHUP);
+    run.end().expect(75).says("stopped: SIGHUP received");
+    // As `nohup` starts it.
+    let known = folder.rows().len();
+    let mut run = start("--ignore-signal=HUP");
+    assert!(run.until(|_| folder.rows().len() > known));
+    run.signal(Signal::SIGHUP);
+    let later = folder.rows().len();
+    assert!(run.until(|_| folder.rows().len() > later + 100), "{}", run.said());
+    run.signal(Signal::SIGTERM);
+    run.end().expect(75).says("stopped: SIGTERM received");
+}
+
+#[test]
 fn a_stop_signal_that_reaches_the_processes_of_the_function_too_costs_no_attempt() {
     let folder = Folder::new(
         "[function]\ncommand = ['sh', '-c', 'echo $$ > {study}/pid; exec sleep 60']\n[learner]\ntype = '1d'\n\

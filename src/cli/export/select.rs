@@ -18,7 +18,7 @@ pub(super) fn selected(wish: &InterpolationArgs, combos: &[Parameters]) -> Resul
         ));
     }
     let mut conditions = Vec::new();
-    for text in &wish.with {
+    for text in wish.with.iter().flat_map(|texts| conditions_of(texts)) {
         let (name, value) = pair("--where", text)?;
         let names = || combos.iter().flat_map(|combo| &combo.0).map(|(name, _)| name.as_str());
         if !names().any(|known| known == name) {
@@ -62,10 +62,36 @@ pub(super) fn stored(
     Ok(Some(chosen.map(|(index, _)| index as u32).collect()))
 }
 
+/// What `NAME=VALUE,...` is made of. A comma with no `=` up to the next one is a part of a value.
+fn conditions_of(texts: &str) -> Vec<&str> {
+    let (mut all, mut begin) = (Vec::new(), 0);
+    for (comma, _) in texts.match_indices(',') {
+        let next = &texts[comma + 1..];
+        if next[..next.find(',').unwrap_or(next.len())].contains('=') {
+            all.push(&texts[begin..comma]);
+            begin = comma + 1;
+        }
+    }
+    all.push(&texts[begin..]);
+    all
+}
+
 /// Numbers are compared as numbers, so that 1 and 1.0 are the same.
 fn is(own: &Parameter, text: &str) -> bool {
     match (own.number(), text.parse::<f64>()) {
         (Some(own), Ok(number)) => own == number,
         _ => own.to_string() == text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::conditions_of;
+
+    #[test]
+    fn a_value_may_have_commas() {
+        assert_eq!(conditions_of("a=1,b=x, y,c=,d=2"), ["a=1", "b=x, y", "c=", "d=2"]);
+        assert_eq!(conditions_of("a"), ["a"]);
+        assert_eq!(conditions_of("a=1,"), ["a=1,"]);
     }
 }

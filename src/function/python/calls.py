@@ -89,22 +89,22 @@ def argument(request):
     return (seed, *rest) if rest else seed
 
 
-def numbers(value):
-    """Numbers, or nested lists of them, that json can write."""
-    if isinstance(value, bool) or value is None:
-        if value is None:
+def numbers(value, of=None):
+    """Numbers, or nested lists of them, that json can write. `of`: the list or array that the value is a part of."""
+    if value is None:
+        if of is None:
             raise TypeError("the function returned None: is a `return` missing?")
-        return float(value)
-    if isinstance(value, (float, int)):
+        raise TypeError(f"the function returned {of!r:.80}, where a number is missing or masked: nan stands for that")
+    if isinstance(value, (bool, float, int)):
         return float(value)
     if isinstance(value, complex) or is_complex_scalar(value):
         raise TypeError("the function returned a complex number: return its parts, as (z.real, z.imag)")
     if isinstance(value, (list, tuple)):
-        return [numbers(item) for item in value]
+        return [numbers(item, value if of is None else of) for item in value]
     if hasattr(value, "tolist"):  # arrays and scalars of numpy and its likes
         listed = value.tolist()
         if type(listed) is not type(value):  # as that of numpy.longdouble is: Python has no such numbers
-            return numbers(listed)
+            return numbers(listed, value if of is None else of)
     if hasattr(value, "__float__"):
         return float(value)
     raise TypeError(f"the function returned {type(value).__name__} {value!r:.80}: not a number")

@@ -1,6 +1,7 @@
 use super::Rows;
 use crate::checkpoint::{Header, Loaded, Row};
 use crate::model::{Parameter, Signature};
+use std::collections::HashSet;
 use std::io;
 
 /// The told points of a checkpoint, one row each, in the order told: the learner's place in the study and its
@@ -74,7 +75,7 @@ impl<'a> Table<'a> {
             1 => vec!["value".to_owned()],
             n => (0..n).map(|i| format!("value_{i}")).collect(),
         };
-        let mut taken: Vec<String> = FIXED.iter().map(|s| (*s).to_owned()).collect();
+        let mut taken: HashSet<String> = FIXED.iter().map(|s| (*s).to_owned()).collect();
         taken.extend(parameter_columns(&parameters, &FIXED));
         let mut x = named(&header.dimensions, Signature::usual_names(x_width));
         let mut y = named(&header.outputs, values);
@@ -150,7 +151,7 @@ impl Rows for Table<'_> {
 
 /// The columns of parameters: their names, but for those that are columns of the table itself.
 pub(crate) fn parameter_columns(names: &[&str], own: &[&str]) -> Vec<String> {
-    let mut taken: Vec<String> = own.iter().chain(names).map(|name| (*name).to_owned()).collect();
+    let mut taken: HashSet<String> = own.iter().chain(names).map(|name| (*name).to_owned()).collect();
     let column = |name: &&str| match own.contains(name) {
         true => free_name(name, &mut taken),
         false => (*name).to_owned(),
@@ -159,12 +160,12 @@ pub(crate) fn parameter_columns(names: &[&str], own: &[&str]) -> Vec<String> {
 }
 
 /// A name with as many `_` behind it as it takes to be none of the taken ones, of which it is one from now on.
-pub(crate) fn free_name(name: &str, taken: &mut Vec<String>) -> String {
+pub(crate) fn free_name(name: &str, taken: &mut HashSet<String>) -> String {
     let mut name = name.to_owned();
     while taken.contains(&name) {
         name.push('_');
     }
-    taken.push(name.clone());
+    taken.insert(name.clone());
     name
 }
 
