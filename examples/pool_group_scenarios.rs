@@ -176,6 +176,15 @@ fn main() -> Result<()> {
                 }
                 println!("{} in the end", all()?.len());
             }
+            "groups-dropped" => {
+                let nobodys = pool.submit(first.on(workers), u32::MAX);
+                let begun = pool.submit(square, 3);
+                while !nobodys.running() {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                drop(nobodys);
+                println!("dropped, {}", begun.wait()?);
+            }
             "groups-share" => {
                 for bytes in [0, 10, 100_000, 5_000_000] {
                     let (length, _) = pool.submit(share.on(workers), bytes).wait()?;

@@ -28,6 +28,11 @@ fn kill_self() -> ! {
     std::process::abort()
 }
 
+/// What becomes of a pool in this process.
+fn nested() -> String {
+    Program::new().run(|_| ()).map_or_else(|error| error.to_string(), |_| "it ran".into())
+}
+
 fn main() -> Result<()> {
     let mut args = std::env::args().skip(1);
     let scenario = args.next().ok_or("which scenario?")?;
@@ -88,12 +93,15 @@ fn main() -> Result<()> {
             if *willing { Err("not at the first go".into()) } else { Ok(numbers) }
         },
     );
+    let nest = program.task("nest", |_, (): ()| Ok(nested()));
     let memory = program.task("memory", |_, (): ()| Ok(resident()));
     let cpu = program.task("cpu", |_, (): ()| Ok(cpu_seconds()));
 
     let ran = program.run(|pool: &Pool| -> Result<()> {
         match scenario.as_str() {
             "world" => println!("{}", pool.world().summary()),
+            "twice" => {}
+            "nested" => println!("{}\n{}", pool.submit(nest, ()).wait()?, nested()),
             "map" => {
                 let results = pool.map(square, 0..amount)?;
                 assert!(results.iter().enumerate().all(|(i, y)| *y == (i * i) as u64));
@@ -309,6 +317,9 @@ fn main() -> Result<()> {
         }
         Ok(())
     });
+    if scenario == "twice" {
+        println!("{}", nested());
+    }
     match ran {
         Ok(None) => Ok(()),
         Ok(Some(result)) => result,

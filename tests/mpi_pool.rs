@@ -447,6 +447,25 @@ fn the_first_member_with_a_final_result_ends_the_task() {
 }
 
 #[test]
+fn a_group_is_told_that_nobody_waits_for_it_any_more() {
+    for ranks in [2, 4] {
+        assert_eq!(succeed(ranks, &["groups-dropped"]), "dropped, 9");
+    }
+}
+
+#[test]
+fn a_pool_within_a_pool_or_after_one_is_an_error_and_no_hang() {
+    let said = succeed(3, &["nested"]);
+    assert_eq!(
+        said.lines().filter(|line| line.contains("a pool is at work in this process")).count(),
+        2,
+        "{said}"
+    );
+    let said = succeed(3, &["twice"]);
+    assert_eq!(said.lines().filter(|line| line.contains("can't be initialised again")).count(), 3, "{said}");
+}
+
+#[test]
 fn members_share_values_of_any_size() {
     for ranks in [2, 4] {
         assert_eq!(succeed(ranks, &["groups-share"]), format!("{} in the end", ranks - 1));

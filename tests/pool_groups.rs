@@ -50,11 +50,11 @@ fn members_talk_in_every_pattern_and_every_size() {
         group.sum(&mut sums)?;
         assert_eq!(sums, [f64::from(size * (size - 1) / 2), f64::from(size)]);
         assert_eq!(group.gather(own)?.unwrap_or((0..size).collect()), (0..size).collect::<Vec<_>>());
-        if size > 1 {
-            group.send((own + 1) % size, &vec![own; 3])?;
-            let from = (own + size - 1) % size;
-            assert_eq!(group.receive::<Vec<u32>>(from)?, [from; 3]);
-        }
+        // A group of one is a ring, too.
+        group.send((own + 1) % size, &vec![own; 3])?;
+        let from = (own + size - 1) % size;
+        assert_eq!(group.receive::<Vec<u32>>(from)?, [from; 3]);
+        assert!(matches!(group.receive::<()>(own), Err(GroupError::Unexpected(_))));
         let no_one = group.send(size, &());
         assert_eq!(no_one, Err(GroupError::NoMember { place: size, size }));
         group.barrier()?;

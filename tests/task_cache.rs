@@ -49,6 +49,21 @@ where
     program.run(|pool| main(pool, task, &calls)).unwrap().unwrap()
 }
 
+#[test]
+fn tasks_of_the_same_name_do_not_share_results() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut program = program(1);
+    let twins = [1, 1000].map(|more| program.task("twin", move |_, x: u64| Ok(x + more)));
+    let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        program.run(|pool| {
+            let cache = TaskCache::open(folder.path().join("results.h5")).unwrap();
+            twins.map(|twin| cache.task(pool, twin, "1").submit(5).wait())
+        })
+    }));
+    let message = ran.unwrap_err().downcast::<String>().unwrap();
+    assert!(message.contains("two tasks of the program are called `twin`"), "{message}");
+}
+
 fn square(x: f64) -> Result<f64, String> {
     Ok(x * x)
 }

@@ -147,8 +147,17 @@ impl TaskCache {
 
     /// The task with its results kept, under the name that it has in the program, and this version: change the version when
     /// the same arguments should give another result.
+    ///
+    /// # Panics
+    /// If another task of the program has the same name: each would be given the results of the other.
+    #[track_caller]
     pub fn task<A, R>(&self, pool: &Pool, task: Task<A, R>, version: &str) -> CachedTask<A, R> {
         let task = pool.submitter(task);
+        assert!(
+            !task.shares_its_name(),
+            "two tasks of the program are called `{}`: with a cache, each needs a name of its own",
+            task.name()
+        );
         let text = serde_json::json!({ "task": task.name(), "version": version }).to_string();
         let mut book = self.book.borrow_mut();
         let call = book.store.as_mut().map_or(0, |store| store.call(&text));

@@ -16,6 +16,11 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a study until its goal; goes on from its checkpoint. Start it with mpiexec or srun for many ranks
+    #[command(
+        after_help = "SIGINT (Ctrl-C), SIGTERM, SIGUSR1 and the end of the terminal (unless started by nohup) stop a \
+        run in good order: evaluations in flight may finish within `run.grace`, all results are saved, and it ends with 75. \
+        One more signal, a second or longer after the first, stops it at once. The same command goes on from there."
+    )]
     Run(RunArgs),
     /// Validate a study without running it
     Check(CheckArgs),

@@ -212,7 +212,7 @@ impl<const D: usize> Field<'_, D> {
         let kept: Vec<VertexId> = (0..self.points.len() as VertexId).filter(|v| !left_out(*v)).collect();
         let scaled: Vec<[f64; D]> = kept.iter().map(|v| *self.mesh.point(*v)).collect();
         Some(Part {
-            mesh: Triangulation::new(&scaled).ok()?,
+            mesh: Triangulation::new_rounded(&scaled, self.mesh.magnitude()).ok()?,
             points: kept.iter().map(|v| self.points[*v as usize]).collect(),
             values: kept.iter().flat_map(|v| self.row(*v)).copied().collect(),
             width: self.width,

@@ -23,7 +23,8 @@ use std::sync::Arc;
 /// Some things differ:
 /// - [`Learner::tell_many`] takes O(n log n), and there too points outside of the bounds, and second values of known
 ///   points, have no effect. Lengths are measured by the bounds there as elsewhere, also where these are not told, so that a
-///   restart changes no loss.
+///   restart changes no loss. A NaN has no part in the range of values, and points that are pending beyond the outermost
+///   told ones change nothing between these; upstream's bulk path takes the range for NaN then, and those for one interval.
 /// - Of intervals without a loss (a resolution is reached, the function is a straight line for a loss that looks for bends)
 ///   the longest is split, not the leftmost again and again.
 ///

@@ -6,6 +6,7 @@ use super::future::{Future, left};
 use super::handle::Pool;
 use super::turn::{LONG, turn};
 use serde::de::DeserializeOwned;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// When [`Pool::wait`] returns.
@@ -70,7 +71,12 @@ impl Pool {
     /// assert_eq!((waited.done, waited.open), (vec![0, 1], vec![]));
     /// # });
     /// ```
+    ///
+    /// # Panics
+    /// If a future is another pool's.
+    #[track_caller]
     pub fn wait<R>(&self, futures: &[Future<R>], until: Until, timeout: Option<Duration>) -> Waited {
+        futures.iter().for_each(|future| self.check_own(future));
         let (limit, mut began) = (timeout.unwrap_or(Duration::MAX), None);
         let (mut open, mut failed) = (0, false);
         let tickets: Vec<u32> = futures.iter().filter_map(|future| future.ticket).collect();
@@ -103,6 +109,10 @@ impl Pool {
     }
 
     /// Takes the results of some futures in the order in which they complete.
+    ///
+    /// # Panics
+    /// If a future is another pool's.
+    #[track_caller]
     pub fn as_completed<R: DeserializeOwned + 'static>(
         &self,
         futures: impl IntoIterator<Item = Future<R>>,
@@ -111,6 +121,7 @@ impl Pool {
             AsCompleted { shared: Shared::clone(&self.shared), watcher: 0, futures: Vec::new(), open: 0 };
         all.watcher = all.shared.borrow_mut().open_watcher();
         for future in futures {
+            self.check_own(&future);
             if let Some(ticket) = future.ticket {
                 let index = all.futures.len() as u32;
                 all.shared.borrow_mut().watch(all.watcher, ticket, index);
@@ -119,6 +130,12 @@ impl Pool {
             all.futures.push(Some(future));
         }
         all
+    }
+
+    /// Another pool would count the future as one of its own.
+    #[track_caller]
+    fn check_own<R>(&self, future: &Future<R>) {
+        assert!(Rc::ptr_eq(&self.shared, &future.shared), "a future was given to a pool that is not its own");
     }
 }
 

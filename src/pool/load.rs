@@ -81,6 +81,16 @@ impl LoadIndex {
         (self.listed > 0).then(|| (self.lists[self.least].first, self.least as u32))
     }
 
+    /// Workers that are not parked with their loads, the least loaded ones first.
+    pub(super) fn by_load(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let after = |worker: &u32| Some(self.links[*worker as usize].after).filter(|next| *next != NONE);
+        let list = move |load: usize| {
+            let first = Some(self.lists[load].first).filter(|first| *first != NONE);
+            std::iter::successors(first, after).map(move |worker| (worker, load as u32))
+        };
+        (self.least..self.lists.len()).flat_map(list)
+    }
+
     /// Number of workers with the least load that are not parked.
     pub(super) fn least_loaded(&self) -> usize {
         if self.listed > 0 { self.lists[self.least].len as usize } else { 0 }
@@ -230,7 +240,10 @@ mod tests {
                 let aside = known().filter(|(_, parked)| *parked).map(|(load, _)| *load as usize);
                 prop_assert_eq!(index.aside(), aside.sum::<usize>());
                 prop_assert_eq!(index.idle(), known().filter(|(load, _)| *load == 0).count());
+                let loads: Vec<u32> = index.by_load().map(|(_, load)| load).collect();
+                prop_assert!(loads.is_sorted() && loads.len() == index.listed());
                 if let Some((worker, load)) = index.least() {
+                    prop_assert_eq!(index.by_load().next(), Some((worker, load)));
                     prop_assert_eq!(model[worker as usize], Some((load, false)));
                 }
             }

@@ -19,14 +19,15 @@ pub struct PoolOptions {
     /// The longest sleep between two polls of a waiting rank.
     pub longest_sleep: Duration,
     /// A worker leaves after this time without a word from rank 0. Rank 0 speaks whenever it uses the pool, so
-    /// this has to exceed the longest computation of rank 0 itself. On the host of rank 0, workers see its
-    /// death at once and don't wait for this.
+    /// this has to exceed the longest computation of rank 0 itself. On the host of rank 0, workers see whether it runs, and
+    /// leave by this only if it was stopped.
     pub manager_silence: Duration,
     /// How long rank 0 waits for the first word of every worker (which includes making their states).
     pub start_limit: Duration,
     /// A worker whose process shows no sign of life for this time counts as lost, until it is back: it was stopped, or
     /// its host is gone. (One whose process has ended is lost at once.) Signs of life are its process on rank 0's host,
-    /// its pulse elsewhere; a slow task does not stop either.
+    /// its pulse elsewhere; a slow task does not stop either. Its tasks go to others; but where no rank can be lost without the job,
+    /// arguments beyond 64 KiB are not kept for that, and their tasks fail unless they have `retries`.
     pub unresponsive_after: Duration,
     /// A worker counts as lost when it holds tasks and answers nothing for this time, and for ten times the longest
     /// task seen, whatever its process looks like. `None`: only a worker whose process can't be watched, after an hour
@@ -37,7 +38,8 @@ pub struct PoolOptions {
     pub duplicate_stragglers: bool,
     /// How long the members of a group may go on after one of them has failed. Who uses [`Group`](super::Group) for what
     /// is said between them ends at once; who waits for the failed one in an MPI call of its own can't be told, and
-    /// counts as lost after this time.
+    /// counts as lost after this time, and three times the longest task seen. So does who still computes then: a member that
+    /// computes for long should look at [`Group::has_given_up`](super::Group::has_given_up) now and then.
     pub group_grace: Duration,
     /// Groups whose communicators are kept for their next task, at most: making one costs the more the more ranks it has, and
     /// the library may run out of them (MPICH has some 2000 on each rank).
@@ -61,7 +63,7 @@ impl Default for PoolOptions {
             unresponsive_after: Duration::from_secs(10),
             lost_after: None,
             duplicate_stragglers: false,
-            group_grace: Duration::from_secs(30),
+            group_grace: Duration::from_secs(120),
             kept_groups: 256,
             max_attempts: 3,
         }
@@ -82,9 +84,10 @@ impl Default for PoolOptions {
 pub struct TaskOptions {
     /// Among waiting tasks, those of higher priority go first; equal ones in the order in which they came.
     pub priority: i32,
-    /// From handing it in to having its result, retries and waiting for inputs included. A task that has not started
-    /// by then never does. One that runs fails with [`TaskErrorKind::TimedOut`](super::TaskErrorKind::TimedOut) at
-    /// that moment; its late answer is dropped, and its worker takes no other task until the function returns.
+    /// From handing it in to having its result, retries and waiting for inputs included. A task that no worker has by then
+    /// is never started; an idle worker gets it at once, even with no time at all. One that runs fails with
+    /// [`TaskErrorKind::TimedOut`](super::TaskErrorKind::TimedOut) at that moment; its late answer is dropped, and its
+    /// worker takes no other task until the function returns.
     ///
     /// Such a task is sent only to a worker that has nothing else to do, so that it does not wait there.
     pub timeout: Option<Duration>,

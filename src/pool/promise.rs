@@ -60,6 +60,11 @@ impl<A, R> Submitter<A, R> {
         WeakSubmitter { shared: Rc::downgrade(&self.shared), task: self.task }
     }
 
+    /// Whether another task of the program was registered under the same name.
+    pub(crate) fn shares_its_name(&self) -> bool {
+        self.shared.borrow().shares_its_name(self.task.index())
+    }
+
     /// The name under which the task was registered.
     pub(crate) fn name(&self) -> String {
         self.shared.borrow().name_of_task(self.task.index())

@@ -182,7 +182,7 @@ impl<A: Serialize + 'static, R: DeserializeOwned + 'static> Queue<A, R> {
     /// Drops the tasks that no worker has yet; returns their keys.
     pub fn cancel_unsent(&mut self) -> Vec<u64> {
         let mut keys = Vec::new();
-        self.shared.borrow_mut().cancel_queue(self.id, |key| keys.push(key));
+        self.shared.borrow_mut().cancel_queue(self.id, self.open, |key| keys.push(key));
         self.open -= keys.len();
         keys
     }
@@ -191,7 +191,7 @@ impl<A: Serialize + 'static, R: DeserializeOwned + 'static> Queue<A, R> {
 impl<A, R> Drop for Queue<A, R> {
     fn drop(&mut self) {
         if let Ok(mut dispatcher) = self.shared.try_borrow_mut() {
-            dispatcher.close_queue(self.id);
+            dispatcher.close_queue(self.id, self.open);
         }
     }
 }

@@ -94,6 +94,18 @@ struct Task {
     unwanted: bool,
 }
 
+/// What a worker with tasks holds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Held {
+    /// Of the kinds of its tasks, the one of which it should hold least.
+    kind: u32,
+    /// A single task that gets no company.
+    alone: bool,
+}
+
+/// Of so many workers at most, the least loaded ones, is one looked for that can take a task.
+const LOOKED_AT: usize = 64;
+
 /// The dispatcher's mind. Workers are numbered from 0.
 pub(in crate::pool) struct Scheduler {
     paces: Vec<Pace>,
@@ -119,6 +131,8 @@ pub(in crate::pool) struct Scheduler {
     stamp: u64,
     /// When each worker last spoke, or was given a task while it had none.
     heard: Vec<Duration>,
+    /// By worker, while it has tasks.
+    held: Vec<Held>,
     /// Workers that are not in good [`Standing`].
     on_trial: Vec<bool>,
 }
@@ -145,6 +159,7 @@ impl Scheduler {
             groups: Groups::new(workers, options.group_grace),
             stamp: 0,
             heard: vec![Duration::ZERO; workers],
+            held: vec![Held::default(); workers],
             on_trial: vec![false; workers],
         }
     }
@@ -322,19 +337,18 @@ impl Scheduler {
     ///
     /// The least loaded worker is served first. It gets a bundle, but not more than its share of all tasks at
     /// hand; and while it holds half of what it may, less than a bundle is not worth a message.
+    ///
+    /// A task that was with a worker that is lost may have been its end: it gets a worker that has nothing else to do, and no
+    /// company, so that no other task counts a loss for it again. And no task waits behind one of another kind of which a
+    /// worker would hold fewer: it may take long.
     pub(in crate::pool) fn next_batch(&mut self, now: Duration, batch: &mut Vec<u32>) -> Option<u32> {
         batch.clear();
         let first = self.front()?;
-        let (worker, load) = self.loads.least()?;
-        let Task { kind, order, .. } = self.tasks[first as usize];
-        let ((depth, bundle), load) = (self.room(kind, order), load as usize);
-        let share = (self.out + self.waiting).div_ceil(self.loads.listed()).saturating_sub(load).max(1);
-        let most = depth.saturating_sub(load).min(bundle).min(share);
-        if most == 0 || (most.min(self.waiting) < bundle && load > 0 && load >= depth / 2) {
-            return None;
-        }
+        let Task { kind, order, given, .. } = self.tasks[first as usize];
+        let is_suspect = given > 0;
+        let (worker, load, most) = self.find_worker(kind, order, is_suspect)?;
         for _ in 0..most {
-            let Some(slot) = self.pop_ready(kind, order) else { break };
+            let Some(slot) = self.pop_ready(kind, order, is_suspect) else { break };
             let task = &mut self.tasks[slot as usize];
             task.place = Place::With(worker);
             task.attempt = task.attempt.wrapping_add(1);
@@ -345,9 +359,65 @@ impl Scheduler {
         self.out += batch.len();
         if load == 0 {
             self.heard[worker as usize] = now;
+            self.held[worker as usize] = Held { kind, alone: is_suspect };
+        } else if self.held[worker as usize].kind != kind {
+            let before = self.held[worker as usize].kind;
+            if self.depth(kind) < self.depth(before) {
+                self.held[worker as usize].kind = kind;
+            }
         }
         self.loads.insert(worker, (load + batch.len()) as u32);
         Some(worker)
+    }
+
+    /// The worker that takes the next tasks, what it holds, and how many tasks it takes at most.
+    #[inline]
+    fn find_worker(&self, kind: u32, order: Order, is_suspect: bool) -> Option<(u32, usize, usize)> {
+        let room = self.room(kind, order);
+        let (worker, load) = self.loads.least()?;
+        let most = self.takes(worker, load, kind, room, is_suspect);
+        if most > 0 {
+            return Some((worker, load as usize, most));
+        }
+        let is_special = |(worker, load): &(u32, u32)| {
+            let held = self.held[*worker as usize];
+            let is_slow = held.kind != kind && self.depth(held.kind) < room.0;
+            *load > 0 && !is_suspect && (held.alone || is_slow)
+        };
+        if !is_special(&(worker, load)) {
+            return None;
+        }
+        // Others may take what this one does not, though they hold more.
+        let mut next = self.loads.by_load().take(LOOKED_AT).skip_while(is_special);
+        let (worker, load) = next.next()?;
+        let most = self.takes(worker, load, kind, room, is_suspect);
+        (most > 0).then_some((worker, load as usize, most))
+    }
+
+    /// How many of the next tasks a worker takes.
+    #[inline]
+    fn takes(
+        &self,
+        worker: u32,
+        load: u32,
+        kind: u32,
+        (mut depth, bundle): (usize, usize),
+        is_suspect: bool,
+    ) -> usize {
+        let load = load as usize;
+        if load > 0 {
+            let held = self.held[worker as usize];
+            if is_suspect || held.alone {
+                return 0;
+            }
+            if held.kind != kind {
+                depth = depth.min(self.depth(held.kind));
+            }
+        }
+        let share = (self.out + self.waiting).div_ceil(self.loads.listed()).saturating_sub(load).max(1);
+        let most = depth.saturating_sub(load).min(if is_suspect { 1 } else { bundle }).min(share);
+        let is_worth_it = load == 0 || most.min(self.waiting) >= bundle || load < depth / 2;
+        if is_worth_it { most } else { 0 }
     }
 
     /// The next task for a single worker.
@@ -363,11 +433,13 @@ impl Scheduler {
     }
 
     /// The next task, if it can share a message with one of this kind and order.
-    fn pop_ready(&mut self, kind: u32, order: Order) -> Option<u32> {
+    fn pop_ready(&mut self, kind: u32, order: Order, is_suspect: bool) -> Option<u32> {
         loop {
             let slot = self.ready.front()?;
             let task = self.tasks[slot as usize];
-            let alike = task.kind == kind && task.order.deadline.is_some() == order.deadline.is_some();
+            let alike = task.kind == kind
+                && task.order.deadline.is_some() == order.deadline.is_some()
+                && (task.given > 0) == is_suspect;
             if task.place == Place::Ready && !alike {
                 return None;
             }

@@ -1,7 +1,7 @@
 //! One future, and several at once.
 
-use crate::{LONG, gated, run, simulate};
-use adaptive_mpi::pool::{Program, TaskErrorKind, Until};
+use crate::{LONG, gated, run, simulate, square};
+use adaptive_mpi::pool::{Future, Pool, Program, TaskErrorKind, Until};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -167,4 +167,23 @@ fn callbacks_are_called_once_and_in_order_even_if_one_panics() {
             assert_eq!(seen.borrow()[5], ("dropped", Ok(25)));
         },
     );
+}
+
+#[test]
+fn futures_of_another_pool_are_refused_loudly() {
+    let of_both = |give: fn(&Pool, Future<u64>)| {
+        let (mut one, mut other) = (Program::new(), Program::new());
+        let task = square(&mut one);
+        square(&mut other);
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            run(one, 1, |one| run(other, 1, |other| give(other, one.submit(task, 3))));
+        }));
+        caught.unwrap_err().downcast_ref::<&str>().copied().unwrap_or_default().to_owned()
+    };
+    for give in [
+        |pool: &Pool, future: Future<u64>| drop(pool.wait(&[future], Until::All, None)),
+        |pool: &Pool, future: Future<u64>| drop(pool.as_completed([future])),
+    ] {
+        assert!(of_both(give).contains("a pool that is not its own"));
+    }
 }

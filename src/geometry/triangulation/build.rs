@@ -20,6 +20,16 @@ impl<const D: usize> Triangulation<D> {
     /// # Errors
     /// If there are too few points, all (almost) in one hyperplane, one twice, or one not finite.
     pub fn new(points: &[[f64; D]]) -> Result<Self, GeometryError> {
+        Self::new_rounded(points, 0.0)
+    }
+
+    /// The same for points that were rounded before they were moved to where they are: they are as exact as coordinates of
+    /// size `magnitude` are. (Those of an interval `[1e6, 1e6 + 1]` that became the unit interval: 1e6.) What lies in a
+    /// common plane of the hull but for rounding is found by this.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn new_rounded(points: &[[f64; D]], magnitude: f64) -> Result<Self, GeometryError> {
         check(points)?;
         let corners = first_simplex(points).ok_or(GeometryError::Flat)?;
         let mut order: Vec<usize> = corners.to_vec();
@@ -31,7 +41,7 @@ impl<const D: usize> Triangulation<D> {
         }
         let start: SmallVec<[[f64; D]; 9]> = order[..=D].iter().map(|i| points[*i]).collect();
         let row: SmallVec<[u32; 9]> = (0..=D as u32).collect();
-        let mut built = Self::from_simplices(&start, &[&row])?;
+        let mut built = Self::from_simplices(&start, &[&row])?.rounded(magnitude);
         built.points.reserve(points.len() - D - 1);
         for &i in &order[D + 1..] {
             built.insert(points[i], Some(built.last)).map_err(|error| match error {
@@ -68,6 +78,7 @@ impl<const D: usize> Triangulation<D> {
             len: simplices.len(),
             dented: simplices.len() > 1,
             convex: false,
+            magnitude: 0.0,
             last: 0,
             removed: Vec::new(),
             removed_vertices: Vec::new(),
@@ -106,6 +117,19 @@ impl<const D: usize> Triangulation<D> {
             built.vertices.extend_from_slice(&row);
         }
         Ok(built)
+    }
+
+    /// With points that are as exact as coordinates of this size are, as in [`Self::new_rounded`].
+    #[must_use]
+    pub fn rounded(mut self, magnitude: f64) -> Self {
+        self.magnitude = magnitude;
+        self
+    }
+
+    /// How exact the points are, as in [`Self::new_rounded`].
+    #[must_use]
+    pub fn magnitude(&self) -> f64 {
+        self.magnitude
     }
 
     /// Gives vertex i the number `order[i]`, and puts the rows in order again.

@@ -7,7 +7,7 @@ use crate::geometry::matrix::{determinant, sub};
 use crate::geometry::predicates;
 use rustc_hash::FxHashSet;
 
-/// How far rounding may have moved a point off a plane, as a share of its greatest coordinate.
+/// How far rounding may have moved a point off a plane, as a share of its greatest coordinate (or of the magnitude).
 pub(super) const ROUNDING: f64 = 4e-15;
 
 /// Relative volume below which a circumsphere may be so large that its slack reaches far away.
@@ -118,7 +118,7 @@ pub(super) struct Joint {
     /// Flat but for the rounding of coordinates.
     pub(super) rounded: bool,
     /// The same, at a simplex that is not flat itself.
-    in_plane: bool,
+    pub(super) in_plane: bool,
     /// 0 if refused as flat, unless it was asked for exactly.
     orientation: i8,
     /// Of the point seen from the face: 1 where the simplex is, -1 beyond; 0 as for `orientation`.
@@ -140,7 +140,7 @@ impl<const D: usize> Triangulation<D> {
                 }
                 cavity.fixed = cavity.inside.len();
                 if care != Care::Bare {
-                    self.grow(cavity, point);
+                    self.grow(cavity, point, exact);
                 }
             }
             Place::Outside(simplex, k) => {
@@ -148,7 +148,7 @@ impl<const D: usize> Triangulation<D> {
                     return false;
                 }
                 cavity.see(simplex, k);
-                self.grow(cavity, point);
+                self.grow(cavity, point, exact);
                 if care == Care::Bare {
                     cavity.inside.drain(..).for_each(|simplex| cavity.marks[simplex as usize] = 0);
                 }
@@ -185,8 +185,10 @@ impl<const D: usize> Triangulation<D> {
         }
     }
 
-    /// Adds simplices whose circumspheres hold the point, and finds hull faces that it lies beyond.
-    fn grow(&self, cavity: &mut Cavity, point: &[f64; D]) {
+    /// Adds simplices whose circumspheres hold the point, and finds hull faces that it lies beyond. Beyond one in whose plane
+    /// it lies but for rounding, it would see others in that plane, and what they look like from afar is rounding, too:
+    /// that is for `exact` only.
+    fn grow(&self, cavity: &mut Cavity, point: &[f64; D], exact: bool) {
         let (mut next, mut next_visible) = (0, 0);
         loop {
             if let Some(&simplex) = cavity.inside.get(next) {
@@ -196,7 +198,7 @@ impl<const D: usize> Triangulation<D> {
                     if other == NONE {
                         let joint = self.joint(simplex, k, point, false);
                         let side = if joint.rounded { self.side(simplex, k, point) } else { joint.side };
-                        if side < 0 {
+                        if side < 0 && (exact || !joint.in_plane) {
                             cavity.see(simplex, k);
                         }
                     } else if cavity.test(other) && self.in_sphere(other, point) {
@@ -244,7 +246,8 @@ impl<const D: usize> Triangulation<D> {
                     self.push_face(&mut cavity.sheets, simplex, k);
                 } else if beyond == NONE && self.may_open(simplex, k, point, joint, at < cavity.fixed) {
                     cavity.opened.push((simplex, k as u8));
-                    cavity.dents |= joint.rounded && !exact && self.side(simplex, k, point) > 0;
+                    cavity.dents |=
+                        !exact && joint.rounded && (joint.in_plane || self.side(simplex, k, point) > 0);
                 } else if at < cavity.fixed {
                     return Boundary::Broken;
                 } else {
@@ -358,7 +361,8 @@ impl<const D: usize> Triangulation<D> {
         let own = self.edges(simplex);
         let own_det = determinant(&own);
         let flat = is_flat(&edges, det, FLAT) && det.abs() <= FLAT * own_det.abs();
-        let scale = (0..D).fold(0.0, |scale: f64, i| scale.max(point[i].abs()).max(first[i].abs()));
+        let scale =
+            (0..D).fold(self.magnitude, |scale: f64, i| scale.max(point[i].abs()).max(first[i].abs()));
         let sum: f64 = edges.as_flattened().iter().map(|x| x.abs()).sum();
         let rounding = (ROUNDING * scale * (D * D) as f64 / sum).min(FLAT);
         let rounded = flat && is_flat(&edges, det, rounding);

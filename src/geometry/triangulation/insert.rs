@@ -18,7 +18,10 @@ impl<const D: usize> Triangulation<D> {
         if !point.iter().all(|x| x.is_finite()) {
             return Err(InsertError::NotFinite);
         }
-        let place = self.walk(&point, self.start(&point, hint));
+        let place = match self.walk(&point, self.start(&point, hint)) {
+            Place::Outside(simplex, k) if self.is_in_hull_face(simplex, k, &point) => Place::Inside(simplex),
+            place => place,
+        };
         self.refuse_duplicates(&point, place)?;
         let mut cavity = std::mem::take(&mut self.scratch);
         let mut sound = self.dig(&mut cavity, &point, place, Care::Usual);
@@ -49,6 +52,15 @@ impl<const D: usize> Triangulation<D> {
         Ok(self.points.len() as VertexId - 1)
     }
 
+    /// Whether a point beyond a hull face lies in it but for rounding, which is more than 1e-8 of a simplex where coordinates
+    /// are large and the simplex is small.
+    fn is_in_hull_face(&self, simplex: SimplexId, k: usize, point: &[f64; D]) -> bool {
+        let (first, others) = self.weights(simplex, point);
+        let weights = std::iter::once(first).chain(others).enumerate();
+        weights.filter(|(i, _)| *i != k).all(|(_, weight)| weight >= -NEAR)
+            && self.joint(simplex, k, point, false).in_plane
+    }
+
     /// A vertex that is the point, exactly or by its weights in the simplex, or but for rounding where the point lies before
     /// a dent of the hull: there the vertex may be one of other simplices, and a second one in its place would fold what lies
     /// around it. O(1), and O(n) before a dent.
@@ -65,7 +77,7 @@ impl<const D: usize> Triangulation<D> {
             }
         }
         if self.dented && !self.convex && matches!(place, Place::Outside(..)) {
-            let near = ROUNDING * point.iter().fold(0.0_f64, |scale, x| scale.max(x.abs()));
+            let near = ROUNDING * point.iter().fold(self.magnitude, |scale, x| scale.max(x.abs()));
             let is_near = |known: &[f64; D]| known.iter().zip(point).all(|(a, b)| (a - b).abs() <= near);
             if let Some(vertex) = self.points.iter().position(is_near) {
                 return Err(InsertError::Duplicate(vertex as VertexId));

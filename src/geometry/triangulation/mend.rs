@@ -42,7 +42,7 @@ impl<const D: usize> Triangulation<D> {
         let start: SmallVec<[[f64; D]; 9]> = order[..=D].iter().map(|i| points[*i]).collect();
         let row: SmallVec<[u32; 9]> = (0..=D as u32).collect();
         let mut convex = Self::from_simplices(&start, &[&row]).map_err(|_| InsertError::Flat)?;
-        convex.convex = true;
+        (convex.convex, convex.magnitude) = (true, self.magnitude);
         for &i in &order[D + 1..] {
             convex.insert(points[i], Some(convex.last))?;
         }

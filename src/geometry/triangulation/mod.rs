@@ -142,6 +142,8 @@ pub struct Triangulation<const D: usize> {
     dented: bool,
     /// No dents are made any more (see `mend`).
     convex: bool,
+    /// The points are as exact as coordinates of this size are.
+    magnitude: f64,
     /// Where a walk without a hint starts.
     last: SimplexId,
     removed: Vec<SimplexId>,

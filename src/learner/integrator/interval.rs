@@ -153,6 +153,18 @@ impl Interval {
     }
 }
 
-pub(super) fn norm(c: impl Iterator<Item = f64>) -> f64 {
-    c.map(|c| c * c).sum::<f64>().sqrt()
+/// Squares within these keep all their digits.
+const SQUARES: std::ops::Range<f64> = 1e-280..1e300;
+
+/// The length of a vector, also where squares leave the range of numbers: nothing may look done because of that.
+pub(super) fn norm(c: impl Iterator<Item = f64> + Clone) -> f64 {
+    let square: f64 = c.clone().map(|c| c * c).sum();
+    let largest = match SQUARES.contains(&square) {
+        true => 0.0,
+        false => c.clone().fold(0.0, |largest: f64, c| largest.max(c.abs())),
+    };
+    if largest == 0.0 || largest.is_infinite() {
+        return square.sqrt();
+    }
+    largest * c.map(|c| (c / largest).powi(2)).sum::<f64>().sqrt()
 }

@@ -48,7 +48,9 @@ use tree::Tree;
 /// - [`Learner::remove_unfinished`] goes back to what the values alone lead to, in O(N log N);
 /// - where the integral diverges, `tell` succeeds, `ask` gives no more points, and [`Learner::hopeless`] says why;
 /// - the same where all values of an interval are NaN or infinite, which upstream takes for 0, or for what the values beyond
-///   would have there; an interval with more than two of them, or one in eight, is divided, and not taken for known.
+///   would have there; an interval with more than two of them, or one in eight, is divided, and not taken for known;
+/// - an interval is known but for rounding if its error is so small beside the integral of what has its size; upstream compares
+///   with its integral, which may be 0 by symmetry.
 ///
 /// ```
 /// use adaptive_mpi::learner::{IntegratorLearner, Learner};

@@ -334,6 +334,20 @@ fn a_point_marked_as_pending_is_not_asked_until_it_is_forgotten() {
 }
 
 #[test]
+fn tiny_and_huge_values_take_the_points_of_those_between() {
+    let points = |scale: f64| {
+        let mut learner = made((0.0, 1.0), 1e-10);
+        run(&mut learner, |x| scale * (5.0 * x).exp() * (x - 0.3).abs());
+        assert!(learner.err() <= 1e-10 * learner.igral(), "{scale}");
+        learner.npoints()
+    };
+    let usual = points(1.0);
+    for scale in [1e-290, 1e-170, 1e-160, 1e155, 1e200, 1e290] {
+        assert_eq!(points(scale), usual, "{scale}");
+    }
+}
+
+#[test]
 fn four_integrals_are_balanced_until_all_are_done() {
     let functions: [fn(f64) -> f64; 4] =
         [f64::exp, floor_exp, |x| 1e6 / x.sqrt(), |x| 1e-6 / (1e-4 + (x - 1.0) * (x - 1.0))];

@@ -31,7 +31,7 @@ impl Expected {
         Self::over(told.clone(), is_pending)
     }
 
-    /// While corners are missing: nothing can be interpolated, so all values are 0.
+    /// While corners are missing: nothing can be interpolated, so what is not told is 0.
     pub(super) fn of_corners(
         domain: &Domain,
         loss: &Arc<dyn TriangleLoss>,
@@ -77,10 +77,21 @@ impl Expected {
         home
     }
 
-    /// Takes note of a value that was told while corners are missing: its point counts as pending.
-    pub(super) fn tell_early(&mut self, domain: &Domain, point: [f64; 2]) {
-        if !self.vertices.contains_key(&super::key(point)) {
-            self.insert_pending(domain, None, point, Hint::default());
+    /// Takes a value that was told while corners are missing; without one, its point counts as pending. `range` is that of the
+    /// values, those that are 0 among them.
+    pub(super) fn tell_early(&mut self, domain: &Domain, point: [f64; 2], row: Option<&[f64]>, range: f64) {
+        let corner = domain.corners().iter().position(|corner| *corner == point);
+        let mut vertex = corner.map(|corner| corner as VertexId);
+        if vertex.is_none() {
+            if !self.vertices.contains_key(&super::key(point)) {
+                self.insert_pending(domain, None, point, Hint::default());
+            }
+            vertex = self.vertices.get(&super::key(point)).copied();
+        }
+        if let (Some(vertex), Some(row)) = (vertex, row) {
+            self.is_pending[vertex as usize] = false;
+            self.field.set_value(vertex, row);
+            self.field.set_range(range);
         }
     }
 

@@ -81,6 +81,9 @@ pub const DEFAULT_STACK_SIZE: usize = 10;
 /// - A second value for a point is ignored. Points outside of the bounds are counted, and else without effect.
 /// - Triangles near the resolution of floating point numbers are not split.
 /// - All losses take vectors.
+/// - While corners are missing, upstream takes what is not known for 0. That is done with its losses only.
+/// - An ask that makes nothing pending changes nothing; upstream cuts its stack, and keeps what it has interpolated with
+///   points that are none.
 ///
 /// # Cost
 ///

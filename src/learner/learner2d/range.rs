@@ -25,6 +25,11 @@ impl Range {
     pub(super) fn widest(&self) -> f64 {
         self.ends.iter().map(|(lo, hi)| hi - lo).fold(0.0, f64::max)
     }
+
+    /// The same with a 0 among the values.
+    pub(super) fn widest_with_zero(&self) -> f64 {
+        self.ends.iter().map(|(lo, hi)| hi.max(0.0) - lo.min(0.0)).fold(0.0, f64::max)
+    }
 }
 
 #[cfg(test)]

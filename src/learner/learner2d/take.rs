@@ -23,13 +23,22 @@ impl Learner2D {
         });
         let mut pending: Vec<_> = pending.collect();
         pending.sort_unstable_by_key(|(order, _)| *order);
-        // Early points count as pending: without all corners no value is used.
-        let early = self.early.0.iter().copied();
-        for point in early.chain(pending.into_iter().map(|(_, point)| point)) {
+        for (at, point) in self.early.0.iter().enumerate() {
+            let row = &self.early.1[at * self.dim..(at + 1) * self.dim];
+            self.tell_early(&mut expected, *point, row);
+        }
+        for (_, point) in pending {
             expected.insert_pending(&self.domain, self.told.as_ref(), point, Hint::default());
         }
         expected.field.settle();
         Some(expected)
+    }
+
+    /// A value that is told while corners are missing. Upstream uses it, with 0 for all that is not known; losses of our own take
+    /// such a place for one where nothing is known, as a corner of value 0 may be a cliff that is none.
+    fn tell_early(&self, expected: &mut Expected, point: [f64; 2], row: &[f64]) {
+        let row = (!self.loss.uses_every_value()).then_some(row);
+        expected.tell_early(&self.domain, point, row, self.range.widest_with_zero());
     }
 
     pub(super) fn make_pending(&mut self, point: [f64; 2], hint: Hint) {
@@ -63,8 +72,9 @@ impl Learner2D {
         let Some(told) = &mut self.told else {
             self.early.0.push(point);
             self.early.1.extend_from_slice(y);
-            if let Some(expected) = &mut self.expected {
-                expected.tell_early(&self.domain, point);
+            if let Some(mut expected) = self.expected.take() {
+                self.tell_early(&mut expected, point, y);
+                self.expected = Some(expected);
             }
             self.start_with_corners();
             return None;

@@ -410,6 +410,31 @@ fn a_point_that_is_told_while_on_the_stack_is_not_asked() {
 }
 
 #[test]
+fn values_told_before_the_corners_count_as_upstream_with_its_losses() {
+    // By adaptive 1.5.2.
+    let told = [([0.5, 0.9], 1.0), ([0.3, 0.2], 1.0), ([0.8, 0.3], 0.0)];
+    let expected = [([0.1, 0.4], 1.9472), ([13.0 / 30.0, 1.0 / 15.0], 2.5217)];
+    for first in [0, 3] {
+        let mut learner = Learner2D::new([(0.0, 1.0); 2], upstream()).unwrap().with_stack_size(1);
+        let tell = |learner: &mut Learner2D, told: &[([f64; 2], f64)]| {
+            told.iter().for_each(|(point, y)| learner.tell(&at(point[0], point[1]), &(*y).into()).unwrap());
+        };
+        tell(&mut learner, &told[..first]);
+        learner.ask(4);
+        // Also where what is expected is there already.
+        learner.fill_stack(1);
+        learner.stack.clear();
+        tell(&mut learner, &told[first..]);
+        for (point, improvement) in expected {
+            let asked = &learner.ask(1)[0];
+            let off = (asked.sample.point[0] - point[0]).hypot(asked.sample.point[1] - point[1]);
+            // Gradients are accurate to some percent, as upstream's.
+            assert!(off < 1e-9 && (asked.loss_improvement / improvement - 1.0).abs() < 0.02, "{asked:?}");
+        }
+    }
+}
+
+#[test]
 fn values_told_before_the_corners_count_once_these_are_told() {
     let mut early = learner(upstream());
     let mut late = learner(upstream());

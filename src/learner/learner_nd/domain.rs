@@ -99,6 +99,14 @@ impl<const D: usize> Domain<D> {
         if aspect.iter().all(|part| *part >= MOST_UNLIKE) { aspect } else { [1.0; D] }
     }
 
+    /// The size of the largest coordinates beside the width of their axis: scaled ones are as exact as numbers of this size.
+    pub(super) fn magnitude(&self) -> f64 {
+        let of_axis = |axis: usize| {
+            self.lower[axis].abs().max(self.upper[axis].abs()) / (self.upper[axis] - self.lower[axis])
+        };
+        (0..D).map(of_axis).fold(0.0, f64::max)
+    }
+
     /// A box.
     pub(super) fn cuboid(bounds: &[(f64, f64)]) -> Result<Self, DomainError> {
         let (mut lower, mut upper) = ([0.0; D], [0.0; D]);
@@ -145,7 +153,7 @@ impl<const D: usize> Domain<D> {
         domain.corners =
             hull::extreme_points(&scaled).map_err(flat)?.into_iter().map(|i| all[i as usize]).collect();
         let scaled: Vec<[f64; D]> = domain.corners.iter().map(|corner| domain.scaled(corner)).collect();
-        domain.hull = Some(Triangulation::new(&scaled).map_err(flat)?);
+        domain.hull = Some(Triangulation::new_rounded(&scaled, domain.magnitude()).map_err(flat)?);
         Ok(domain)
     }
 

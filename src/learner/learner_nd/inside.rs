@@ -40,6 +40,8 @@ pub(super) struct Division<const D: usize> {
     /// By axis, what scaled coordinates are multiplied by. Upstream triangulates the parts of a simplex in the user's
     /// coordinates, though simplices themselves in scaled ones.
     pub(super) aspect: [f64; D],
+    /// How exact coordinates are ([`Triangulation::new_rounded`]).
+    pub(super) magnitude: f64,
 }
 
 impl<const D: usize> Division<D> {
@@ -161,7 +163,7 @@ impl<const D: usize> Parts<D> {
         let places: SmallVec<[[f64; D]; 6]> = corners.scaled.iter().map(|at| division.place(at)).collect();
         let mut parts = Self {
             division,
-            triangulation: Triangulation::from_simplices(&places, &[&all]).ok()?,
+            triangulation: Triangulation::from_simplices(&places, &[&all]).ok()?.rounded(division.magnitude),
             unit: 1.0 / division.aspect.iter().product::<f64>(),
             scaled: corners.scaled.to_vec(),
             user: corners.user.to_vec(),

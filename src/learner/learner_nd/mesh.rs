@@ -69,6 +69,7 @@ impl<const D: usize> Mesh<D> {
         let division = Division {
             rounding: if is_own { Rounding::Fine } else { Rounding::AsUpstream },
             aspect: if options.as_upstream { aspect } else { [1.0; D] },
+            magnitude: triangulation.magnitude(),
         };
         let mut mesh = Self {
             options,

@@ -63,7 +63,8 @@ pub struct Options {
     /// anew when the range of values has grown by a tenth, but not for ranges below 1, so that the units of the values
     /// matter. Points that are pending before there is a triangulation around them never divide a simplex; parts of simplices
     /// are triangulated in the user's proportions; and a new point refreshes the losses of simplices by their common
-    /// vertices, not by their common faces.
+    /// vertices, not by their common faces. (After [`Learner::remove_unfinished`] a simplex waits with the greatest loss that
+    /// it has had, as after a restart from the values; upstream has used that entry up.)
     pub as_upstream: bool,
 }
 
@@ -282,7 +283,7 @@ impl<const D: usize> LearnerNd<D> {
     fn triangulate(&mut self) {
         let mut first = self.recorded_triangulation();
         while first.is_none() {
-            match Triangulation::new(&self.waiting) {
+            match Triangulation::new_rounded(&self.waiting, self.domain.magnitude()) {
                 Ok(triangulation) => first = Some(triangulation),
                 // Two points that scaling has made one.
                 Err(GeometryError::Duplicate { vertex }) => {
@@ -318,7 +319,8 @@ impl<const D: usize> LearnerNd<D> {
         if self.waiting.len() != count as usize {
             return None;
         }
-        Triangulation::from_simplices(&self.waiting, &simplices).ok()
+        let made = Triangulation::from_simplices(&self.waiting, &simplices).ok()?;
+        Some(made.rounded(self.domain.magnitude()))
     }
 
     /// Chooses the next point and makes it pending.

@@ -168,6 +168,13 @@ impl Dispatcher {
         stuck
     }
 
+    /// Nobody wants the answer of a task any more: it is not started, and a group that runs it is told to give up.
+    pub(super) fn disown(&mut self, slot: u32) {
+        self.slots[slot as usize].owner = Owner::Nobody;
+        self.scheduler.disown(slot);
+        self.expire_group(slot);
+    }
+
     /// The time of a task is over: if a group runs it, its members need not go on waiting for each other.
     pub(super) fn expire_group(&mut self, slot: u32) {
         let abandoned = self.scheduler.group_of(slot);

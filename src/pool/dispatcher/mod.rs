@@ -164,27 +164,30 @@ impl Dispatcher {
         free as u32
     }
 
-    /// Closes a queue: what it has sent is not wanted any more.
-    pub(in crate::pool) fn close_queue(&mut self, queue: u32) {
-        for answer in self.queues[queue as usize].take().into_iter().flatten() {
-            self.discard(answer);
-        }
-        for (i, slot) in
-            self.slots.iter_mut().enumerate().filter(|(_, slot)| slot.owner == Owner::Queue(queue))
-        {
-            slot.owner = Owner::Nobody;
-            self.scheduler.disown(i as u32);
+    /// Closes a queue: what it has sent is not wanted any more. `open`: so many of its tasks have not been fetched.
+    pub(in crate::pool) fn close_queue(&mut self, queue: u32, open: usize) {
+        let answers = self.queues[queue as usize].take().unwrap_or_default();
+        let running = open.saturating_sub(answers.len());
+        answers.into_iter().for_each(|answer| self.discard(answer));
+        self.slots_of(queue, running).into_iter().for_each(|slot| self.disown(slot));
+    }
+
+    /// Drops the tasks of a queue that no worker has yet; of its tasks, `open` have not been fetched.
+    pub(in crate::pool) fn cancel_queue(&mut self, queue: u32, open: usize, mut dropped: impl FnMut(u64)) {
+        let answers = self.queues[queue as usize].as_ref().map_or(0, VecDeque::len);
+        for slot in self.slots_of(queue, open.saturating_sub(answers)) {
+            if self.scheduler.cancel(slot) {
+                self.slots[slot as usize].owner = Owner::Nobody;
+                dropped(self.slots[slot as usize].key);
+            }
         }
     }
 
-    /// Drops the tasks of a queue that no worker has yet.
-    pub(in crate::pool) fn cancel_queue(&mut self, queue: u32, mut dropped: impl FnMut(u64)) {
-        for i in 0..self.slots.len() {
-            if self.slots[i].owner == Owner::Queue(queue) && self.scheduler.cancel(i as u32) {
-                self.slots[i].owner = Owner::Nobody;
-                dropped(self.slots[i].key);
-            }
-        }
+    /// The slots of a queue that has so many tasks running or waiting. O(slots), and O(1) if there are none.
+    fn slots_of(&self, queue: u32, running: usize) -> Vec<u32> {
+        let is_own = |slot: &u32| self.slots[*slot as usize].owner == Owner::Queue(queue);
+        let all = 0..if running > 0 { self.slots.len() as u32 } else { 0 };
+        all.filter(is_own).take(running).collect()
     }
 
     /// The next answer of a queue that has arrived.

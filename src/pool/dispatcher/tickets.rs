@@ -178,6 +178,12 @@ impl Dispatcher {
         self.names.get(task as usize).cloned().unwrap_or_default()
     }
 
+    /// Whether another task was registered under the same name.
+    pub(in crate::pool) fn shares_its_name(&self, task: u32) -> bool {
+        let name = self.names.get(task as usize);
+        self.names.iter().filter(|other| Some(*other) == name).count() > 1
+    }
+
     fn name_of_ticket(&self, number: u32) -> String {
         match self.tickets[number as usize].state {
             State::Open(slot) => format!("`{}`", self.names[self.slots[slot as usize].task as usize]),
@@ -189,8 +195,7 @@ impl Dispatcher {
     pub(in crate::pool) fn end_ticket(&mut self, number: u32, answer: Answer) {
         match self.tickets[number as usize].state {
             State::Open(slot) => {
-                self.slots[slot as usize].owner = Owner::Nobody;
-                self.scheduler.disown(slot);
+                self.disown(slot);
             }
             State::Promised => {}
             State::Free | State::Done(_) => return self.discard(answer),
@@ -298,8 +303,7 @@ impl Dispatcher {
             match state {
                 State::Done(answer) => self.discard(answer),
                 State::Open(slot) => {
-                    self.slots[slot as usize].owner = Owner::Nobody;
-                    self.scheduler.disown(slot);
+                    self.disown(slot);
                 }
                 State::Promised | State::Free => {}
             }

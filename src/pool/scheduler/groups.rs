@@ -6,6 +6,7 @@
 
 use super::waiting::Waiting;
 use super::{Place, Scheduler};
+use crate::pool::pace::Pace;
 use std::cmp::Reverse;
 use std::time::Duration;
 
@@ -377,13 +378,16 @@ impl Scheduler {
         verdict
     }
 
-    /// Members of failed groups that have not come back for too long. To be asked now and then.
+    /// Members of failed groups that have not come back for too long: for the grace that is given, and for three times the
+    /// longest task seen, as they may just be computing. To be asked now and then.
     pub(in crate::pool) fn stuck(&mut self, now: Duration) -> Vec<u32> {
+        let longest = self.paces.iter().map(Pace::longest).max().unwrap_or_default();
         let Groups { runs, of_worker, grace, .. } = &mut self.groups;
+        let grace = longest.saturating_mul(3).max(*grace);
         let mut stuck = Vec::new();
         for (number, run) in runs.iter_mut().enumerate().filter(|(_, run)| run.over) {
             let since = *run.since.get_or_insert(now);
-            if now.saturating_sub(since) > *grace {
+            if now.saturating_sub(since) > grace {
                 let still = |worker: &&u32| of_worker[**worker as usize] == Some(number as u32);
                 stuck.extend(run.members.iter().filter(still));
             }

@@ -4,7 +4,7 @@
 //! answer counts. The other copy is then held for nobody, as the task of a future that was dropped is, until its
 //! worker answers or is lost.
 
-use super::{Place, Scheduler, Task};
+use super::{Held, Place, Scheduler, Task};
 use std::time::Duration;
 
 /// Less silence than this is no matter, however short tasks are.
@@ -56,6 +56,7 @@ impl Scheduler {
         };
         let slot = self.tasks.iter().position(may_be_copied).filter(|_| idle != straggler)? as u32;
         let task = &mut self.tasks[slot as usize];
+        self.held[idle as usize] = Held { kind: task.kind, alone: false };
         task.twin = Some((straggler, task.attempt));
         task.place = Place::With(idle);
         task.attempt = task.attempt.wrapping_add(1);

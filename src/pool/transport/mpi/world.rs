@@ -11,6 +11,12 @@ use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_char, c_int};
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A pool of this process is at work over MPI.
+static AT_WORK: AtomicBool = AtomicBool::new(false);
+/// MPI was initialised for a pool, and not by the program around it.
+static OURS: AtomicBool = AtomicBool::new(false);
 
 fn text(bytes: &[u8]) -> String {
     CStr::from_bytes_until_nul(bytes).map(|text| text.to_string_lossy().into_owned()).unwrap_or_default()
@@ -123,12 +129,32 @@ impl MpiWorld {
         }
     }
 
-    /// Initialises MPI; what it allows threads to do.
+    /// Initialises MPI, unless the program has done so; what it allows threads to do. The calls that follow are those of all
+    /// ranks together: for a single rank, as in a task of another pool, they would never end.
     pub(super) fn start() -> Result<c_int, TransportError> {
+        let refused = |message: &str| {
+            Err(TransportError {
+                call: "MPI_Init_thread",
+                peer: None,
+                message: message.into(),
+                by_death: false,
+            })
+        };
+        if AT_WORK.swap(true, Ordering::Relaxed) {
+            return refused(
+                "a pool is at work in this process already, as in a task or the main function of another: tasks are \
+                 handed in there",
+            );
+        }
         // SAFETY: plain MPI calls; every out-pointer is to a live local.
         unsafe {
-            let (mut up, mut thread_level) = (0, 0);
+            let (mut up, mut down, mut thread_level) = (0, 0, 0);
             check("MPI_Initialized", None, ffi::MPI_Initialized(&raw mut up))?;
+            check("MPI_Finalized", None, ffi::MPI_Finalized(&raw mut down))?;
+            if down != 0 {
+                return refused("MPI was finalised in this process, and can't be initialised again");
+            }
+            OURS.store(up == 0, Ordering::Relaxed);
             if up == 0 {
                 let code = ffi::MPI_Init_thread(
                     std::ptr::null_mut(),
@@ -141,12 +167,7 @@ impl MpiWorld {
                 check("MPI_Query_thread", None, ffi::MPI_Query_thread(&raw mut thread_level))?;
             }
             if thread_level < ffi::RSMPI_THREAD_FUNNELED {
-                return Err(TransportError {
-                    call: "MPI_Init_thread",
-                    peer: None,
-                    message: "the library does not allow threads beside the one that calls it".into(),
-                    by_death: false,
-                });
+                return refused("the library does not allow threads beside the one that calls it");
             }
             let (world, returning) = (ffi::RSMPI_COMM_WORLD, ffi::RSMPI_ERRORS_RETURN);
             check("MPI_Comm_set_errhandler", None, ffi::MPI_Comm_set_errhandler(world, returning))?;
@@ -221,7 +242,8 @@ impl MpiWorld {
         self.windows.borrow_mut().push(window);
     }
 
-    /// Finalises MPI. All messages must have been received, and no [`Region`](super::Region) is in use.
+    /// Finalises MPI, if it was initialised by [`Self::init`]. All messages must have been received, and no
+    /// [`Region`](super::Region) is in use.
     pub(crate) fn finalize(mut self) -> Result<(), TransportError> {
         // SAFETY: called once, as `self` is consumed; no request is open by the caller's promise.
         unsafe {
@@ -234,7 +256,12 @@ impl MpiWorld {
             if let Some(bridge) = &mut self.bridge {
                 check("MPI_Comm_disconnect", None, ffi::MPI_Comm_disconnect(bridge))?;
             }
-            check("MPI_Finalize", None, ffi::MPI_Finalize())
+            AT_WORK.store(false, Ordering::Relaxed);
+            if OURS.load(Ordering::Relaxed) {
+                check("MPI_Finalize", None, ffi::MPI_Finalize())
+            } else {
+                Ok(())
+            }
         }
     }
 
