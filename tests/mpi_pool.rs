@@ -448,7 +448,7 @@ fn the_first_member_with_a_final_result_ends_the_task() {
 
 #[test]
 fn a_group_is_told_that_nobody_waits_for_it_any_more() {
-    for ranks in [2, 4] {
+    for ranks in [3, 4] {
         assert_eq!(succeed(ranks, &["groups-dropped"]), "dropped, 9");
     }
 }

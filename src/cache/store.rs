@@ -3,6 +3,7 @@
 use crate::checkpoint::{self, Checkpoint, CheckpointError, Columns, Ending, EndingKind, Header, Told};
 use crate::model::{Parameter, Parameters, Value};
 use rustc_hash::FxHashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -20,7 +21,7 @@ pub(super) struct Store {
 
 enum File {
     Ours(Box<Checkpoint>),
-    /// Another run adds to the file.
+    /// Another run adds to the file, or nobody may.
     Others(Columns),
 }
 
@@ -29,6 +30,11 @@ struct Call {
     /// Its place among the learners of the file, once it has a value there.
     stored: Option<u32>,
     outputs: Vec<String>,
+}
+
+/// Whether a file can't be written, ever.
+fn is_read_only(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
 }
 
 impl Store {
@@ -51,18 +57,27 @@ impl Store {
         };
         let (file, loaded) = match opened {
             Ok((checkpoint, loaded)) => (File::Ours(Box::new(checkpoint)), loaded),
-            Err(error @ CheckpointError::Locked { .. }) => {
+            Err(error) => {
                 let mut loaded = checkpoint::read(folder, &name)?;
+                let why = match &error {
+                    CheckpointError::Locked { .. } => "is in use",
+                    CheckpointError::NotSaved { source, .. }
+                        if is_read_only(source) && loaded.header.is_some() =>
+                    {
+                        "can only be read here"
+                    }
+                    _ => return Err(error),
+                };
                 loaded.notices.push(format!(
-                    "the cache {} is in use, so nothing is added to it by this run, but its values are used ({error})",
+                    "the cache {} {why}, so nothing is added to it by this run, but its values are used ({error})",
                     path.display()
                 ));
                 (File::Others(loaded.columns.clone()), loaded)
             }
-            Err(error) => return Err(error),
         };
-        let mut store =
-            Self { file, path: path.to_owned(), calls: Vec::new(), by_text: FxHashMap::default() };
+        // Whatever ending was asked for.
+        let path = folder.join(format!("{name}.h5"));
+        let mut store = Self { file, path, calls: Vec::new(), by_text: FxHashMap::default() };
         let learners = loaded.header.map(|header| header.learners).unwrap_or_default();
         for (place, parameters) in learners.iter().enumerate() {
             store.remember_call(parameters, place as u32);

@@ -113,7 +113,7 @@ impl std::fmt::Display for TaskErrorKind {
             Self::TimedOut => "task timed out",
             Self::Input => "input failed",
             Self::Closed => "pool is shut down",
-            Self::Malformed => "malformed message",
+            Self::Malformed => "malformed value",
             Self::TooLarge => "too few workers",
         })
     }
