@@ -38,7 +38,7 @@ pub struct PoolOptions {
     pub duplicate_stragglers: bool,
     /// How long the members of a group may go on after one of them has failed. Who uses [`Group`](super::Group) for what
     /// is said between them ends at once; who waits for the failed one in an MPI call of its own can't be told, and
-    /// counts as lost after this time, and three times the longest task seen. So does who still computes then: a member that
+    /// counts as lost after this time and that of the longest task seen. So does who still computes then: a member that
     /// computes for long should look at [`Group::has_given_up`](super::Group::has_given_up) now and then.
     pub group_grace: Duration,
     /// Groups whose communicators are kept for their next task, at most: making one costs the more the more ranks it has, and
@@ -63,7 +63,7 @@ impl Default for PoolOptions {
             unresponsive_after: Duration::from_secs(10),
             lost_after: None,
             duplicate_stragglers: false,
-            group_grace: Duration::from_secs(120),
+            group_grace: Duration::from_secs(60),
             kept_groups: 256,
             max_attempts: 3,
         }

@@ -378,12 +378,12 @@ impl Scheduler {
         verdict
     }
 
-    /// Members of failed groups that have not come back for too long: for the grace that is given, and for three times the
-    /// longest task seen, as they may just be computing. To be asked now and then.
+    /// Members of failed groups that have not come back for too long: for the grace that is given and the time of the longest
+    /// task seen, as they may just be computing. To be asked now and then.
     pub(in crate::pool) fn stuck(&mut self, now: Duration) -> Vec<u32> {
         let longest = self.paces.iter().map(Pace::longest).max().unwrap_or_default();
         let Groups { runs, of_worker, grace, .. } = &mut self.groups;
-        let grace = longest.saturating_mul(3).max(*grace);
+        let grace = grace.saturating_add(longest);
         let mut stuck = Vec::new();
         for (number, run) in runs.iter_mut().enumerate().filter(|(_, run)| run.over) {
             let since = *run.since.get_or_insert(now);
