@@ -192,10 +192,16 @@ fn a_function_that_breaks_down_for_a_while_costs_time_and_no_points() {
     let line = "type = '1d'\nbounds = [-1, 1]";
     for rest in ["", "deterministic = true"] {
         let folder = Folder::new(&study(line, 200, rest));
+        // It breaks down once both workers know a point with a value, for so many calls that each can find out.
         folder.write(
             "model.py",
-            "import os\ndef h(x):\n    open('calls', 'a').write('.')\n    \
-             if 30 < os.path.getsize('calls') < 95: raise OSError('disk quota exceeded')\n    return x**3\n",
+            "import glob, os, time\nopen(f'started-{os.getpid()}', 'w').close()\ndef h(x):\n    \
+             while len(glob.glob('started-*')) < 2: time.sleep(0.001)\n    \
+             open('calls', 'a').write('.')\n    \
+             if os.path.getsize('calls') > 30 and len(glob.glob('worked-*')) > 1:\n        \
+                 open('failed', 'a').write('.')\n        \
+                 if os.path.getsize('failed') < 85: raise OSError('disk quota exceeded')\n    \
+             open(f'worked-{os.getpid()}', 'w').close()\n    return x**3\n",
         );
         let ended = folder
             .run(0, &[])
