@@ -71,11 +71,11 @@ pub struct StopSignals {
 }
 
 impl StopSignals {
-    /// Catches the signals from now on; SIGHUP unless this process is to outlive its terminal (`nohup`).
+    /// Catches the signals from now on; SIGHUP unless this process outlives its terminal anyway (`nohup`).
     pub fn catch() -> io::Result<Self> {
         let (received, again) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         for (index, (signal, _)) in SIGNALS.iter().enumerate() {
-            if *signal == SIGHUP && is_ignored(SIGHUP) {
+            if *signal == SIGHUP && is_taken(SIGHUP) {
                 continue;
             }
             signal_hook::flag::register_usize(*signal, Arc::clone(&received), index + 1)?;
@@ -113,12 +113,15 @@ impl StopSignals {
     }
 }
 
-/// Whether this process was started with a signal ignored.
-fn is_ignored(signal: i32) -> bool {
+/// Whether a signal does not end this process anyway: it was started with it ignored, or a library has a handler for it. (UCX,
+/// under MPICH, takes SIGHUP as soon as it is loaded: whether it was ignored before can't be seen then.)
+fn is_taken(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+    let masks = status.lines().filter_map(|line| {
+        let mask = line.strip_prefix("SigIgn:").or_else(|| line.strip_prefix("SigCgt:"))?;
+        u64::from_str_radix(mask.trim(), 16).ok()
+    });
+    masks.fold(0, |all, mask| all | mask) >> (signal - 1) & 1 == 1
 }
 
 /// When the time of the job is over, as seconds since 1970.

