@@ -67,6 +67,27 @@ fn learner(kind: &str, dim: usize, more: &[(&str, SettingValue)]) -> Box<dyn Lea
     }
 }
 
+/// The same within a simplex whose faces are slanted, so that points on them are off them by rounding.
+fn in_a_hull(dim: usize) -> Box<dyn Learner> {
+    let one = |value| Setting { value, span: Default::default() };
+    let corner = |i: usize| {
+        let row: Vec<f64> = (0..dim)
+            .map(|j| {
+                if i == 0 {
+                    -1.0
+                } else if i == j + 1 {
+                    0.9
+                } else {
+                    -0.7 + 0.1 * j as f64
+                }
+            })
+            .collect();
+        one(floats(&row))
+    };
+    let hull = ("hull", SettingValue::List((0..=dim).map(corner).collect()));
+    learner("nd", 0, &[hull, ("loss", SettingValue::Text("default".to_owned()))])
+}
+
 fn loss(name: &str) -> [(&'static str, SettingValue); 1] {
     [("loss", SettingValue::Text(name.to_owned()))]
 }
@@ -85,6 +106,8 @@ fn case(name: &str) -> Option<(Box<dyn Learner>, Function)> {
         "2d" => (learner("2d", 2, &loss("default")), ring),
         "nd2" => (learner("nd", 2, &loss("default")), ring),
         "nd2_curvature" => (learner("nd", 2, &loss("curvature")), ring),
+        "nd2_hull" => (in_a_hull(2), ring),
+        "nd3_hull" => (in_a_hull(3), ring),
         "nd3" => (learner("nd", 3, &loss("default")), ring),
         "nd4" => (learner("nd", 4, &loss("default")), ring),
         "average" => (learner("average", 0, &[("atol", SettingValue::Float(1e-9))]), noise),

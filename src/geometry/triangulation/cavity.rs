@@ -92,6 +92,13 @@ impl Cavity {
         first
     }
 
+    /// Whether hull faces are among its boundary, or visible. Otherwise it is a ball around the point, whatever the hull is like.
+    fn is_at_hull(&self) -> bool {
+        !self.visible.is_empty()
+            || !self.opened.is_empty()
+            || self.faces.iter().any(|face| face.beyond == NONE)
+    }
+
     fn see(&mut self, simplex: SimplexId, k: usize) {
         if self.seen.insert((simplex, k as u8)) {
             self.visible.push((simplex, k as u8));
@@ -168,7 +175,7 @@ impl<const D: usize> Triangulation<D> {
         joined > 0
             && cavity.ridges.pair(&cavity.sheets, D, joined, NONE, &mut cavity.links)
             && !(self.convex && cavity.dents)
-            && (!(self.dented || cavity.dents) || self.verify(cavity, point))
+            && (!cavity.dents && !(self.dented && cavity.is_at_hull()) || self.verify(cavity, point))
     }
 
     /// All simplices that share the smallest face on which the point lies exactly.
@@ -246,8 +253,9 @@ impl<const D: usize> Triangulation<D> {
                     self.push_face(&mut cavity.sheets, simplex, k);
                 } else if beyond == NONE && self.may_open(simplex, k, point, joint, at < cavity.fixed) {
                     cavity.opened.push((simplex, k as u8));
-                    cavity.dents |=
-                        !exact && joint.rounded && (joint.in_plane || self.side(simplex, k, point) > 0);
+                    // A point exactly in the plane of the face leaves no dent: as on the faces of a box.
+                    let dents = |side| if joint.in_plane { side != 0 } else { side > 0 };
+                    cavity.dents |= !exact && joint.rounded && dents(self.side(simplex, k, point));
                 } else if at < cavity.fixed {
                     return Boundary::Broken;
                 } else {
@@ -400,4 +408,27 @@ enum Boundary {
     Smaller,
     /// One that has to stay would have to leave.
     Broken,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A hull with dents costs a look at each cavity there, so it should have none where rounding makes none.
+    #[test]
+    fn points_on_the_faces_of_a_box_leave_no_dents() {
+        for magnitude in [0.0, 1.0, 100.0] {
+            let corners: Vec<[f64; 3]> = (0..8).map(|i| [i & 1, i >> 1 & 1, i >> 2].map(f64::from)).collect();
+            let mut boxed = Triangulation::new_rounded(&corners, magnitude).unwrap();
+            for n in 1..200_u32 {
+                let mut point =
+                    [0.754_877, 0.569_840, 0.368_160].map(|step: f64| (step * f64::from(n)).fract());
+                if n % 3 > 0 {
+                    point[n as usize / 3 % 3] = f64::from(n % 3 - 1);
+                }
+                boxed.insert(point, None).unwrap();
+            }
+            assert!(!boxed.dented, "{magnitude}");
+        }
+    }
 }
