@@ -224,7 +224,7 @@ impl<A: Serialize + 'static, R: DeserializeOwned + 'static, I: Iterator<Item = A
                 self.exhausted = true;
                 break;
             };
-            self.queue.hand_in(self.taken, Bulk::take(arg), special);
+            self.queue.hand_in(self.taken, Bulk::take(arg), special, &[]);
             self.taken += 1;
         }
         self.queue.flush();

@@ -10,6 +10,7 @@ use super::program::Task;
 use super::scheduler::{Order, Standing};
 use super::turn::turn;
 use serde::{Serialize, de::DeserializeOwned};
+use smallvec::SmallVec;
 use std::time::Duration;
 
 /// A stream of tasks of one kind and their results as they complete, keyed by the caller.
@@ -68,21 +69,34 @@ impl<A: Serialize + 'static, R: DeserializeOwned + 'static> Queue<A, R> {
 
     /// Hands in a task. It is sent with the next [`Self::flush`] or [`Self::next`].
     pub fn submit(&mut self, key: u64, args: &A) {
-        self.hand_in(key, Bulk::of(args), None);
+        self.hand_in(key, Bulk::of(args), None, &[]);
     }
 
     /// Hands in a task with options of its own.
     pub fn submit_with(&mut self, key: u64, args: &A, options: &TaskOptions) {
-        self.hand_in(key, Bulk::of(args), Some(options));
+        self.hand_in(key, Bulk::of(args), Some(options), &[]);
     }
 
-    pub(super) fn hand_in(&mut self, key: u64, args: Packed<impl Serialize>, options: Option<&TaskOptions>) {
+    /// Hands in a task again that has failed on these ranks: others get it, if there are any.
+    pub fn submit_again(&mut self, key: u64, args: &A, options: &TaskOptions, failed_on: &[u32]) {
+        let workers: SmallVec<[u32; 4]> = failed_on.iter().filter_map(|rank| rank.checked_sub(1)).collect();
+        self.hand_in(key, Bulk::of(args), Some(options), &workers);
+    }
+
+    pub(super) fn hand_in(
+        &mut self,
+        key: u64,
+        args: Packed<impl Serialize>,
+        options: Option<&TaskOptions>,
+        failed_on: &[u32],
+    ) {
         self.open += 1;
         let mut dispatcher = self.shared.borrow_mut();
         let how = options.map_or((self.usual(), 0), |options| {
             let order = dispatcher.order(options, self.task.ranks());
             (Order { bundle: self.bundle, ..order }, options.retries)
         });
+        let how = (how.0, how.1, failed_on);
         dispatcher.submit(Owner::Queue(self.id), key, self.task.index(), args, how);
     }
 

@@ -5,6 +5,7 @@
 //! per task; only the loss of a worker and the search for overdue ones look at everything.
 
 mod deadlines;
+mod elsewhere;
 mod endings;
 mod groups;
 mod stragglers;
@@ -16,6 +17,7 @@ use crate::pool::load::LoadIndex;
 use crate::pool::options::PoolOptions;
 use crate::pool::pace::{Gap, Pace};
 use deadlines::Deadlines;
+use elsewhere::Elsewhere;
 pub(in crate::pool) use endings::Expired;
 use groups::Groups;
 pub(in crate::pool) use groups::{Abandoned, GroupTurn, MemberVerdict};
@@ -117,8 +119,10 @@ pub(in crate::pool) struct Scheduler {
     tasks: Vec<Task>,
     free: Vec<u32>,
     ready: Waiting,
+    /// Those that have failed.
+    elsewhere: Elsewhere,
     deadlines: Deadlines,
-    /// Slots in `ready` that are still wanted.
+    /// Slots in `ready` and `elsewhere` that are still wanted.
     waiting: usize,
     blocked: usize,
     /// Tasks that workers hold.
@@ -150,6 +154,7 @@ impl Scheduler {
             tasks: Vec::new(),
             free: Vec::new(),
             ready: Waiting::default(),
+            elsewhere: Elsewhere::default(),
             deadlines: Deadlines::default(),
             waiting: 0,
             blocked: 0,
@@ -231,7 +236,8 @@ impl Scheduler {
         // What workers hold that are left out for now takes no room of the others.
         let aside = if self.parks_groups() { 0 } else { self.loads.aside() };
         let out = self.out.saturating_sub(aside);
-        let waiting = self.waiting + self.groups.waiting();
+        // What waits for others keeps those that are left from nothing.
+        let waiting = self.waiting.saturating_sub(self.elsewhere.waiting()) + self.groups.waiting();
         let wanted = self.capacity(kind, order).saturating_sub(out + waiting);
         if wanted > 0 || waiting > 0 || order.ranks > 1 {
             return wanted;
@@ -251,9 +257,18 @@ impl Scheduler {
         self.gap.note(gap);
     }
 
-    /// Takes in a new task, behind those of its priority; returns its slot.
+    #[cfg(test)]
     pub(in crate::pool) fn add(&mut self, kind: u32, order: Order) -> u32 {
+        self.add_failed(kind, order, &[])
+    }
+
+    /// Takes in a new task, behind those of its priority; returns its slot. If it has failed on some workers already, others
+    /// are preferred: see [`elsewhere`].
+    pub(in crate::pool) fn add_failed(&mut self, kind: u32, order: Order, failed_on: &[u32]) -> u32 {
         let slot = self.take_slot(kind, order, Place::Ready);
+        if !failed_on.is_empty() {
+            self.elsewhere.note(slot, failed_on.iter().copied());
+        }
         self.push_back(slot);
         slot
     }
@@ -265,7 +280,13 @@ impl Scheduler {
         (task.place, task.stamp) = (Place::Ready, self.stamp);
         let (priority, ranks) = (task.order.priority, task.order.ranks);
         self.note_waiting(slot, true);
-        if ranks > 1 { self.groups.push_back(priority, slot) } else { self.ready.push_back(priority, slot) }
+        if ranks > 1 {
+            self.groups.push_back(priority, slot);
+        } else if self.elsewhere.knows(slot) {
+            self.elsewhere.push_back(slot);
+        } else {
+            self.ready.push_back(priority, slot);
+        }
     }
 
     /// Puts a task back ahead of those of its priority.
@@ -343,20 +364,37 @@ impl Scheduler {
     /// worker would hold fewer: it may take long.
     pub(in crate::pool) fn next_batch(&mut self, now: Duration, batch: &mut Vec<u32>) -> Option<u32> {
         batch.clear();
+        if self.elsewhere.waiting() > 0
+            && let Some(worker) = self.next_elsewhere(now, batch)
+        {
+            return Some(worker);
+        }
         let first = self.front()?;
         let Task { kind, order, given, .. } = self.tasks[first as usize];
         let is_suspect = given > 0;
-        let (worker, load, most) = self.find_worker(kind, order, is_suspect)?;
+        let (worker, most) = self.find_worker(kind, order, is_suspect)?;
         for _ in 0..most {
             let Some(slot) = self.pop_ready(kind, order, is_suspect) else { break };
-            let task = &mut self.tasks[slot as usize];
+            batch.push(slot);
+        }
+        self.give(worker, is_suspect, now, batch);
+        Some(worker)
+    }
+
+    /// The worker has these tasks now, all of one kind.
+    #[inline]
+    fn give(&mut self, worker: u32, is_suspect: bool, now: Duration, batch: &[u32]) {
+        let Some(first) = batch.first() else { return };
+        let kind = self.tasks[*first as usize].kind;
+        for slot in batch {
+            let task = &mut self.tasks[*slot as usize];
             task.place = Place::With(worker);
             task.attempt = task.attempt.wrapping_add(1);
             task.given += 1;
-            batch.push(slot);
         }
         self.waiting -= batch.len();
         self.out += batch.len();
+        let load = self.loads.load(worker);
         if load == 0 {
             self.heard[worker as usize] = now;
             self.held[worker as usize] = Held { kind, alone: is_suspect };
@@ -366,18 +404,17 @@ impl Scheduler {
                 self.held[worker as usize].kind = kind;
             }
         }
-        self.loads.insert(worker, (load + batch.len()) as u32);
-        Some(worker)
+        self.loads.insert(worker, load + batch.len() as u32);
     }
 
-    /// The worker that takes the next tasks, what it holds, and how many tasks it takes at most.
+    /// The worker that takes the next tasks, and how many it takes at most.
     #[inline]
-    fn find_worker(&self, kind: u32, order: Order, is_suspect: bool) -> Option<(u32, usize, usize)> {
+    fn find_worker(&self, kind: u32, order: Order, is_suspect: bool) -> Option<(u32, usize)> {
         let room = self.room(kind, order);
         let (worker, load) = self.loads.least()?;
         let most = self.takes(worker, load, kind, room, is_suspect);
         if most > 0 {
-            return Some((worker, load as usize, most));
+            return Some((worker, most));
         }
         let is_special = |(worker, load): &(u32, u32)| {
             let held = self.held[*worker as usize];
@@ -391,7 +428,7 @@ impl Scheduler {
         let mut next = self.loads.by_load().take(LOOKED_AT).skip_while(is_special);
         let (worker, load) = next.next()?;
         let most = self.takes(worker, load, kind, room, is_suspect);
-        (most > 0).then_some((worker, load as usize, most))
+        (most > 0).then_some((worker, most))
     }
 
     /// How many of the next tasks a worker takes.
@@ -460,6 +497,7 @@ impl Scheduler {
         if std::mem::take(&mut task.unwanted) {
             self.unwanted -= 1;
         }
+        self.elsewhere.forget(slot);
         self.free.push(slot);
     }
 
@@ -506,7 +544,7 @@ impl Scheduler {
     }
 
     /// Takes in that a worker's attempt has failed and another one is wanted: the task waits again, behind those of its
-    /// priority. As [`Self::answered`] if nobody wants it any more.
+    /// priority, for another worker if there is one. As [`Self::answered`] if nobody wants it any more.
     pub(in crate::pool) fn failed(
         &mut self,
         worker: u32,
@@ -527,6 +565,7 @@ impl Scheduler {
                 task.given -= 1;
                 self.note_pace(slot, duration.into());
                 self.out -= 1;
+                self.elsewhere.note(slot, [worker]);
                 self.push_back(slot);
                 Verdict::Accepted
             }

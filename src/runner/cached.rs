@@ -165,7 +165,11 @@ mod tests {
     }
 
     fn work(key: u64, learner: u32, replica: u64, x: f64) -> Work {
-        Work { key, sample: Sample { learner, replica, point: Point::scalar(x) } }
+        Work {
+            key,
+            sample: Sample { learner, replica, point: Point::scalar(x) },
+            failed_on: Default::default(),
+        }
     }
 
     fn told(work: &Work, y: f64) -> Told {

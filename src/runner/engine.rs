@@ -12,6 +12,7 @@ use crate::checkpoint::{Fact, Failed, Meta, Told};
 use crate::learner::{Learner, Suggestion, TellError};
 use crate::model::{Failure, FailureKind, Outcome, Sample, Value};
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
@@ -22,7 +23,12 @@ pub struct Work {
     pub key: u64,
     /// What to evaluate.
     pub sample: Sample,
+    /// Ranks on which it has failed in this run.
+    pub failed_on: Ranks,
 }
+
+/// Some ranks.
+pub(super) type Ranks = SmallVec<[u32; 4]>;
 
 struct Attempt {
     sample: Sample,
@@ -32,6 +38,7 @@ struct Attempt {
     turn: u64,
     /// Whether the run is not over before it has a value or is given up again.
     owed: bool,
+    failed_on: Ranks,
 }
 
 type Arrived = (Attempt, Outcome, Meta);
@@ -139,7 +146,7 @@ impl Engine {
     /// A sample that was asked earlier, with a new turn.
     fn open(&mut self, sample: Sample, attempts: u32) -> Attempt {
         self.learner.tell_pending(&sample);
-        Attempt { sample, number: attempts, turn: self.take_turn(), owed: false }
+        Attempt { sample, number: attempts, turn: self.take_turn(), owed: false, failed_on: Ranks::new() }
     }
 
     /// As [`Engine::resume`], for a sample that earlier runs gave up: see [`Engine::owed`].
@@ -183,7 +190,8 @@ impl Engine {
         self.exhausted = suggestions.len() < n;
         for suggestion in suggestions.drain(..) {
             let turn = self.take_turn();
-            self.first.push_back(Attempt { sample: suggestion.sample, number: 0, turn, owed: false });
+            let sample = suggestion.sample;
+            self.first.push_back(Attempt { sample, number: 0, turn, owed: false, failed_on: Ranks::new() });
         }
         self.suggestions = suggestions;
     }
@@ -214,14 +222,14 @@ impl Engine {
         let room = if self.asking { room } else { 0 };
         for _ in 0..room {
             let Some(attempt) = self.first.pop_front() else { break };
-            let sample = attempt.sample.clone();
+            let (sample, failed_on) = (attempt.sample.clone(), attempt.failed_on.clone());
             self.in_flight += 1;
             let place = self.free.pop().unwrap_or_else(|| {
                 self.attempts.push(None);
                 self.attempts.len() - 1
             });
             self.attempts[place] = Some(attempt);
-            work.push(Work { key: place as u64, sample });
+            work.push(Work { key: place as u64, sample, failed_on });
         }
     }
 
@@ -231,6 +239,12 @@ impl Engine {
         self.free.push(place);
         self.in_flight -= 1;
         Some(attempt)
+    }
+
+    /// Ranks on which the sample of an attempt in flight has failed before, in this run.
+    pub(super) fn failed_on(&self, key: u64) -> &[u32] {
+        let attempt = usize::try_from(key).ok().and_then(|place| self.attempts.get(place)?.as_ref());
+        attempt.map_or(&[], |attempt| &attempt.failed_on)
     }
 
     /// Takes what became of an attempt; [`Engine::settle`] draws the consequences. A key that is not in flight
@@ -314,7 +328,7 @@ impl Engine {
         })
     }
 
-    fn draw_consequences(&mut self, (attempt, outcome, meta): Arrived) -> Fact {
+    fn draw_consequences(&mut self, (mut attempt, outcome, meta): Arrived) -> Fact {
         let failure = match outcome {
             Ok(mut value) => match self.tell(&attempt.sample, &mut value) {
                 Ok(()) => {
@@ -327,6 +341,9 @@ impl Engine {
             Err(failure) => failure,
         };
         self.failed_attempts += 1;
+        if meta.worker > 0 && !attempt.failed_on.contains(&meta.worker) {
+            attempt.failed_on.push(meta.worker);
+        }
         let given_up = attempt.number >= self.policy.retries;
         let failed = Failed { sample: attempt.sample.clone(), failure, meta, given_up };
         if given_up {

@@ -237,6 +237,31 @@ fn a_function_that_breaks_down_for_a_while_costs_time_and_no_points() {
 }
 
 #[test]
+fn workers_on_which_all_points_fail_cost_no_points() {
+    // Two of four, which fail at once, so that they always have time.
+    let folder = Folder::new(
+        "[function]\npython = 'model.py:h'\n[learner]\ntype = 'sequence'\nsequence = { start = 0, stop = 1, num = 40 }\n\
+         [run]\nretries = 2\nworkers = 4\n",
+    );
+    folder.write(
+        "model.py",
+        "import os, time\ndef number():\n    for i in range(99):\n        try:\n            os.mkdir(f'process-{i}')\n            \
+         return i\n        except FileExistsError: pass\nme = number()\ndef h(x):\n    \
+         while not os.path.exists('process-3'): time.sleep(0.001)\n    \
+         if me < 2: raise RuntimeError('no device')\n    time.sleep(0.02)\n    return x\n",
+    );
+    folder
+        .run(0, &[])
+        .says("goal reached: done")
+        .says("the function does not work on rank ")
+        .says("no device");
+    assert_eq!((folder.rows().len(), &folder.status()["given_up"]), (40, &0.into()));
+    // No point has failed twice on the same one.
+    let failures = folder.read().failures;
+    assert!(failures.len() >= 10 && failures.iter().all(|failed| failed.meta.attempt < 2), "{failures:?}");
+}
+
+#[test]
 fn a_loss_goal_that_holds_by_what_was_given_up_ends_the_run() {
     let folder = Folder::new(
         "[function]\nbuiltin = 'nan_band'\n[parameters]\nwidth = 1\n[learner]\ntype = '1d'\nbounds = [-1, 1]\n\

@@ -15,19 +15,19 @@ impl Dispatcher {
         Order { priority: options.priority, deadline, bundle: 0, ranks }
     }
 
-    /// Takes in a task; whatever becomes of it, its owner gets an answer.
+    /// Takes in a task; whatever becomes of it, its owner gets an answer. `failed_on`: workers that others are preferred to.
     pub(in crate::pool) fn submit<A: Serialize>(
         &mut self,
         owner: Owner,
         key: u64,
         task: u32,
         arguments: Packed<A>,
-        (order, retries): (Order, u32),
+        (order, retries, failed_on): (Order, u32, &[u32]),
     ) {
         if let Some((kind, reason)) = self.cannot_run() {
             return self.deliver(owner, Answer::failed(key, kind, reason));
         }
-        let slot = self.scheduler.add(task, order);
+        let slot = self.scheduler.add_failed(task, order, failed_on);
         self.occupy(slot, owner, key, task, retries);
         self.encode_arguments(slot, arguments);
     }
@@ -71,10 +71,10 @@ impl Dispatcher {
         &mut self,
         task: u32,
         arguments: Packed<A>,
-        how: (Order, u32),
+        (order, retries): (Order, u32),
     ) -> u32 {
         let ticket = self.ticket_for_task();
-        self.submit(Owner::Future, u64::from(ticket), task, arguments, how);
+        self.submit(Owner::Future, u64::from(ticket), task, arguments, (order, retries, &[]));
         ticket
     }
 

@@ -117,7 +117,9 @@ impl Scheduler {
             }
         }
         if self.alive() == 0 {
-            while let Some(slot) = self.ready.pop().or_else(|| self.groups.pop()) {
+            while let Some(slot) =
+                self.ready.pop().or_else(|| self.elsewhere.pop()).or_else(|| self.groups.pop())
+            {
                 if self.tasks[slot as usize].place == Place::Cancelled {
                     self.free_slot(slot);
                 }

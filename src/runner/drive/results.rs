@@ -49,6 +49,9 @@ impl Loop {
         if outcome.is_err() && drive.signals.received().is_some() {
             return self.withdraw(drive, key);
         }
+        if outcome.is_ok() {
+            self.note_value(drive, key);
+        }
         self.note_start(drive, worker, &outcome);
         self.accounting.evaluated(duration);
         let mut waited = Vec::new();

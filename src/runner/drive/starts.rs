@@ -4,6 +4,7 @@
 use super::{Drive, Loop};
 use crate::model::{Failure, FailureKind, Outcome};
 use crate::pool::Standing;
+use crate::runner::engine::Ranks;
 use crate::runner::{Observer, StopReason};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -14,6 +15,9 @@ const TIMES_NOT_STARTED: usize = 3;
 /// large a share of failures as all others have. Without that, one that fails at once would take most of the points, and
 /// all their attempts. One that ever had a value doubts its function itself.
 const UNLIKELY: f64 = 1e-9;
+/// A worker without any value gets none for a while, either, if others have had values for so many points in a row at which
+/// it had failed.
+const TIMES_REFUTED: u32 = 5;
 /// As large a share they are taken to have at least: a few points that always fail may all have come to this one.
 const LEAST_SHARE: f64 = 0.3;
 /// For so long at first, and twice as long each further time: a file system may be away for a moment, or a disk full for
@@ -40,6 +44,8 @@ pub(super) struct Starts {
     bad: BTreeMap<u32, Bad>,
     /// By rank: attempts that failed, as long as no other came; `None`: this worker has had values.
     failed: Vec<Option<u64>>,
+    /// By rank, of those without values: points at which it failed and others did not.
+    refuted: BTreeMap<u32, u32>,
     /// Values and failures of all workers.
     values: u64,
     failures: u64,
@@ -57,8 +63,10 @@ pub(super) struct Starts {
 enum Change {
     None,
     Pause,
-    /// It can start the function after all.
-    Recovered,
+    /// It has failed, and had no value yet.
+    OnTrial,
+    /// It can start the function after all, or has a value.
+    Good,
 }
 
 impl Starts {
@@ -78,15 +86,23 @@ impl Starts {
             _ => {
                 self.works = true;
                 self.times = 0;
-                if self.fails_alone(worker, outcome.is_ok()) {
-                    self.last = outcome.as_ref().err().cloned();
-                    return Change::Pause;
+                let had_failed = self.failed.get(worker as usize).is_some_and(|n| n.is_some_and(|n| n > 0));
+                let fails_alone = self.fails_alone(worker, outcome.is_ok());
+                if let (Some(_), Err(failure)) = (self.failed[worker as usize], outcome) {
+                    self.last = Some(failure.clone());
+                    if fails_alone || self.is_refuted(worker) {
+                        return Change::Pause;
+                    }
                 }
                 // Almost always empty: this is done for every result.
-                if !self.bad.is_empty() && self.bad.remove(&worker).is_some_and(|bad| bad.pauses > 0) {
-                    Change::Recovered
-                } else {
-                    Change::None
+                let recovers =
+                    !self.bad.is_empty() && self.bad.remove(&worker).is_some_and(|bad| bad.pauses > 0);
+                match (self.failed[worker as usize], had_failed) {
+                    (Some(1), _) => Change::OnTrial,
+                    (Some(_), _) if recovers => Change::OnTrial,
+                    (None, true) => Change::Good,
+                    (None, _) if recovers => Change::Good,
+                    _ => Change::None,
                 }
             }
         }
@@ -102,6 +118,7 @@ impl Starts {
         self.failures += u64::from(!has_value);
         if has_value {
             self.failed[at] = None;
+            self.refuted.remove(&worker);
         }
         let Some(failed) = &mut self.failed[at] else { return false };
         *failed += 1;
@@ -109,6 +126,19 @@ impl Starts {
         // As if they had failed once more and had one more value: they may have done little so far.
         let share = ((others + 1.0) / (others + self.values as f64 + 2.0)).max(LEAST_SHARE);
         self.values > 0 && *failed as f64 * share.ln() < UNLIKELY.ln()
+    }
+
+    /// A point has a value at which a worker had failed. Whether this was once too often.
+    fn refute(&mut self, worker: u32) -> bool {
+        if !self.failed.get(worker as usize).is_some_and(Option::is_some) {
+            return false;
+        }
+        *self.refuted.entry(worker).or_default() += 1;
+        self.is_refuted(worker)
+    }
+
+    fn is_refuted(&self, worker: u32) -> bool {
+        self.refuted.get(&worker).is_some_and(|times| *times >= TIMES_REFUTED)
     }
 
     /// Begins a pause of a worker, unless it is in one. True if it is its first one.
@@ -160,9 +190,24 @@ impl Loop {
         if change == Change::None || !drive.queue.is_single(worker) {
             return;
         }
-        if change == Change::Recovered {
-            return drive.queue.set_standing(worker, Standing::Good);
+        match change {
+            Change::Good => drive.queue.set_standing(worker, Standing::Good),
+            Change::OnTrial => drive.queue.set_standing(worker, Standing::OnTrial),
+            _ => self.set_aside(drive, worker),
         }
+    }
+
+    /// Takes in that there is a value for an attempt. Where its sample failed before, that was no fault of the sample.
+    pub(super) fn note_value(&mut self, drive: &mut Drive<'_>, key: u64) {
+        let failed_on = Ranks::from(drive.engine.failed_on(key));
+        for worker in failed_on {
+            if self.starts.refute(worker) && drive.queue.is_single(worker) {
+                self.set_aside(drive, worker);
+            }
+        }
+    }
+
+    fn set_aside(&mut self, drive: &mut Drive<'_>, worker: u32) {
         drive.queue.set_standing(worker, Standing::Aside);
         let now = Instant::now();
         if self.starts.pause(worker, now) {
@@ -241,16 +286,18 @@ mod tests {
     #[test]
     fn a_worker_pauses_after_three_attempts_in_a_row_that_it_could_not_begin() {
         let mut starts = Starts::default();
-        for _ in 0..2 {
+        for turn in 0..2 {
             assert_eq!((starts.note(1, &bad()), starts.note(1, &bad())), (Change::None, Change::None));
             assert_eq!(starts.note(2, &Ok(1.0.into())), Change::None);
-            assert_eq!(starts.note(1, &Err(Failure::new(FailureKind::Error, "outside"))), Change::None);
+            let outside = Err(Failure::new(FailureKind::Error, "outside"));
+            let expected = if turn == 0 { Change::OnTrial } else { Change::None };
+            assert_eq!(starts.note(1, &outside), expected);
         }
         assert_eq!([(); 3].map(|()| starts.note(1, &bad())), [Change::None, Change::None, Change::Pause]);
         assert_eq!((starts.times, starts.works), (3, true));
         let now = Instant::now();
         assert!(starts.pause(1, now) && !starts.pause(1, now), "said once");
-        assert_eq!(starts.note(1, &Ok(1.0.into())), Change::Recovered);
+        assert_eq!(starts.note(1, &Ok(1.0.into())), Change::Good);
         assert!(starts.bad.is_empty());
     }
 
@@ -261,14 +308,14 @@ mod tests {
         // Four of five attempts fail, on all workers alike.
         for n in 0..10_000_u32 {
             let outcome = if n * 7 % 5 == 0 { Ok(1.0.into()) } else { failed() };
-            assert_eq!(starts.note(n * n % 11 % 8, &outcome), Change::None, "{n}");
+            assert_ne!(starts.note(n * n % 11 % 8, &outcome), Change::Pause, "{n}");
         }
         let pauses =
             |starts: &mut Starts| (1..).find(|_| starts.note(9, &failed()) == Change::Pause).unwrap();
         assert!((80..120).contains(&pauses(&mut starts)));
 
         let mut starts = Starts::default();
-        assert!((0..100).all(|_| starts.note(9, &failed()) == Change::None), "nobody has a value");
+        assert!((0..100).all(|_| starts.note(9, &failed()) != Change::Pause), "nobody has a value");
         starts.note(2, &Ok(1.0.into()));
         assert_eq!(starts.note(9, &failed()), Change::Pause);
         let mut starts = Starts::default();
@@ -282,8 +329,25 @@ mod tests {
         assert_eq!(starts.over(now + FIRST_PAUSE).collect::<Vec<_>>(), [9]);
         assert_eq!(starts.note(9, &failed()), Change::Pause, "once more is enough");
         starts.pause(9, now);
-        assert_eq!(starts.note(9, &Ok(1.0.into())), Change::Recovered);
+        assert_eq!(starts.note(9, &Ok(1.0.into())), Change::Good);
         assert_eq!([(); 50].map(|()| starts.note(9, &failed())), [(); 50].map(|()| Change::None));
+    }
+
+    #[test]
+    fn a_worker_without_values_pauses_when_others_have_them_where_it_failed() {
+        let failed = || Err(Failure::new(FailureKind::Error, "no device"));
+        let mut starts = Starts::default();
+        assert_eq!(
+            [(); 3].map(|()| starts.note(1, &failed())),
+            [Change::OnTrial, Change::None, Change::None]
+        );
+        assert!(!starts.refute(2), "one that has not failed");
+        assert_eq!([(); 5].map(|()| starts.refute(1)), [false, false, false, false, true]);
+        let now = Instant::now();
+        assert!(starts.pause(1, now));
+        assert_eq!(starts.note(1, &failed()), Change::Pause, "what it still had does not end the pause");
+        assert_eq!(starts.note(1, &Ok(1.0.into())), Change::Good);
+        assert!([(); 9].into_iter().all(|()| !starts.refute(1)), "one that has values");
     }
 
     #[test]

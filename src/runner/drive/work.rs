@@ -58,7 +58,9 @@ impl Loop {
                 }
             };
             let priority = drive.priorities.get(work.sample.learner as usize).copied().unwrap_or_default();
-            drive.queue.submit_with(work.key, &work.sample, &TaskOptions::new().priority(priority));
+            let options = TaskOptions::new().priority(priority);
+            // A rank that fails at once is always the one that has time: another one tries it again.
+            drive.queue.submit_again(work.key, &work.sample, &options, &work.failed_on);
         }
         drive.queue.flush();
         known
