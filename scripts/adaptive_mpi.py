@@ -268,10 +268,15 @@ def run(
         raise ValueError(f"ntasks is {ntasks}: at least one point has to be in flight")
     reached = goal or (lambda status: status["done"])
     try:
-        while not reached(study.status()) and runner.fill(ntasks):
-            runner.wait()
-        runner.finish(grace)
-        status = study.status()
+        while True:
+            while not reached(study.status()) and runner.fill(ntasks):
+                runner.wait()
+            is_reached = reached(study.status())
+            runner.finish(grace)
+            status = study.status()
+            # What was in flight may have raised the loss above the goal again.
+            if not is_reached or reached(status) or runner.in_flight:
+                break
         if runner.doubts(ntasks) and not reached(status):
             raise FunctionFailed(
                 f"all of the first {runner.given_up} points failed, for example {runner.first_given_up[0]}"
@@ -376,14 +381,15 @@ class _Runner:
             raise FunctionFailed(f"the point {point} failed {attempt + 1} times: {message}") from error
 
     def finish(self, grace):
-        """The goal is reached: what did not begin is dropped, what runs is waited for."""
+        """The goal is reached: what did not begin is for later, what runs is waited for."""
         deadline = time.monotonic() + grace
         for future in list(self.in_flight):
             if future.cancel():
-                del self.in_flight[future]
+                self.again.append(self.in_flight.pop(future))
         self.finishing = True
         while self.in_flight and time.monotonic() < deadline:
             self.wait(max(0.0, deadline - time.monotonic()))
+        self.finishing = False
 
     def cancel(self):
         for future in self.in_flight:

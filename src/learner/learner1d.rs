@@ -235,6 +235,13 @@ impl Learner1D {
         line.head != NONE && line.x(line.head) == self.bounds.0 && line.x(line.tail) == self.bounds.1
     }
 
+    fn has_told_bounds(&self) -> bool {
+        let line = &self.intervals.line;
+        line.first_told != NONE
+            && line.x(line.first_told) == self.bounds.0
+            && line.x(line.last_told) == self.bounds.1
+    }
+
     #[inline]
     pub(super) fn check_shape(&mut self, y: &[f64]) -> Result<(), TellError> {
         let before = self.intervals.values.dim;
@@ -328,8 +335,9 @@ fn suggestion(x: f64, loss_improvement: f64) -> Suggestion {
 }
 
 impl Learner for Learner1D {
+    /// While an end is pending, the told points may be neighbours in a corner of the domain (adaptive has a loss then).
     fn lacks_needed(&self) -> bool {
-        !self.intervals.values.is_known()
+        !self.intervals.values.is_known() || !self.has_told_bounds()
     }
 
     fn kind(&self) -> &'static str {

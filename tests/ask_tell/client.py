@@ -129,6 +129,19 @@ def numbers():
             print(error)
 
 
+def late_results():
+    """The goal is reached without two values that are on their way, and not with them."""
+    def function(seed):
+        if seed in (2, 3):
+            time.sleep(0.3)
+            return 10.0
+        return 1.0
+
+    with ThreadPoolExecutor(4) as executor:
+        status = adaptive_mpi.run("adaptive.toml", function, executor)
+    print(status["done"], status["npoints"] > 20)
+
+
 def many():
     """As under `srun -n 4`: another process has the study already."""
     with adaptive_mpi.Study():

@@ -232,6 +232,12 @@ fn workers_that_can_not_import_the_client_do_not_have_to() {
 }
 
 #[test]
+fn a_goal_that_what_is_on_its_way_undoes_is_not_the_end() {
+    let folder = Folder::new("[learner]\ntype = 'average'\natol = 0.5\n");
+    assert_eq!(scene(&folder, "late_results").trim(), "True True");
+}
+
+#[test]
 fn a_failure_whose_text_has_halves_of_characters_is_kept() {
     let folder = Folder::new(LINE);
     let given_up: u32 = scene(&folder, "halves").trim().parse().unwrap();

@@ -21,3 +21,24 @@ fn a_loss_says_nothing_before_a_value_is_finite() {
         }
     }
 }
+
+/// With many in flight the ends of an interval may come last.
+#[test]
+fn a_loss_says_nothing_before_the_ends_are_told() {
+    for (name, mut learner) in all_learners() {
+        if learner.kind() != "1d" {
+            continue;
+        }
+        let ends = learner.bounding_box().unwrap()[0];
+        let mut asked = learner.ask(64);
+        asked.sort_by_key(|suggestion| {
+            let x = suggestion.sample.point.x();
+            x == ends.0 || x == ends.1
+        });
+        for suggestion in asked {
+            assert!(learner.lacks_needed(), "{name} before {:?}", suggestion.sample);
+            learner.tell(&suggestion.sample, &function(&suggestion.sample)).unwrap();
+        }
+        assert!(!learner.lacks_needed(), "{name}");
+    }
+}
