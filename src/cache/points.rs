@@ -36,7 +36,8 @@ impl Cache {
     /// O(n) in the values that it has.
     ///
     /// # Errors
-    /// The file can't be read or written, or values in it are lost (the message names the file: it may be removed).
+    /// The file can't be read or written, values in it are lost (the message names the file: it may be removed), or
+    /// it holds the results of a study.
     pub fn open(path: &Path) -> Result<(Self, Vec<String>), CheckpointError> {
         let (store, notices) = Store::open(path)?;
         // Calls are numbered as they are stored.
@@ -44,6 +45,16 @@ impl Cache {
         let rows = store.columns().iter().enumerate();
         let rows = rows.map(|(at, row)| (key(row.learner, row.replica, row.point), at)).collect();
         Ok((Self { store, rows }, notices))
+    }
+
+    /// Whether `path` can be opened, as far as reading tells; changes nothing.
+    ///
+    /// O(n) in the values that it has.
+    ///
+    /// # Errors
+    /// The file can't be read, or is no cache but the results of a study.
+    pub fn check(path: &Path) -> Result<(), CheckpointError> {
+        Store::check(path)
     }
 
     /// The number of a call, to make keys with.

@@ -3,6 +3,7 @@
 use crate::checkpoint::{self, Checkpoint, CheckpointError, Columns, Ending, EndingKind, Header, Told};
 use crate::model::{Parameter, Parameters, Value};
 use rustc_hash::FxHashMap;
+use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -32,6 +33,26 @@ struct Call {
     outputs: Vec<String>,
 }
 
+/// Refuses what is no cache: the results of a study, which must stay as they are.
+fn refuse_results(path: &Path, header: Option<&Header>) -> Result<(), CheckpointError> {
+    match header.filter(|header| !header.study_text.is_empty()) {
+        None => Ok(()),
+        Some(header) => {
+            let what = format!("the results file of the study `{}`, not a cache", header.name);
+            Err(CheckpointError::Foreign { path: path.to_owned(), what })
+        }
+    }
+}
+
+/// The folder and the name of a cache.
+fn place(path: &Path) -> (&Path, Cow<'_, str>) {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    (folder, path.file_stem().unwrap_or_default().to_string_lossy())
+}
+
 /// Whether a file can't be written, ever.
 fn is_read_only(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
@@ -40,14 +61,12 @@ fn is_read_only(error: &io::Error) -> bool {
 impl Store {
     /// Opens the file, or begins it. The learners of its rows are then numbers of calls. What there is to tell comes along.
     pub(super) fn open(path: &Path) -> Result<(Self, Vec<String>), CheckpointError> {
-        let folder = match path.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        };
-        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let (folder, name) = place(path);
         let open = || {
             // A checkpoint is what its writer says of it, so the writer has to know the calls that are there.
-            let known = checkpoint::read(folder, &name)?.header.map(|header| header.learners);
+            let known = checkpoint::read(folder, &name)?.header;
+            refuse_results(path, known.as_ref())?;
+            let known = known.map(|header| header.learners);
             let header = Header { learners: known.unwrap_or_default(), ..Header::new(name.clone()) };
             Checkpoint::open(&checkpoint::Options::new(folder, name.clone(), header))
         };
@@ -83,6 +102,12 @@ impl Store {
             store.remember_call(parameters, place as u32);
         }
         Ok((store, loaded.notices))
+    }
+
+    /// What [`open`](Self::open) would refuse; changes nothing.
+    pub(super) fn check(path: &Path) -> Result<(), CheckpointError> {
+        let (folder, name) = place(path);
+        refuse_results(path, checkpoint::read(folder, &name)?.header.as_ref())
     }
 
     fn remember_call(&mut self, parameters: &Parameters, place: u32) {

@@ -61,6 +61,14 @@ pub enum CheckpointError {
         /// The file.
         path: PathBuf,
     },
+    /// The file holds something else than what is to be written to it (exit 2).
+    #[error("{path} is {what}")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        what: String,
+    },
     /// The lock was taken away from this run: another one writes now (exit 7).
     #[error("the lock {path} was taken over by another run; this one stops writing")]
     LockLost {

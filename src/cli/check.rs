@@ -1,9 +1,10 @@
 use super::args::CheckArgs;
 use super::exit::{CommandError, Exit};
-use super::open::refused_changes;
+use super::open::{cache_error, refused_changes};
 use super::output;
-use super::own::{log_of, refuse_own};
+use super::own::refuse_log;
 use super::prepare::{Isolation, Prepared, past_end, prepare};
+use crate::cache::Cache;
 use crate::checkpoint;
 use crate::function::Natives;
 use crate::learner::point_form;
@@ -30,9 +31,8 @@ pub(super) fn check(args: &CheckArgs, natives: &Natives) -> Result<Exit, Command
     if let Some(log) = &args.replay {
         return check_log(learner.as_mut(), log);
     }
-    if let Some(log) = log_of(&study) {
-        refuse_own(&study, &log, "the log")?;
-    }
+    refuse_log(&study)?;
+    study.cache.as_deref().map_or(Ok(()), Cache::check).map_err(cache_error)?;
     let needs = evaluators.function.needs();
     let missing = needs.data.iter().filter(|file| !file.is_file());
     let mut problems: Vec<String> =

@@ -3,7 +3,7 @@
 use super::args::CheckpointArgs;
 use super::exit::{CommandError, Exit};
 use super::output;
-use super::own::{log_of, refuse_own};
+use super::own::{log_of, refuse_log};
 use crate::checkpoint::{self, Checkpoint, CheckpointError, Header, Loaded};
 use crate::learner::Learner;
 use crate::model::{Parameters, Signature};
@@ -38,9 +38,7 @@ pub(super) fn open(
     signature: &Signature,
     combos: &[Parameters],
 ) -> Result<(Checkpoint, Loaded, Places), CommandError> {
-    if let Some(log) = log_of(study) {
-        refuse_own(study, &log, "the log")?;
-    }
+    refuse_log(study)?;
     // It is read before it is locked, so that a study that is refused changes nothing, not even a lock file.
     for _ in 0..TURNS {
         match open_as_read(args, study, signature, combos)? {
@@ -185,6 +183,7 @@ pub(super) fn checkpoint_error(error: CheckpointError) -> CommandError {
         | CheckpointError::Changed { .. }
         | CheckpointError::LockLost { .. } => Exit::Locked,
         CheckpointError::Unreadable { .. } | CheckpointError::Newer { .. } => Exit::Unreadable,
+        CheckpointError::Foreign { .. } => Exit::Usage,
         _ => Exit::NotSaved,
     };
     let help = match &error {
@@ -192,6 +191,18 @@ pub(super) fn checkpoint_error(error: CheckpointError) -> CommandError {
         _ => "",
     };
     CommandError::new(exit, error).help(help)
+}
+
+/// The same of a cache.
+pub(super) fn cache_error(error: CheckpointError) -> CommandError {
+    let help = match &error {
+        CheckpointError::Foreign { .. } => {
+            "give `function.cache` a file of its own, as in cache = \"data/cache.h5\""
+        }
+        _ => "move the file away to begin a new one; it holds copies only",
+    };
+    let error = checkpoint_error(error);
+    CommandError::new(error.exit, format!("the cache: {}", error.message)).help(help)
 }
 
 /// That results are known to be lost, if some are.

@@ -2,7 +2,10 @@
 
 use super::exit::{CommandError, Exit};
 use crate::checkpoint;
+use crate::runner::is_log;
 use crate::study::{self, Study};
+use std::fmt::Display;
+use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +14,7 @@ pub(super) fn refuse_own(study: &Study, path: &Path, what: &str) -> Result<(), C
     let named = study.function_file_names().into_iter().map(|name| study.folder().join(name));
     let mut own = std::iter::once(study.path.clone())
         .chain(checkpoint::files_of(&study.checkpoint.folder, &study.name))
+        .chain(study.cache.clone())
         .chain(named);
     match own.find(|own| is_same(own, path)) {
         None => Ok(()),
@@ -28,6 +32,26 @@ pub(super) fn log_of(study: &Study) -> Option<PathBuf> {
         study::Log::Off => None,
         study::Log::Default => Some(study.checkpoint.folder.join(format!("{}.log", study.name))),
         study::Log::File(path) => Some(path.clone()),
+    }
+}
+
+/// Refuses a log in the place of anything else: what stands there would be moved away.
+pub(super) fn refuse_log(study: &Study) -> Result<(), CommandError> {
+    let Some(path) = log_of(study) else { return Ok(()) };
+    refuse_own(study, &path, "the log")?;
+    let refuse = |why: &dyn Display| {
+        let message = format!("the log can't be written to {}: {why}", path.display());
+        Err(CommandError::new(Exit::Usage, message).help("choose another name, or move away what is there"))
+    };
+    match path.metadata() {
+        Ok(found) if found.is_dir() => refuse(&"that is a folder"),
+        // A pipe or a device would wait, or never end.
+        Ok(found) if found.is_file() => match File::open(&path).and_then(is_log) {
+            Ok(true) => Ok(()),
+            Ok(false) => refuse(&"that file is not a log of asks and tells"),
+            Err(error) => refuse(&format!("what is there can't be read: {error}")),
+        },
+        _ => Ok(()),
     }
 }
 

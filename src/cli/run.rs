@@ -1,7 +1,7 @@
 use super::args::RunArgs;
 use super::exit::{CommandError, Exit};
 use super::limits::too_many_workers;
-use super::open::{checkpoint_error, logged, open};
+use super::open::{cache_error, checkpoint_error, logged, open};
 use super::output;
 use super::prepare::{Evaluators, Isolation, Prepared, digest, past_end, prepare};
 use super::summary::{exit, outlook, summary};
@@ -344,11 +344,7 @@ fn manage(
 fn cached(study: &Study, evaluators: &Evaluators, quiet: bool) -> Result<Option<Cached>, CommandError> {
     let Some(path) = &study.cache else { return Ok(None) };
     let calls = study.calls(&evaluators.signature, &evaluators.combos)?;
-    let (cache, notices) = Cache::open(path).map_err(|error| {
-        let error = checkpoint_error(error);
-        CommandError::new(error.exit, format!("the cache: {}", error.message))
-            .help("move the file away to begin a new one; it holds copies only")
-    })?;
+    let (cache, notices) = Cache::open(path).map_err(cache_error)?;
     for notice in notices {
         output::note(notice);
     }

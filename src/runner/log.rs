@@ -2,7 +2,7 @@ use crate::learner::inner::left_to_inner;
 use crate::learner::{Learner, Suggestion, TellError};
 use crate::model::{Detail, Point, Sample, Value, json};
 use serde_json::{Value as Json, json as object};
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Read, Write};
 
 /// A learner that writes every call that changes it to a log, one JSON object a line, so that a run can be
 /// replayed exactly (upstream: `Runner(log=True)` and `replay_log`).
@@ -127,6 +127,21 @@ impl Learner for Log {
     }
 }
 
+/// How each line of a log begins.
+const CALLS: [&str; 7] =
+    ["ask", "tell", "tell_pending", "give_up", "remove_unfinished", "rest", "work_in_parallel"];
+
+/// Whether this is the log of a run, by how it begins; a kill may have left nothing, or a part of a line.
+pub fn is_log(mut file: impl Read) -> io::Result<bool> {
+    let line_of = |call: &str| format!("{{\"{call}\":");
+    let longest = CALLS.iter().map(|call| line_of(call).len()).max().unwrap_or_default();
+    let mut begin = Vec::new();
+    file.by_ref().take(longest as u64).read_to_end(&mut begin)?;
+    let begin = begin.trim_ascii_start();
+    let fits = |line: String| begin.starts_with(line.as_bytes()) || line.as_bytes().starts_with(begin);
+    Ok(CALLS.iter().map(|call| line_of(call)).any(fits))
+}
+
 /// A log that can't be replayed.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
@@ -220,4 +235,22 @@ pub fn replay(learner: &mut dyn Learner, log: impl BufRead) -> Result<usize, Log
         calls += 1;
     }
     if calls == 0 { Err(LogError::Empty) } else { Ok(calls) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_known_by_its_first_line_even_where_a_kill_has_cut_it() {
+        let is = |text: &str| is_log(text.as_bytes()).unwrap();
+        for call in CALLS {
+            let line = object!({ call: 1, "points": [] }).to_string();
+            let is = |part: &str| is(part) && is(&format!("\n{part}"));
+            assert!((0..=line.len()).all(|end| is(&line[..end])), "{line}");
+        }
+        for other in ["{}", "def h(x):", "\u{89}HDF\r\n", "{\"asked\": 1}", "\n[]"] {
+            assert!(!is(other), "{other:?}");
+        }
+    }
 }

@@ -30,7 +30,7 @@ pub use accounting::{Accounting, Phase};
 pub use cached::{Cached, LookUp};
 pub use drive::{Drive, drive};
 pub use engine::{Engine, NanPolicy, Order, Policy, Work};
-pub use log::{Log, LogError, replay};
+pub use log::{Log, LogError, is_log, replay};
 pub use outlook::{Ended, Finished, Observer, Outlook};
 pub use resting::{Resting, look_at, look_at_all};
 pub use restore::{Restored, restore};

@@ -1,5 +1,6 @@
 //! Values that were paid for once. Each evaluation writes a line, so that they can be counted.
 
+use crate::renamed;
 use crate::study_run::{Folder, check_rows};
 
 const MODEL: &str = "def h(x, a):\n    with open('calls', 'a') as calls:\n        print(x, a, file=calls)\n    \
@@ -16,11 +17,6 @@ fn folder(study: &str) -> Folder {
 
 fn calls(folder: &Folder) -> usize {
     folder.text("calls").lines().count()
-}
-
-/// The same study under another name: it has no checkpoint of its own.
-fn renamed(name: &str, study: &str) -> String {
-    format!("name = '{name}'\n{study}")
 }
 
 #[test]
@@ -137,4 +133,22 @@ fn a_cache_that_cannot_be_read_is_named() {
     let ended = folder.command(&["run"]).end();
     assert!(ended.err.contains("cache"), "{}", ended.err);
     assert_eq!((ended.code, calls(&folder)), (Some(5), 0), "{}", ended.err);
+}
+
+#[test]
+fn the_results_of_another_study_are_no_cache() {
+    let folder = folder(STUDY);
+    folder.write("adaptive.toml", renamed("other", &STUDY.replace("cache = true\n", "")));
+    folder.run(4, &[]);
+    folder.write("adaptive.toml", STUDY.replace("true", "'data/other.h5'"));
+    let results = || {
+        let found = folder.contents().into_iter();
+        found.filter(|(path, _)| path.to_string_lossy().contains("other.")).collect::<Vec<_>>()
+    };
+    let before = results();
+    for command in ["check", "run"] {
+        let said = folder.command(&[command]).end().expect(2);
+        said.says("other.h5 is the results file of the study `other`, not a cache").says("help: give");
+    }
+    assert!(results() == before);
 }

@@ -37,6 +37,11 @@ npoints = 30
 workers = 2
 "#;
 
+/// The same study under another name: it has no checkpoint of its own.
+fn renamed(name: &str, study: &str) -> String {
+    format!("name = '{name}'\n{study}")
+}
+
 /// The peak's value.
 fn peak(row: &study_run::Row) -> f64 {
     let (x, offset, a) = (row.point[0], [-0.5, 0.0, 0.5][row.learner as usize], 0.01);

@@ -1,7 +1,7 @@
 //! Runs that give the same again: deterministic ones, and logs that are replayed.
 
-use crate::PEAK;
 use crate::study_run::{Folder, Row};
+use crate::{PEAK, renamed};
 
 fn deterministic(workers: &str, more: &str) -> Vec<Row> {
     let study = PEAK.replace("workers = 2", &format!("workers = {workers}\ndeterministic = true\n{more}"));
@@ -86,6 +86,29 @@ fn a_log_of_asks_and_tells_is_replayed_exactly() {
     folder.run(0, &["--quiet"]);
     assert_eq!(kept(), [first.as_str(), "\n"], "each under a name of its own");
     replay(&folder).expect(0);
+}
+
+#[test]
+fn a_log_takes_the_place_of_logs_alone() {
+    let folder = Folder::new(&renamed("other", PEAK));
+    folder.run(0, &["--quiet"]);
+    let results = if cfg!(feature = "hdf5") { "data/other.h5" } else { "data/other.journal" };
+    std::fs::create_dir(folder.file("folder")).unwrap();
+    folder.write("table.csv", "x,y\n");
+    let before = folder.contents();
+    for (log, why) in [
+        (results, "is not a log of asks and tells"),
+        ("table.csv", "is not a log of asks and tells"),
+        ("folder", "is a folder"),
+        ("adaptive.toml", "is a file of the study"),
+    ] {
+        folder.write("adaptive.toml", PEAK.replace("workers = 2", &format!("log = '{log}'")));
+        for command in ["check", "run"] {
+            folder.command(&[command]).end().expect(2).says("the log can't be written to").says(why);
+        }
+    }
+    folder.write("adaptive.toml", renamed("other", PEAK));
+    assert!(folder.contents() == before);
 }
 
 #[test]
