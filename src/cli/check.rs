@@ -3,11 +3,11 @@ use super::exit::{CommandError, Exit};
 use super::open::{cache_error, refused_changes};
 use super::output;
 use super::own::refuse_log;
-use super::prepare::{Isolation, Prepared, past_end, prepare};
+use super::prepare::{Evaluators, Isolation, Prepared, past_end, prepare};
 use crate::cache::Cache;
 use crate::checkpoint;
-use crate::function::Natives;
-use crate::learner::point_form;
+use crate::function::{Natives, crashes, may_take_its_worker_along};
+use crate::learner::{Learner, point_form};
 use crate::model::json::from_number;
 use crate::model::settings::SettingError;
 use crate::model::{Sample, Value};
@@ -43,20 +43,6 @@ pub(super) fn check(args: &CheckArgs, natives: &Natives) -> Result<Exit, Command
         stored.map(|stored| refused_changes(&study, &study.function_files(), &stored)).unwrap_or_default();
     problems.extend(evaluators.function.check());
     let first: Vec<Sample> = learner.suggest(FIRST_POINTS).into_iter().map(|next| next.sample).collect();
-    let mut evaluated = Vec::new();
-    if let (true, Some(n)) = (problems.is_empty(), args.evaluate) {
-        if needs.ranks > 1 {
-            let message = "the function is evaluated by several ranks together, which only `run` can do";
-            return Err(CommandError::new(Exit::Usage, message).help("check it without --evaluate"));
-        }
-        let mut evaluator = evaluators
-            .start(0, None)
-            .map_err(|failure| CommandError::new(Exit::Usage, format!("the function: {failure}")))?;
-        for next in learner.ask(n) {
-            evaluated.push((evaluator.evaluate(&next.sample), next.sample));
-        }
-    }
-    let failed = evaluated.iter().any(|(outcome, _)| outcome.is_err());
     let form = point_form(learner.as_ref());
     // To people the parameters say more than the index of their learner.
     let own = form.of_one_child();
@@ -67,6 +53,37 @@ pub(super) fn check(args: &CheckArgs, natives: &Natives) -> Result<Exit, Command
     let mut warnings: Vec<String> = past_end(&study.goal).into_iter().collect();
     warnings.extend(changes);
     warnings.iter().for_each(output::note);
+    // Before the function is called, which may end this process.
+    if !args.report.json {
+        let first: Vec<String> = first.iter().map(show).collect();
+        output::print(described(&study, learner.as_ref(), &evaluators, &first));
+    }
+    let mut evaluated = Vec::new();
+    if let (true, Some(n)) = (problems.is_empty(), args.evaluate) {
+        if needs.ranks > 1 {
+            let message = "the function is evaluated by several ranks together, which only `run` can do";
+            return Err(CommandError::new(Exit::Usage, message).help("check it without --evaluate"));
+        }
+        if may_take_its_worker_along(evaluators.function.as_ref()) {
+            crashes::tell("", Exit::Evaluations as u8);
+        }
+        let mut evaluator = evaluators
+            .start(0, None)
+            .map_err(|failure| CommandError::new(Exit::Usage, format!("the function: {failure}")))?;
+        for next in learner.ask(n) {
+            let outcome = evaluator.evaluate(&next.sample);
+            if !args.report.json {
+                output::print(match &outcome {
+                    Ok(value) => format!("f({}) = {:?}", show(&next.sample), &value.components[..]),
+                    Err(failure) => {
+                        format!("f({}) failed: {failure}\n{}", show(&next.sample), failure.detail)
+                    }
+                });
+            }
+            evaluated.push((outcome, next.sample));
+        }
+    }
+    let failed = evaluated.iter().any(|(outcome, _)| outcome.is_err());
     if args.report.json {
         output::print(json!({
             "study": study.name,
@@ -84,30 +101,6 @@ pub(super) fn check(args: &CheckArgs, natives: &Natives) -> Result<Exit, Command
                 Err(failure) => json!({"point": form.to_json(sample), "error": failure.to_string()}),
             }).collect::<Vec<_>>(),
         }));
-    } else {
-        let mut text = format!("study      {}\nfunction   {}\n", study.name, evaluators.function.describe());
-        let learners = evaluators.combos.len();
-        text.push_str(&match learners {
-            1 => format!("learner    {}\n", learner.kind()),
-            n => {
-                let kind = learner.children().and_then(<[_]>::first).map_or("", |child| child.kind());
-                format!("learners   {} of type {kind}, balanced by {}\n", count(n as u64), study.strategy)
-            }
-        });
-        text.push_str(&format!(
-            "goal       {}\nfiles      {}\n",
-            study.goal,
-            study.checkpoint.folder.join(&study.name).display()
-        ));
-        let shown: Vec<String> = first.iter().map(show).collect();
-        text.push_str(&format!("starts at  {}", shown.join("\n           ")));
-        for (outcome, sample) in &evaluated {
-            text.push_str(&match outcome {
-                Ok(value) => format!("\nf({}) = {:?}", show(sample), &value.components[..]),
-                Err(failure) => format!("\nf({}) failed: {failure}\n{}", show(sample), failure.detail),
-            });
-        }
-        output::print(text);
     }
     if problems.is_empty() && !failed {
         return Ok(Exit::Done);
@@ -121,6 +114,25 @@ pub(super) fn check(args: &CheckArgs, natives: &Natives) -> Result<Exit, Command
     let kind = evaluators.function.kind();
     let found = problems.into_iter().map(|problem| placed(&study, kind, problem));
     Err(StudyError::invalid(&study.path, &study.text, found).into())
+}
+
+/// The study in a few lines for people.
+fn described(study: &Study, learner: &dyn Learner, evaluators: &Evaluators, first: &[String]) -> String {
+    let learners = match evaluators.combos.len() {
+        1 => format!("learner    {}", learner.kind()),
+        n => {
+            let kind = learner.children().and_then(<[_]>::first).map_or("", |child| child.kind());
+            format!("learners   {} of type {kind}, balanced by {}", count(n as u64), study.strategy)
+        }
+    };
+    format!(
+        "study      {}\nfunction   {}\n{learners}\ngoal       {}\nfiles      {}\nstarts at  {}",
+        study.name,
+        evaluators.function.describe(),
+        study.goal,
+        study.checkpoint.folder.join(&study.name).display(),
+        first.join("\n           "),
+    )
 }
 
 /// A problem of the function with its place in the study, and advice.
@@ -148,7 +160,7 @@ fn numbers(value: &Value) -> Vec<Json> {
     value.components.iter().copied().map(from_number).collect()
 }
 
-fn check_log(learner: &mut dyn crate::learner::Learner, log: &Path) -> Result<Exit, CommandError> {
+fn check_log(learner: &mut dyn Learner, log: &Path) -> Result<Exit, CommandError> {
     let unreadable =
         |error: &dyn std::fmt::Display| CommandError::new(Exit::Usage, format!("{}: {error}", log.display()));
     let file = File::open(log).map_err(|error| unreadable(&error))?;

@@ -321,6 +321,13 @@ fn a_library_that_ends_its_worker_is_named_and_the_user_learns_what_to_do() {
         assert_eq!(ended.code, code, "{how}");
         // What it has written itself is not lost.
         assert!(ended.out.contains("a line that is no reply"), "{how}: {}", ended.out);
+        let check = folder
+            .command(&["check", "--evaluate", "2"])
+            .end()
+            .says(said)
+            .says("help: with `isolate = true`");
+        assert_eq!(check.code, code, "{how}");
+        assert!(check.out.starts_with("study      adaptive\n"), "{how}: {}", check.out);
     }
     // What it forks off is another process.
     let folder = Folder::new(&study("library = 'libmodel.so:model'", "1"));
