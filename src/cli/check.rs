@@ -138,14 +138,22 @@ fn described(study: &Study, learner: &dyn Learner, evaluators: &Evaluators, firs
 /// A problem of the function with its place in the study, and advice.
 fn placed(study: &Study, kind: &str, problem: String) -> SettingError {
     let table = &study.function;
-    let key = if problem.starts_with(DATA_FILE) { "data" } else { kind };
+    let first = problem.lines().next().unwrap_or_default();
+    let said = first.trim_end_matches(" (function.init)");
+    let key = match said {
+        _ if said.len() < first.len() => "init",
+        _ if said.starts_with(DATA_FILE) => "data",
+        _ => kind,
+    };
     let help = match kind {
-        "python" if problem.starts_with("the program") => {
+        "python" if said.starts_with("the program") => {
             "install it; PYTHON, or `python_executable` in [function], names the Python to use"
         }
-        _ if problem.ends_with("is missing") => {
+        _ if said.ends_with("is missing") => {
             "make it, or correct its path, which starts at the folder of the study file"
         }
+        _ if said.starts_with("the script") => "correct the script, or name another one",
+        "python" | "library" if key == "init" => "add it, or correct its name",
         "python" => "correct it; PYTHON, or `python_executable` in [function], names the Python to use",
         "library" => "build it, or correct its path, which starts at the folder of the study file",
         _ => {

@@ -319,7 +319,8 @@ impl FunctionSpec for Command {
             problems = launch.problems();
         }
         let init = self.init.iter().map(|init| init.with(&self.shared.environment));
-        problems.extend(init.flat_map(|init| init.problems()));
+        let of_init = init.flat_map(|init| init.problems());
+        problems.extend(of_init.map(|problem| format!("{problem} (function.init)")));
         if self.wants_scratch() && !self.scratch_parent.is_dir() {
             problems.push(format!("the scratch folder {} is missing", self.scratch_parent.display()));
         }

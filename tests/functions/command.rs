@@ -354,5 +354,5 @@ fn an_initialiser_runs_once_before_the_first_point() {
     let slow = command(&["sleep", "100"]).with("start_timeout", text("200ms"));
     assert!(study.start(slow).at(&[0.0]).unwrap_err().message.contains("function.start_timeout"));
     let missing = study.spec(command(&["./prepare"])).check();
-    assert!(missing[0].contains("prepare is missing"), "{missing:?}");
+    assert!(missing[0].ends_with("prepare is missing (function.init)"), "{missing:?}");
 }

@@ -399,7 +399,7 @@ fn an_initialiser_runs_once_per_process_and_makes_arguments() {
         ("number", "TypeError: function.init returned int: a dict of arguments is wanted"),
         ("broken", "OSError: no table"),
         ("keys", "TypeError: function.init returned a dict with keys that are no text"),
-        ("prepaer", "has no 'prepaer', did you mean 'prepare'?"),
+        ("prepaer", "has no 'prepaer', did you mean 'prepare'? (function.init)"),
     ] {
         let failure = study.start(with("h", init)).at(&[0.0]).unwrap_err();
         assert_eq!(failure.kind, FailureKind::Setup);

@@ -195,6 +195,19 @@ fn a_new_study_can_be_checked_and_run_as_it_is() {
 }
 
 #[test]
+fn what_is_wrong_with_an_initialiser_is_shown_at_its_line() {
+    for (function, said) in [
+        ("python = 'model.py:h'\ninit = 'prepaer'", "has no 'prepaer', did you mean 'prepare'?"),
+        ("command = 'echo {x}'\ninit = './prepare'", "prepare is missing (function.init)"),
+    ] {
+        let learner = "[learner]\ntype = '1d'\nbounds = [0, 1]\n[goal]\nnpoints = 5\n";
+        let folder = Folder::new(&format!("[function]\n{function}\n{learner}"));
+        folder.write("model.py", "def prepare(): pass\ndef h(x): return x\n");
+        folder.command(&["check"]).end().expect(2).says(said).says("adaptive.toml:3:8").says("help: ");
+    }
+}
+
+#[test]
 fn check_shows_what_will_happen_and_evaluates_on_request() {
     let folder = Folder::new(PEAK);
     let check = folder.command(&["check", "--json", "--evaluate", "2"]).end().expect(0).json();

@@ -48,19 +48,19 @@ def load(how, where, name, init):
     else:
         module = importlib.import_module(where)
     function = member(module, where, name)
-    return function, (known_to(function, member(module, where, init)()) if init else {})
+    return function, (known_to(function, member(module, where, init, " (function.init)")()) if init else {})
 
 
-def member(module, where, name):
+def member(module, where, name, key=""):
     found = module
     for part in name.split("."):
         if not hasattr(found, part):
             near = difflib.get_close_matches(part, [n for n in dir(found) if n[0] != "_"], 1)
             advice = f", did you mean {near[0]!r}?" if near else ""
-            raise AttributeError(f"{where} has no {part!r}{advice}")
+            raise AttributeError(f"{where} has no {part!r}{advice}{key}")
         found = getattr(found, part)
     if not callable(found):
-        raise TypeError(f"{name!r} in {where} is not a function")
+        raise TypeError(f"{name!r} in {where} is not a function{key}")
     return found
 
 
