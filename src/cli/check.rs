@@ -20,6 +20,7 @@ use std::io::BufReader;
 use std::path::Path;
 
 const DATA_FILE: &str = "the data file";
+const NO_FILE: &str = "is a folder";
 
 /// How many of the first points are shown.
 const FIRST_POINTS: usize = 4;
@@ -34,9 +35,7 @@ pub(super) fn check(args: &CheckArgs, natives: &Natives) -> Result<Exit, Command
     refuse_log(&study)?;
     study.cache.as_deref().map_or(Ok(()), Cache::check).map_err(cache_error)?;
     let needs = evaluators.function.needs();
-    let missing = needs.data.iter().filter(|file| !file.is_file());
-    let mut problems: Vec<String> =
-        missing.map(|file| format!("{DATA_FILE} {} is missing", file.display())).collect();
+    let mut problems: Vec<String> = needs.data.iter().filter_map(|file| problem_of_data(file)).collect();
     // Before the function is loaded: in an interpreter of ours it changes the folder, where relative paths start.
     let stored = checkpoint::read(&study.checkpoint.folder, &study.name).ok();
     let changes =
@@ -135,6 +134,15 @@ fn described(study: &Study, learner: &dyn Learner, evaluators: &Evaluators, firs
     )
 }
 
+fn problem_of_data(file: &Path) -> Option<String> {
+    let what = match file.metadata() {
+        Ok(found) if found.is_file() => return None,
+        Ok(found) if found.is_dir() => NO_FILE,
+        _ => "is missing",
+    };
+    Some(format!("{DATA_FILE} {} {what}", file.display()))
+}
+
 /// A problem of the function with its place in the study, and advice.
 fn placed(study: &Study, kind: &str, problem: String) -> SettingError {
     let table = &study.function;
@@ -151,6 +159,9 @@ fn placed(study: &Study, kind: &str, problem: String) -> SettingError {
         }
         _ if said.ends_with("is missing") => {
             "make it, or correct its path, which starts at the folder of the study file"
+        }
+        _ if said.ends_with(NO_FILE) => {
+            "name the files in it, as in data = [\"tables/a.dat\", \"tables/b.dat\"]"
         }
         _ if said.starts_with("the script") => "correct the script, or name another one",
         "python" | "library" if key == "init" => "add it, or correct its name",

@@ -208,6 +208,17 @@ fn what_is_wrong_with_an_initialiser_is_shown_at_its_line() {
 }
 
 #[test]
+fn a_folder_is_no_data_file() {
+    let function = "python = 'model.py:h'\ndata = 'tables'";
+    let study = PEAK.replace("builtin = \"peak\"", function);
+    let folder = Folder::new(&study);
+    folder.write("model.py", "def h(x, offset): return x\n");
+    std::fs::create_dir(folder.file("tables")).unwrap();
+    let said = folder.command(&["check"]).end().expect(2);
+    said.says("tables is a folder").says("adaptive.toml:4:8").says("help: name the files in it");
+}
+
+#[test]
 fn check_shows_what_will_happen_and_evaluates_on_request() {
     let folder = Folder::new(PEAK);
     let check = folder.command(&["check", "--json", "--evaluate", "2"]).end().expect(0).json();
