@@ -231,7 +231,10 @@ fn refuse_what_cannot_start(pool: &Pool, ranks: u32) -> Result<Vec<u32>, Command
         format!("the function can't be started on rank {} on {}: {error}", worker.rank, worker.host)
     };
     if let Some(first) = failed.first().filter(|_| ranks > 1 || failed.len() == pool.workers()) {
-        return Err(CommandError::new(Exit::Usage, said(first)).help("`adaptive-mpi check` says more"));
+        // A check loads the function, but starts it only to evaluate.
+        let again = if ranks > 1 { "" } else { "; `adaptive-mpi check --evaluate` tries it without a run" };
+        let help = format!("correct the function, or [function] in the study{again}");
+        return Err(CommandError::new(Exit::Usage, said(first)).help(help));
     }
     for failed in &failed {
         output::note(format!("warning: {}; it gets no points in this run", said(failed)));

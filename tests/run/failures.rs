@@ -335,6 +335,17 @@ fn a_library_that_ends_its_worker_is_named_and_the_user_learns_what_to_do() {
     assert_eq!(folder.run(0, &["--quiet"]).err, "");
 }
 
+#[test]
+fn a_library_whose_initialiser_fails_is_told_with_advice_that_helps() {
+    let function = "library = 'libmodel.so:model'\ninit = 'prepare'";
+    let folder = Folder::new(&study(function, "1"));
+    compile(&folder, &format!("int prepare(void) {{ return 7; }}\n{LIBRARY}"));
+    let said = "prepare returned 7 (function.init)";
+    folder.run(2, &[]).says(said).says("help: correct the function").says("`adaptive-mpi check --evaluate`");
+    folder.command(&["check"]).end().expect(0);
+    folder.command(&["check", "--evaluate"]).end().expect(2).says(said);
+}
+
 const ARGUMENTS: &str = "ADAPTIVE_MPI_TEST_ARGUMENTS";
 
 #[test]
