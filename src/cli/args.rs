@@ -1,3 +1,4 @@
+use super::exit::{CommandError, Exit};
 use crate::model::settings::parse_duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -81,7 +82,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "N", value_parser = parse_workers)]
     pub(crate) workers: Option<usize>,
     /// At most so many workers. Under `mpiexec -n 1`, or without a launcher, they are started by MPI_Comm_spawn
-    #[arg(long, value_name = "N", env = "ADAPTIVE_MPI_MAX_WORKERS", conflicts_with = "workers")]
+    /// [env: ADAPTIVE_MPI_MAX_WORKERS]
+    #[arg(long, value_name = "N", conflicts_with = "workers")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) max_workers: Option<u32>,
     /// Stop in good order before this much time has passed, as 2h or 90min [default: the limit of the SLURM job]
@@ -95,6 +97,25 @@ pub(crate) struct RunArgs {
     /// Print no progress
     #[arg(long, short)]
     pub(crate) quiet: bool,
+}
+
+const MAX_WORKERS: &str = "ADAPTIVE_MPI_MAX_WORKERS";
+
+impl RunArgs {
+    /// The same with what the environment says, where neither `--workers` nor `--max-workers` is given.
+    pub(crate) fn with_environment(mut self) -> Result<Self, CommandError> {
+        let text = std::env::var_os(MAX_WORKERS).unwrap_or_default();
+        if !text.is_empty() && self.workers.is_none() && self.max_workers.is_none() {
+            let most = text.to_str().and_then(|text| text.parse().ok());
+            self.max_workers = most.filter(|most| (1..=1_000_000).contains(most));
+            if self.max_workers.is_none() {
+                let message = format!("the variable {MAX_WORKERS} can't be {text:?}");
+                let help = "set it to a whole number from 1 to 1000000, or unset it";
+                return Err(CommandError::new(Exit::Usage, message).help(help));
+            }
+        }
+        Ok(self)
+    }
 }
 
 /// How to go on from what earlier runs left.

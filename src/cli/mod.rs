@@ -99,7 +99,7 @@ impl App {
             })
         };
         match command {
-            Command::Run(args) => run::run(&args, natives),
+            Command::Run(args) => done(args.with_environment().map(|args| run::run(&args, natives))),
             Command::Check(args) => done(check::check(&args, natives)),
             Command::AskTell(args) => done(ask_tell::ask_tell(&args)),
             Command::New(args) => done(new::new(&args)),

@@ -208,6 +208,22 @@ fn what_is_wrong_with_an_initialiser_is_shown_at_its_line() {
 }
 
 #[test]
+fn the_variable_for_workers_gives_way_to_options_and_is_named_where_it_is_wrong() {
+    let folder = Folder::new(PEAK);
+    let with = |value: &str, options: &[&str]| {
+        let run = folder.command(&[&["run"], options].concat());
+        run.env("ADAPTIVE_MPI_MAX_WORKERS", value).end()
+    };
+    with("many", &["--workers", "1"]).expect(0).says("1 worker");
+    with("", &[]).expect(0).says("2 workers");
+    for wrong in ["many", "0", "-1"] {
+        with(wrong, &[]).expect(2).says("ADAPTIVE_MPI_MAX_WORKERS can't be").says("help: set it to");
+    }
+    let both = folder.command(&["run", "--workers", "1", "--max-workers", "1"]);
+    both.end().expect(2).says("cannot be used with");
+}
+
+#[test]
 fn a_folder_is_no_data_file() {
     let function = "python = 'model.py:h'\ndata = 'tables'";
     let study = PEAK.replace("builtin = \"peak\"", function);
