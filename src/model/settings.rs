@@ -213,6 +213,11 @@ impl Table {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
+    /// The keys that a getter was asked for.
+    pub fn known(&self) -> Vec<String> {
+        self.known.borrow().clone()
+    }
+
     /// The setting of this name; from now on the key counts as known.
     pub fn get(&self, key: &str) -> Option<&Setting> {
         let mut known = self.known.borrow_mut();

@@ -1,6 +1,7 @@
 //! The study file as a whole: its sections, its name, its defaults.
 
 use super::calls;
+use super::homes::home_of;
 use super::{CheckpointOptions, Combos, Priority, RunOptions, StudyError, tree};
 use crate::learner::is_integer;
 use crate::model::settings::{self, SettingError, SettingValue, Table, nearest, unknown};
@@ -247,7 +248,7 @@ fn name(root: &Table, path: &Path) -> settings::Result<String> {
         )))
 }
 
-fn strategy(root: &Table) -> settings::Result<&'static str> {
+pub(super) fn strategy(root: &Table) -> settings::Result<&'static str> {
     let Some(table) = optional(root, "balancing")? else { return Ok(STRATEGIES[0]) };
     let Some(name) = table.text("strategy")? else {
         table.finish()?;
@@ -266,7 +267,7 @@ fn strategy(root: &Table) -> settings::Result<&'static str> {
 }
 
 /// What a batch system is to be asked for.
-fn check_scheduler(table: &Table) -> settings::Result<()> {
+pub(super) fn check_scheduler(table: &Table) -> settings::Result<()> {
     const SYSTEMS: [&str; 1] = ["slurm"];
     if let Some(system) = table.text("system")?
         && !SYSTEMS.contains(&system)
@@ -303,7 +304,7 @@ fn unknown_sections(root: &Table, problems: &mut Vec<SettingError>) {
         let is_table = matches!(setting.value, SettingValue::Table(_) | SettingValue::List(_));
         let what = if is_table { "section" } else { "key" };
         let mut problem = unknown(span, &format!("unknown {what} `{key}`"), key, SECTIONS.into_iter());
-        match (nearest(key, SECTIONS.into_iter()), home_of(key)) {
+        match (nearest(key, SECTIONS.into_iter()), home_of(key, "")) {
             (Some(meant), _) => problems.retain(|other| other.message != format!("`{meant}` is missing")),
             (None, Some(home)) => {
                 problem.help = format!("write it below [{home}], not above the first section")
@@ -332,21 +333,6 @@ fn stray_goal(root: &Table, problems: &mut Vec<SettingError>) {
                 .help("move it above the first [section]; or write a section [goal]"),
         );
     }
-}
-
-/// The section that a key belongs to, for keys that are often written above all sections.
-fn home_of(key: &str) -> Option<&'static str> {
-    let homes: [(&str, &[&str]); 5] = [
-        ("goal", &["loss", "npoints", "total_npoints", "duration", "end_time"]),
-        ("learner", &["type", "bounds"]),
-        (
-            "function",
-            &["python", "builtin", "expression", "command", "program", "library", "timeout", "isolate"],
-        ),
-        ("run", &["retries", "raise_if_retries_exceeded", "deterministic", "nan", "workers", "walltime"]),
-        ("checkpoint", &["folder", "interval", "compress"]),
-    ];
-    homes.iter().find(|(_, keys)| keys.contains(&key)).map(|(home, _)| *home)
 }
 
 /// What is missing from the whole file has no place there: it is shown where it could be added, at the end.

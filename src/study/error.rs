@@ -1,5 +1,6 @@
 //! What is wrong with a study file, shown like a compiler does: message, place, the line, advice.
 
+use super::homes::sent_home;
 use crate::model::settings::{SettingError, Span};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -32,7 +33,7 @@ fn read_advice(error: &std::io::Error) -> &'static str {
 impl StudyError {
     /// An error about settings of this text, which came from `path`.
     pub fn invalid(path: &Path, text: &str, errors: impl IntoIterator<Item = SettingError>) -> Self {
-        Self::Invalid(Problems::new(path, text, errors))
+        Self::Invalid(Problems::new(path, text, errors.into_iter().map(sent_home)))
     }
 
     /// The single problems; none if the file could not be read.

@@ -37,6 +37,7 @@ mod compare;
 mod config;
 mod error;
 mod files;
+mod homes;
 mod kinds;
 mod options;
 mod per_combo;

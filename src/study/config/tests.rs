@@ -44,6 +44,21 @@ fn a_key_above_all_sections_is_sent_home() {
 }
 
 #[test]
+fn a_key_below_another_section_is_sent_home() {
+    for (text, help) in [
+        ("[run]\ncache = true", "`cache` is a key of [function]: write it there"),
+        ("[run]\ntimeout = '1s'", "`timeout` is a key of [function]: write it there"),
+        ("[checkpoint]\nretries = 3", "`retries` is a key of [run]: write it there"),
+        ("[run]\nworker = 3", "did you mean `workers`?"),
+    ] {
+        assert_eq!(problems(&format!("{SMALL}\n{text}\n"))[0].2, help, "{text}");
+    }
+    let study = SMALL.replace("[learner]", "retries = 3\n[learner]");
+    let error = Study::parse(&study, "a.toml").unwrap().build(&super::super::AllKinds::default()).map(drop);
+    assert_eq!(error.unwrap_err().problems()[0].help, "`retries` is a key of [run]: write it there");
+}
+
+#[test]
 fn whoever_needs_only_the_learners_reads_a_study_without_function_and_goal() {
     let text = "[learner]\ntype = '1d'\nbounds = [-1, 1]\n";
     let study = Study::parse_for(Reader::Learners, text, "a.toml").unwrap();
