@@ -291,7 +291,12 @@ fn manage(
         restore(learner, policy, &loaded, &now, &mut goals, args.checkpoint.retry_failed).map_err(
             |error| CommandError::new(Exit::Unreadable, format!("a stored value does not fit: {error}")),
         )?;
-    if !args.quiet && restored != Restored::default() {
+    // A deterministic run that begins has asked for its first points here, too.
+    let is_new = loaded.columns.is_empty()
+        && loaded.failures.is_empty()
+        && loaded.in_flight.is_empty()
+        && loaded.early.is_empty();
+    if !args.quiet && !is_new && restored != Restored::default() {
         let ending = if loaded.generation == 0 { "journal" } else { "h5" };
         output::note(format!(
             "going on from {}: {} points, {} to be finished first, {} given up earlier",

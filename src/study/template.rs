@@ -273,6 +273,13 @@ npoints = 1000                # or this many points
 # To run until stopped, write `goal = "forever"` above the first [section] instead.
 "#;
 
+/// In two dimensions and more a loss of 0.01 is reached next to the corners, so the number of points comes first.
+const PLANE_GOALS: (&str, &str) = (
+    "loss = 0.01                   # a loss of at most this,\nnpoints = 1000                # or this many points\n",
+    "npoints = 1000                # so many points,\n\
+     # loss = 0.001                # or a loss of at most this\n",
+);
+
 const ENDING_GOAL: &str = r#"# The run ends when every learner has all that it wants, or when the first of these holds:
 done = true
 # duration = "2h"
@@ -361,7 +368,11 @@ const NOISY_FORMULA: &str = "(x - offset)^2) + 0.1 * ((sin(12.9898 * seed + 78.2
 pub fn template(function: &str, learner: &str) -> Result<String, UnknownPart> {
     let function = find(FUNCTION_PARTS, "function", function)?;
     let learner = find(LEARNER_PARTS, "learner", learner)?;
-    let goal = if ENDING_LEARNERS.contains(&learner.name) { ENDING_GOAL } else { GOAL };
+    let goal = match learner.name {
+        name if ENDING_LEARNERS.contains(&name) => ENDING_GOAL.to_owned(),
+        name if PLANE.contains(&name) => GOAL.replace(PLANE_GOALS.0, PLANE_GOALS.1),
+        _ => GOAL.to_owned(),
+    };
     let usual = format!(
         "{HEAD}\n[function]\n{}{FUNCTION_TAIL}\n[parameters]\n{PARAMETERS}\n[learner]\n{}\n[goal]\n{goal}{TAIL}",
         function.text, learner.text
@@ -406,6 +417,7 @@ mod tests {
 
     #[test]
     fn what_is_fitted_stands_in_the_templates() {
+        assert!(GOAL.contains(PLANE_GOALS.0));
         for (function, learners, from, _) in FITTED {
             for learner in *learners {
                 let text = |parts, name| find(parts, "", name).unwrap().text;

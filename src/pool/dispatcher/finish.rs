@@ -54,7 +54,7 @@ impl Dispatcher {
                 self.give_up_the_unseen(&mut ends, now, now.saturating_sub(told));
                 self.send_beats(now);
                 round = now;
-                for worker in self.lose_stuck(now) {
+                for worker in self.lose_stuck(now, true) {
                     ends[worker as usize] = End::GivenUp;
                 }
             }

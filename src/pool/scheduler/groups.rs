@@ -10,6 +10,9 @@ use crate::pool::pace::Pace;
 use std::cmp::Reverse;
 use std::time::Duration;
 
+/// At the end of the pool, members that wait for a lost one are waited for no longer than this beyond the time of a task.
+const LAST_GRACE: Duration = Duration::from_secs(2);
+
 /// What to do about the next task for several workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::pool) enum GroupTurn {
@@ -379,15 +382,17 @@ impl Scheduler {
     }
 
     /// Members of failed groups that have not come back for too long: for the grace that is given and the time of the longest
-    /// task seen, as they may just be computing. To be asked now and then.
-    pub(in crate::pool) fn stuck(&mut self, now: Duration) -> Vec<u32> {
+    /// task seen, as they may just be computing. At the end of the pool nobody needs them any more: those that have lost one
+    /// of their number are not waited for that long then. To be asked now and then.
+    pub(in crate::pool) fn stuck(&mut self, now: Duration, at_end: bool) -> Vec<u32> {
         let longest = self.paces.iter().map(Pace::longest).max().unwrap_or_default();
         let Groups { runs, of_worker, grace, .. } = &mut self.groups;
-        let grace = grace.saturating_add(longest);
         let mut stuck = Vec::new();
         for (number, run) in runs.iter_mut().enumerate().filter(|(_, run)| run.over) {
             let since = *run.since.get_or_insert(now);
-            if now.saturating_sub(since) > grace {
+            let is_torn = run.members.iter().any(|worker| !self.loads.contains(*worker));
+            let grace = if at_end && is_torn { LAST_GRACE.min(*grace) } else { *grace };
+            if now.saturating_sub(since) > grace.saturating_add(longest) {
                 let still = |worker: &&u32| of_worker[**worker as usize] == Some(number as u32);
                 stuck.extend(run.members.iter().filter(still));
             }
