@@ -83,6 +83,7 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
         warned_of_failures: false,
         doubts: None,
         doubts_said: false,
+        first_failure: None,
         starts: Starts::default(),
         not_saved: None,
         chores_due: Instant::now(),
@@ -168,6 +169,8 @@ struct Loop {
     /// Since when nothing new is asked, as nothing has worked so far, and whether that was said.
     doubts: Option<Instant>,
     doubts_said: bool,
+    /// The first failure, until a value comes or it was said.
+    first_failure: Option<(Instant, String)>,
     starts: Starts,
     /// Results can't be saved any more, or not by this run.
     not_saved: Option<StopReason>,
@@ -244,6 +247,7 @@ impl Loop {
         self.accounting.book(Phase::Checkpoint, Instant::now());
         self.look_after_starts(drive, now, observer);
         self.say_doubts(drive, now, observer);
+        self.say_failure(drive, now, observer);
         self.warn_of_failures(drive, observer);
         self.show(drive, observer);
         self.accounting.book(Phase::Other, Instant::now());

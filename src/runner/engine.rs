@@ -149,9 +149,16 @@ impl Engine {
         Attempt { sample, number: attempts, turn: self.take_turn(), owed: false, failed_on: Ranks::new() }
     }
 
-    /// As [`Engine::resume`], for a sample that earlier runs gave up: see [`Engine::owed`].
+    /// As [`Engine::resume`], for a sample that earlier runs gave up: see [`Engine::owed`]. Until it has a value the learner
+    /// takes it as given up, as it did before: what it knows, and whether a goal holds, stays the same.
     pub fn retry(&mut self, sample: Sample, attempts: u32) {
-        self.evaluate_first(sample, attempts).owed = true;
+        let is_deterministic = self.is_deterministic();
+        let attempt = self.evaluate_first(sample, attempts);
+        attempt.owed = true;
+        let sample = attempt.sample.clone();
+        if !is_deterministic {
+            self.learner.give_up(&sample);
+        }
         self.owed += 1;
     }
 

@@ -262,6 +262,18 @@ fn workers_on_which_all_points_fail_cost_no_points() {
 }
 
 #[test]
+fn the_first_failure_is_said_before_all_attempts_are_over() {
+    let study = "[function]\npython = 'model.py:h'\n[learner]\ntype = 'sequence'\nsequence = [1]\n[run]\nworkers = 1\n";
+    let folder = Folder::new(study);
+    folder
+        .write("model.py", "import time\ndef h(x):\n    time.sleep(0.4)\n    raise OSError('no licence')\n");
+    let ended = folder.run(4, &[]);
+    let at = |text: &str| ended.err.find(text).unwrap_or_else(|| panic!("{text}: {}", ended.err));
+    assert!(at("nothing has a value yet") < at("were given up"), "{}", ended.err);
+    assert!(ended.err.contains("attempts have failed, the first with: OSError: no licence"), "{}", ended.err);
+}
+
+#[test]
 fn a_loss_goal_that_holds_by_what_was_given_up_ends_the_run() {
     let folder = Folder::new(
         "[function]\nbuiltin = 'nan_band'\n[parameters]\nwidth = 1\n[learner]\ntype = '1d'\nbounds = [-1, 1]\n\

@@ -110,6 +110,7 @@ impl Loop {
             fact.sample_mut().learner = stored[learner as usize];
         }
         drive.checkpoint.append(&fact);
+        self.note_failure(drive, &fact);
         if let Fact::Failed(failed) = &fact
             && failed.given_up
         {

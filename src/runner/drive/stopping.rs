@@ -1,7 +1,7 @@
 //! Why a run stops before its goal, and how it comes to rest.
 
 use super::{Drive, LONGEST_WAIT, Loop};
-use crate::checkpoint::CheckpointError;
+use crate::checkpoint::{CheckpointError, Fact};
 use crate::runner::goal::Moment;
 use crate::runner::resting::HOPELESS;
 use crate::runner::{Observer, StopReason, look_at};
@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 /// From so many points given up on, if that is one for so few values, the user is told what can be done about it.
 const MANY: u64 = 100;
 const FEW_VALUES: u64 = 10;
+/// Failures are said after this time, if no value has come.
+const QUIET_FAILURE: Duration = Duration::from_secs(3);
 /// A run that waits for so long before it asks anything more says so.
 const QUIET_DOUBT: Duration = Duration::from_secs(5);
 /// A run that stops within this time says nothing about it.
@@ -70,6 +72,30 @@ impl Loop {
             why.unwrap_or_default(),
             drive.engine.in_flight()
         ));
+    }
+
+    /// Takes in the first failure of a run, if no value came before.
+    pub(super) fn note_failure(&mut self, drive: &Drive<'_>, fact: &Fact) {
+        if let Fact::Failed(failed) = fact
+            && drive.engine.failed_attempts() == 1
+            && self.told == 0
+        {
+            self.first_failure = Some((Instant::now(), failed.failure.message.clone()));
+        }
+    }
+
+    /// A point may take hours and fail in the end: what is wrong is said before all its attempts are over.
+    pub(super) fn say_failure(&mut self, drive: &Drive<'_>, now: Instant, observer: &mut dyn Observer) {
+        if self.told > 0 {
+            self.first_failure = None;
+        }
+        if let Some((_, why)) = self.first_failure.take_if(|(since, _)| *since + QUIET_FAILURE <= now) {
+            observer.note(&format!(
+                "warning: nothing has a value yet, and {} attempts have failed, the first with: {why}\n\
+                 help: `adaptive-mpi status --failures` shows the others",
+                drive.engine.failed_attempts()
+            ));
+        }
     }
 
     /// Learners leave alone the regions where points fail, but each point there costs all its attempts.
