@@ -292,7 +292,7 @@ const TAIL: &str = r#"
 # strategy = "loss_improvements"
 
 [run]
-# How often a failed point is tried again.
+# How often a failed point is tried again, on other ranks first.
 # retries = 10
 # End the run when a point has failed once more than that. Else it is listed under failures.
 # raise_if_retries_exceeded = false
