@@ -112,6 +112,28 @@ fn grids_slices_and_given_points_agree_in_a_plane() {
 }
 
 #[test]
+fn a_part_of_the_outputs_is_called_as_in_the_table_of_points() {
+    let saver = |picker: &str| {
+        format!(
+            "[function]\ncommand = ['sh', 'model.sh', '{{x}}']\n[learner]\ntype = \"data_saver\"\narg_picker = {picker}\n\
+             learner = {{ type = \"1d\", bounds = [0, 1] }}\n[goal]\nnpoints = 5\n[run]\nworkers = 2\n"
+        )
+    };
+    for picker in ["\"y\"", "1"] {
+        let folder = Folder::new(&saver(picker));
+        folder.write("model.sh", "echo '{\"t\": 2, \"y\": '$1'}'\n");
+        folder.run(0, &["--quiet"]);
+        let table = folder.command(&["export"]).end().expect(0).out;
+        assert!(table.starts_with("learner,x,t,y,"), "{table}");
+        let (head, rows) = csv(&folder, &["--grid", "3"]);
+        assert_eq!(head, "learner,x,y");
+        assert!(rows.iter().all(|row| near(row[1], row[2])), "{rows:?}");
+        assert!(near(csv(&folder, &["--isoline", "0.3", "--of", "y"]).1[0][3], 0.3));
+        folder.command(&["export", "--isoline", "2", "--of", "t"]).end().expect(2).says("known: y");
+    }
+}
+
+#[test]
 fn isolines_are_chains_of_points_at_the_level() {
     let folder = run(&study("a * x^2 + (y - 1)^2 + 0 * a", PLANE, 300));
     let (head, rows) = csv(&folder, &["--isoline", "0.3,0.7,-1", "--where", "a=2.0"]);

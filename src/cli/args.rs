@@ -229,7 +229,7 @@ pub(crate) struct InterpolationArgs {
         conflicts_with = "grid"
     )]
     pub(crate) isoline: Vec<f64>,
-    /// With --isoline: which output of the function [default: the first]
+    /// With --isoline: which of the learned outputs of the function [default: the first]
     #[arg(long, value_name = "NAME", requires = "isoline")]
     pub(crate) of: Option<String>,
     /// Only these learners, by their places in the study

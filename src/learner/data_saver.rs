@@ -57,6 +57,19 @@ impl ArgPicker {
         }
     }
 
+    /// The names of the picked components, if all components have these.
+    fn names(&self, outputs: &[String]) -> Vec<String> {
+        match self {
+            Self::Index(index) => outputs.get(*index).cloned().into_iter().collect(),
+            Self::Names(wanted) => {
+                let all = wanted.iter().flat_map(|wanted| outputs.iter().map(move |output| (output, wanted)));
+                all.filter(|(output, wanted)| is_part(output, wanted))
+                    .map(|(output, _)| output.clone())
+                    .collect()
+            }
+        }
+    }
+
     /// The picked components of a value.
     pub fn pick(&self, value: &Value) -> Result<Value, TellError> {
         let components = &value.components;
@@ -169,6 +182,10 @@ impl Learner for DataSaver {
     fn give_up(&mut self, sample: &Sample) {
         self.inner.give_up(sample);
     }
+
+    fn learned(&self, outputs: Vec<String>) -> Vec<String> {
+        self.inner.learned(self.picker.names(&outputs))
+    }
 }
 
 #[cfg(test)]
@@ -194,6 +211,18 @@ mod tests {
         assert_eq!(names(&["r", "t"]).pick(&value), Ok(Value::vector(&[2.0, 3.0, 1.0])));
         assert_eq!(names(&["r[1]"]).pick(&value), Ok(Value::scalar(3.0)));
         assert_eq!(ArgPicker::Index(3).pick(&value), Ok(Value::scalar(4.0)));
+    }
+
+    #[test]
+    fn what_is_learned_has_the_names_of_the_picked_outputs() {
+        let outputs: Vec<String> = ["t", "r[0]", "r[1]", "rest"].map(str::to_owned).to_vec();
+        for picker in [names(&["r", "t"]), names(&["rest"]), ArgPicker::Index(2), ArgPicker::Index(4)] {
+            let value = named(&[("t", 0.0), ("r[0]", 1.0), ("r[1]", 2.0), ("rest", 3.0)]);
+            let picked = picker.pick(&value).unwrap_or_default().components;
+            let expected: Vec<String> = picked.iter().map(|y| outputs[*y as usize].clone()).collect();
+            assert_eq!(picker.names(&outputs), expected, "{picker:?}");
+        }
+        assert_eq!(names(&["t"]).names(&[]), [""; 0]);
     }
 
     #[test]

@@ -226,6 +226,12 @@ pub trait Learner: Send {
         None
     }
 
+    /// What the components that this learner learns are called, where those of the function have these names: a learner
+    /// of a part of them leaves some out. Interpolants have as many components.
+    fn learned(&self, outputs: Vec<String>) -> Vec<String> {
+        outputs
+    }
+
     /// Lets a child rest: it is not asked until it is woken (`resting` false). For learners made of learners.
     fn rest(&mut self, child: u32, resting: bool) {
         let _ = (child, resting);

@@ -149,6 +149,10 @@ impl Learner for PointsFirst {
 
     left_to_inner!();
 
+    fn learned(&self, outputs: Vec<String>) -> Vec<String> {
+        self.inner.learned(outputs)
+    }
+
     fn tell_pending(&mut self, sample: &Sample) {
         self.inner.tell_pending(sample);
     }

@@ -18,8 +18,8 @@ pub enum LevelSetError {
         /// How many coordinates vary.
         dim: usize,
     },
-    /// The function has no such output.
-    #[error("there is no output `{name}`; known: {}", known.join(", "))]
+    /// The learners learn no such output.
+    #[error("there is no learned output `{name}`; known: {}", known.join(", "))]
     Unknown {
         /// The name as given.
         name: String,

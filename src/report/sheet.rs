@@ -1,4 +1,4 @@
-use super::export::{Cell, Rows, free_name, parameter_columns};
+use super::export::{Cell, Rows, free_name, parameter_columns, usual_outputs};
 use super::grid::{self, Points};
 use crate::learner::Learner;
 use crate::model::Parameters;
@@ -123,9 +123,8 @@ pub(super) fn component_names(
     taken: impl Iterator<Item = String>,
 ) -> Vec<String> {
     let mut taken: HashSet<String> = taken.chain(FIXED.map(str::to_owned)).collect();
-    let usual = |i: usize| if width == 1 { "value".to_owned() } else { format!("value_{i}") };
-    let name = |i: usize| if names.len() == width { names[i].clone() } else { usual(i) };
-    (0..width).map(|i| free_name(&name(i), &mut taken)).collect()
+    let names = if names.len() == width { names.to_vec() } else { usual_outputs(width) };
+    names.iter().map(|name| free_name(name, &mut taken)).collect()
 }
 
 impl Rows for Sheet {

@@ -63,6 +63,10 @@ impl Learner for Log {
 
     left_to_inner!();
 
+    fn learned(&self, outputs: Vec<String>) -> Vec<String> {
+        self.inner.learned(outputs)
+    }
+
     fn ask_into(&mut self, n: usize, out: &mut Vec<Suggestion>) {
         let before = out.len();
         self.inner.ask_into(n, out);

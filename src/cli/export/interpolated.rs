@@ -8,6 +8,7 @@ use super::{Format, select, write};
 use crate::checkpoint::Loaded;
 use crate::learner::{Learner, Loss};
 use crate::model::settings::nearest;
+use crate::report::export::usual_outputs;
 use crate::report::grid::{MOST_POINTS, Points, fine_enough};
 use crate::report::{LevelSetError, LevelSets, Part, Sheet, SheetError};
 use crate::study::Study;
@@ -37,11 +38,12 @@ pub(super) fn export(
     let bounds = common_bounds(&parts)?;
     let names = &signature.names;
     let header = loaded.header.as_ref();
-    // A data saver picks some of the outputs, maybe in another order.
-    let outputs = match (parts.first(), header) {
-        (Some(part), Some(header)) if part.learner.kind() != "data_saver" => &header.outputs[..],
-        _ => &[],
+    // Those of the table of points, as far as they are learned.
+    let outputs = match header {
+        Some(header) if !header.outputs.is_empty() => header.outputs.clone(),
+        _ => usual_outputs(loaded.columns.y_width()),
     };
+    let outputs = parts.first().map_or_else(Vec::new, |part| part.learner.learned(outputs));
     let about = header.map(|header| (header.name.clone(), header.study_text.clone()));
     if !wish.isoline.is_empty() {
         let Format::Rows(exporter) = format else {
@@ -52,7 +54,7 @@ pub(super) fn export(
             return Err(all_fixed());
         }
         let fixed: Vec<(usize, f64)> = fixed.iter().map(|fixed| (fixed.axis, fixed.at)).collect();
-        let mut sets = LevelSets::new(&parts, names, &fixed, outputs, wish.of.as_deref(), &wish.isoline)
+        let mut sets = LevelSets::new(&parts, names, &fixed, &outputs, wish.of.as_deref(), &wish.isoline)
             .map_err(|error| no_level_sets(error, &parts))?;
         sets.study = about;
         return write(args, exporter, &sets);
@@ -61,7 +63,7 @@ pub(super) fn export(
         Some(path) => points::read(path, names)?,
         None => grid(wish, &parts, names, &bounds)?,
     };
-    let mut sheet = Sheet::new(&parts, names, outputs, points).map_err(|error| no_sheet(error, &parts))?;
+    let mut sheet = Sheet::new(&parts, names, &outputs, points).map_err(|error| no_sheet(error, &parts))?;
     sheet.study = about;
     match format {
         Format::Rows(exporter) => write(args, exporter, &sheet),

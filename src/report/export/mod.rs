@@ -12,6 +12,7 @@ use std::io::{self, Write};
 
 pub use csv::CSV;
 pub use json::JSON;
+pub(crate) use table::usual_outputs;
 pub use table::{Cell, Table};
 pub(super) use table::{free_name, parameter_columns};
 

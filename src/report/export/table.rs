@@ -71,14 +71,10 @@ impl<'a> Table<'a> {
             let known = names.iter().take(usual.len()).cloned();
             known.chain(usual.iter().skip(names.len()).cloned()).collect::<Vec<_>>()
         };
-        let values = match y_width {
-            1 => vec!["value".to_owned()],
-            n => (0..n).map(|i| format!("value_{i}")).collect(),
-        };
         let mut taken: HashSet<String> = FIXED.iter().map(|s| (*s).to_owned()).collect();
         taken.extend(parameter_columns(&parameters, &FIXED));
         let mut x = named(&header.dimensions, Signature::usual_names(x_width));
-        let mut y = named(&header.outputs, values);
+        let mut y = named(&header.outputs, usual_outputs(y_width));
         for name in x.iter_mut().chain(&mut y) {
             *name = free_name(name, &mut taken);
         }
@@ -157,6 +153,14 @@ pub(crate) fn parameter_columns(names: &[&str], own: &[&str]) -> Vec<String> {
         false => (*name).to_owned(),
     };
     names.iter().map(column).collect()
+}
+
+/// What the components of values are called where nobody has named them.
+pub(crate) fn usual_outputs(width: usize) -> Vec<String> {
+    match width {
+        1 => vec!["value".to_owned()],
+        n => (0..n).map(|i| format!("value_{i}")).collect(),
+    }
 }
 
 /// A name with as many `_` behind it as it takes to be none of the taken ones, of which it is one from now on.
