@@ -49,7 +49,10 @@ pub(super) fn export(
         let Format::Rows(exporter) = format else {
             return Err(usage("isolines are exported as csv or json", "choose one by --format"));
         };
-        let fixed = points::fixed(&wish.slice, names)?;
+        if let Some(level) = wish.isoline.iter().find(|level| !level.is_finite()) {
+            return Err(usage(format!("--isoline {level} is no finite number"), "write it as --isoline 0.5"));
+        }
+        let fixed = points::fixed(&wish.slice, names, &bounds)?;
         if fixed.len() == names.len() {
             return Err(all_fixed());
         }
@@ -102,7 +105,7 @@ fn grid(
     names: &[String],
     bounds: &[(f64, f64)],
 ) -> Result<Points, CommandError> {
-    let fixed = points::fixed(&wish.slice, names)?;
+    let fixed = points::fixed(&wish.slice, names, bounds)?;
     let free: Vec<usize> =
         (0..names.len()).filter(|axis| !fixed.iter().any(|f: &Fixed| f.axis == *axis)).collect();
     if free.is_empty() {

@@ -2,6 +2,7 @@
 
 use super::super::exit::{CommandError, Exit};
 use crate::model::settings::nearest;
+use crate::model::shown;
 use crate::report::grid::Points;
 use std::path::Path;
 
@@ -39,8 +40,12 @@ fn strs(names: &[String]) -> Vec<&str> {
     names.iter().map(String::as_str).collect()
 }
 
-/// The coordinates that `--slice` fixes.
-pub(super) fn fixed(slice: &[String], names: &[String]) -> Result<Vec<Fixed>, CommandError> {
+/// The coordinates that `--slice` fixes, within the bounds of all learners: beyond them nothing is known, now and ever.
+pub(super) fn fixed(
+    slice: &[String],
+    names: &[String],
+    bounds: &[(f64, f64)],
+) -> Result<Vec<Fixed>, CommandError> {
     let mut all: Vec<Fixed> = Vec::new();
     for text in slice {
         let (name, value) = pair("--slice", text)?;
@@ -49,6 +54,10 @@ pub(super) fn fixed(slice: &[String], names: &[String]) -> Result<Vec<Fixed>, Co
         let at = value.parse().ok().filter(|x: &f64| x.is_finite()).ok_or_else(|| {
             usage(format!("--slice: `{value}` is not a number"), format!("write it as --slice {name}=0.5"))
         })?;
+        if let Some((lo, hi)) = bounds.get(axis).filter(|(lo, hi)| !(*lo..=*hi).contains(&at)) {
+            let message = format!("--slice {name}={value} is outside of the domain");
+            return Err(usage(message, format!("take {name} from {} to {}", shown(*lo), shown(*hi))));
+        }
         if all.iter().any(|fixed| fixed.axis == axis) {
             return Err(usage(format!("--slice fixes `{name}` twice"), "keep one of them"));
         }
@@ -185,11 +194,18 @@ mod tests {
 
     #[test]
     fn slices_name_coordinates_once() {
-        let fix = |text: &[&str]| fixed(&text.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>(), &names());
+        let bounds = [(0.0, 1.0), (-1.0, 2.0)];
+        let fix = |text: &[&str]| {
+            fixed(&text.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>(), &names(), &bounds)
+        };
         assert_eq!(fix(&["y=-0.5"]).unwrap(), [Fixed { axis: 1, at: -0.5 }]);
         assert!(fix(&["yy=1"]).unwrap_err().help.contains("did you mean `y`"));
         assert!(fix(&["y"]).unwrap_err().message.contains("lacks a value"));
         assert!(fix(&["y=high"]).unwrap_err().message.contains("`high` is not a number"));
+        assert_eq!(fix(&["x=0", "y=2"]).unwrap().len(), 2, "borders belong to the domain");
+        let outside = fix(&["y=7"]).unwrap_err();
+        assert_eq!(outside.message, "--slice y=7 is outside of the domain");
+        assert_eq!(outside.help, "take y from -1 to 2");
         assert!(fix(&["y=1", "y=2"]).unwrap_err().message.contains("twice"));
     }
 
