@@ -11,7 +11,7 @@ use crate::runner::goal::GoalTracker;
 use crate::runner::{Engine, Log, NanPolicy, Order, Policy, Restored, restore};
 use crate::study::{self, AllKinds, Difference, Learners, Severity, Study};
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How often a checkpoint is read again that another run has changed before it could be locked.
 const TURNS: usize = 3;
@@ -29,6 +29,11 @@ impl Places {
     pub(super) fn now(&self, stored: u32) -> Option<u32> {
         self.now.get(stored as usize).copied().flatten()
     }
+}
+
+/// Where a run tells other processes how it goes.
+pub(super) fn status_path(study: &Study) -> PathBuf {
+    study.checkpoint.folder.join(format!("{}.status.json", study.name))
 }
 
 /// Opens the checkpoint, after making sure that it belongs to this study.
@@ -85,6 +90,8 @@ fn open_as_read(
     };
     let opened = Checkpoint::open(&options);
     if opened.is_ok() {
+        // What an earlier run has said of itself, and of its end, is not said of this process.
+        let _ = std::fs::remove_file(status_path(study));
         changed
             .iter()
             .for_each(|difference| output::note(format!("changed since the last run: {difference}")));

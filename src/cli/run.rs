@@ -1,7 +1,7 @@
 use super::args::RunArgs;
 use super::exit::{CommandError, Exit};
 use super::limits::too_many_workers;
-use super::open::{cache_error, checkpoint_error, logged, open};
+use super::open::{cache_error, checkpoint_error, logged, open, status_path};
 use super::output;
 use super::prepare::{Evaluators, Isolation, Prepared, digest, past_end, prepare};
 use super::summary::{exit, outlook, summary};
@@ -310,10 +310,9 @@ fn manage(
     look_at_all(&mut goals, engine.learner());
     // From here on the disk is written even before the first result: a folder that can't be is found now.
     checkpoint.commit().map_err(checkpoint_error)?;
-    let status_path = study.checkpoint.folder.join(format!("{}.status.json", study.name));
     let every = if args.quiet { None } else { study.run.progress };
     let walltime = walltime(args, &study);
-    let mut watch = Watch::new(&study.name, status_path, world, every);
+    let mut watch = Watch::new(&study.name, status_path(&study), world, every);
     let finished = drive(
         Drive {
             engine,

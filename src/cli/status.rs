@@ -1,6 +1,6 @@
 use super::args::StatusArgs;
 use super::exit::{CommandError, Exit};
-use super::open::{MEND, Rebuilt, checkpoint_error, lost, rebuild, refused_changes};
+use super::open::{MEND, Rebuilt, checkpoint_error, lost, rebuild, refused_changes, status_path};
 use super::{figures, output};
 use crate::checkpoint::{self, EndingKind, Loaded};
 use crate::learner::{Learner, Loss};
@@ -29,7 +29,8 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
     {
         (state, ending) = (State::Ended(EndingKind::Failed), Some(reason.to_owned()));
     }
-    let live = live.filter(|_| state == State::Running);
+    // Of the process that has the lock, not of a run that has lost it.
+    let live = live.filter(|live| loaded.holder.as_ref().is_some_and(|holder| live["pid"] == holder.pid));
     // Of the study alone: to read the function's files may take long.
     let changed = refused_changes(&study, &BTreeMap::new(), &loaded);
     let notices: Vec<_> = loaded.notices.iter().cloned().chain(changed).collect();
@@ -157,8 +158,7 @@ impl State {
 
 /// What the running process last wrote about itself.
 fn live(study: &Study) -> Option<Json> {
-    let path = study.checkpoint.folder.join(format!("{}.status.json", study.name));
-    serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()
+    serde_json::from_str(&std::fs::read_to_string(status_path(study)).ok()?).ok()
 }
 
 fn text(

@@ -57,8 +57,6 @@ impl Watch {
         plain_every: Option<Duration>,
     ) -> Self {
         let now = Instant::now();
-        // What an earlier run has said of its end is not this one's.
-        let _ = std::fs::remove_file(&status_path);
         let live = (plain_every.is_some() && output::on_terminal()).then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             if let Ok(style) = ProgressStyle::with_template("{msg}") {

@@ -47,6 +47,27 @@ fn the_end_of_input_saves_and_the_next_session_goes_on() {
 }
 
 #[test]
+fn status_shows_nothing_of_an_earlier_run() {
+    let folder = Folder::new(&format!(
+        "[function]\nexpression = \"x^2\"\n{LINE}[goal]\nnpoints = 10\n[run]\nworkers = 2\n"
+    ));
+    folder.run(0, &["--quiet"]);
+    let written = folder.text("data/adaptive.status.json");
+    assert!(written.contains("\"pid\""), "{written}");
+    let mut client = Client::start(&folder, &[]);
+    assert_eq!(client.ask(json!({"status": true}))["npoints"], 10);
+    // Not even where that run writes once more.
+    for _ in 0..2 {
+        let text = folder.command(&["status"]).end().expect(0).out;
+        assert!(text.starts_with("adaptive: running (process"), "{text}");
+        assert!(!text.contains("workers"), "{text}");
+        assert_eq!(folder.status()["live"], Json::Null);
+        folder.write("data/adaptive.status.json", &written);
+    }
+    assert_eq!(client.end().0, Some(0));
+}
+
+#[test]
 fn sigterm_saves_and_says_that_it_can_go_on() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let folder = Folder::new(LINE);
