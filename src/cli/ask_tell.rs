@@ -1,7 +1,7 @@
 use super::args::AskTellArgs;
 use super::exit::{CommandError, Exit};
 use super::lines::{Line, Lines};
-use super::open::{Places, checkpoint_error, logged, open};
+use super::open::{Places, checkpoint_error, logged, open, unfit};
 use super::output;
 use crate::checkpoint::{Checkpoint, CheckpointError, Ending, EndingKind, Fact};
 use crate::report::count;
@@ -37,10 +37,9 @@ pub(super) fn ask_tell(args: &AskTellArgs) -> Result<Exit, CommandError> {
     let (mut checkpoint, loaded, places) = open(&args.checkpoint, &study, &signature, &combos)?;
     loaded.notices.iter().for_each(output::note);
     let mut session = Session::new(logged(&study, learner)?, about, study.run.nan, goals);
-    let restored =
-        session.restore(&loaded, &|stored| places.now(stored), args.checkpoint.retry_failed).map_err(
-            |error| CommandError::new(Exit::Unreadable, format!("a stored value does not fit: {error}")),
-        )?;
+    let restored = session
+        .restore(&loaded, &|stored| places.now(stored), args.checkpoint.retry_failed)
+        .map_err(|error| unfit(&study, error))?;
     drop(loaded);
     if restored != Restored::default() {
         output::note(format!(

@@ -179,6 +179,13 @@ fn refuse_changes(
     .help("change it back, give the study another `name`, or go on with the old results by --accept-changes"))
 }
 
+/// That the learners can't take what is stored: the study has changed too much, and nobody has refused it.
+pub(super) fn unfit(study: &Study, error: impl std::fmt::Display) -> CommandError {
+    let files = study.checkpoint.folder.join(&study.name);
+    CommandError::new(Exit::Unreadable, format!("a stored value does not fit: {error}"))
+        .help(format!("change the study back, give it another `name`, or take {}.* away", files.display()))
+}
+
 /// What to do about files that can't be read.
 pub(super) const MEND: &str =
     "bring the files back from a copy, or go on without what is lost by `adaptive-mpi run --accept-losses`";
@@ -251,9 +258,7 @@ pub(super) fn rebuild(study: &Study, loaded: &Loaded) -> Result<Rebuilt, Command
     let policy = Policy { retries: study.run.retries, nan: NanPolicy::Accept, order: Order::Arrival };
     let mut goals = GoalTracker::new(study.goal.clone(), combos.len());
     let (engine, _, restored) =
-        restore(learner, policy, loaded, &now, &mut goals, false).map_err(|error| {
-            CommandError::new(Exit::Unreadable, format!("a stored value does not fit: {error}"))
-        })?;
+        restore(learner, policy, loaded, &now, &mut goals, false).map_err(|error| unfit(study, error))?;
     Ok(Rebuilt { engine, restored, combos, signature, stored, places })
 }
 

@@ -1,7 +1,7 @@
 use super::args::RunArgs;
 use super::exit::{CommandError, Exit};
 use super::limits::too_many_workers;
-use super::open::{cache_error, checkpoint_error, logged, open, status_path};
+use super::open::{cache_error, checkpoint_error, logged, open, status_path, unfit};
 use super::output;
 use super::prepare::{Evaluators, Isolation, Prepared, digest, past_end, prepare};
 use super::summary::{exit, outlook, summary};
@@ -288,9 +288,8 @@ fn manage(
     let now = |stored| places.now(stored);
     let mut goals = GoalTracker::new(study.goal.clone(), evaluators.combos.len());
     let (engine, resting, restored) =
-        restore(learner, policy, &loaded, &now, &mut goals, args.checkpoint.retry_failed).map_err(
-            |error| CommandError::new(Exit::Unreadable, format!("a stored value does not fit: {error}")),
-        )?;
+        restore(learner, policy, &loaded, &now, &mut goals, args.checkpoint.retry_failed)
+            .map_err(|error| unfit(&study, error))?;
     // A deterministic run that begins has asked for its first points here, too.
     let is_new = loaded.columns.is_empty()
         && loaded.failures.is_empty()

@@ -17,7 +17,10 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
     // The function is not needed, and a study for `ask-tell` has none.
     let study = Study::load_for(Reader::Learners, &args.study.study)?;
     let loaded = checkpoint::read(&study.checkpoint.folder, &study.name).map_err(checkpoint_error)?;
-    let Rebuilt { engine, restored, combos, stored, places, .. } = rebuild(&study, &loaded)?;
+    let Rebuilt { engine, restored, combos, stored, places, .. } = match rebuild(&study, &loaded) {
+        Err(unfit) if unfit.exit == Exit::Unreadable => return files_alone(args, &study, &loaded, unfit),
+        rebuilt => rebuilt?,
+    };
     let mut goals = GoalTracker::new(study.goal.clone(), combos.len());
     look_at_all(&mut goals, engine.learner());
     let mut state = State::of(&loaded, restored.told);
@@ -119,6 +122,40 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
 /// What is shown is no whole picture where results are lost: no script should take it for one.
 fn whole(loaded: &Loaded) -> Result<Exit, CommandError> {
     lost(loaded).map_or(Ok(Exit::Done), |lost| Err(lost.help(MEND)))
+}
+
+/// What is stored, where the learners can't take it, and why they can't.
+fn files_alone(
+    args: &StatusArgs,
+    study: &Study,
+    loaded: &Loaded,
+    unfit: CommandError,
+) -> Result<Exit, CommandError> {
+    let state = State::of(loaded, loaded.len() as u64);
+    let failures = loaded.failures.len();
+    if args.report.json {
+        output::print(json!({
+            "study": study.name,
+            "state": state.name(),
+            "npoints": loaded.len(),
+            "failed_attempts": failures,
+            "generation": loaded.generation,
+            "written": loaded.written,
+            "holder": loaded.holder.as_ref().map(ToString::to_string),
+            "notices": loaded.notices,
+            "losses": loaded.losses,
+            "unfit": unfit.message,
+        }));
+        return Err(unfit);
+    }
+    loaded.notices.iter().for_each(output::note);
+    let holder = loaded.holder.as_ref().map(|holder| format!(" ({holder})")).unwrap_or_default();
+    output::print(format!("{}: {}{holder}", study.name, state.name()));
+    output::print(format!("points   {} are stored, which do not fit the study", count(loaded.len() as u64)));
+    if failures > 0 {
+        output::print(format!("failures {failures} attempts"));
+    }
+    Err(unfit)
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -44,6 +44,24 @@ fn a_change_that_was_accepted_is_not_asked_about_again() {
 }
 
 #[test]
+fn what_the_learner_can_not_take_is_shown_with_advice() {
+    let study = "[function]\nexpression = \"x\"\n[learner]\ntype = \"nd\"\nbounds = [[0, 1], [0, 1], [0, 1]]\n\
+                 [goal]\nnpoints = 10\n[run]\nworkers = 1\n";
+    let folder = Folder::new(study);
+    folder.run(0, &["--quiet"]);
+    let npoints = folder.rows().len();
+    folder.write("adaptive.toml", study.replace("[[0, 1], [0, 1], [0, 1]]", "[[0, 1], [0, 1]]"));
+    let help = "another `name`, or take data/adaptive.* away";
+    folder.run(5, &["--accept-changes"]).says("3 coordinates instead of 2").says(help);
+    folder.command(&["ask-tell", "--accept-changes"]).end().expect(5).says(help);
+    let status = folder.command(&["status"]).end().expect(5).says("does not fit").says(help);
+    assert!(status.out.contains(&format!("points   {npoints} are stored")), "{}", status.out);
+    let status = folder.command(&["status", "--json"]).end().expect(5).json();
+    assert_eq!(status["npoints"], npoints);
+    assert!(status["unfit"].as_str().unwrap().contains("3 coordinates"), "{status}");
+}
+
+#[test]
 fn another_loss_goes_on_with_the_same_results_and_is_told() {
     let folder = Folder::new(PEAK);
     folder.run(0, &["--quiet"]);
