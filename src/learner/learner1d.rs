@@ -60,12 +60,21 @@ pub struct Learner1D {
 
 /// Bounds that are no interval.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("bounds should be two finite numbers, the smaller one first, but are [{}, {}]", shown(*.lo), shown(*.hi))]
+#[error("bounds should be {}, but are [{}, {}]", wanted(*.lo, *.hi), shown(*.lo), shown(*.hi))]
 pub struct BoundsError {
     /// The lower bound as given.
     pub lo: f64,
     /// The upper bound as given.
     pub hi: f64,
+}
+
+/// What bounds that are no interval should be.
+pub(super) fn wanted(lo: f64, hi: f64) -> &'static str {
+    if lo < hi && lo.is_finite() && hi.is_finite() {
+        "two numbers whose difference does not overflow"
+    } else {
+        "two finite numbers, the smaller one first"
+    }
 }
 
 pub(super) const KIND: LearnerKind = LearnerKind {

@@ -2,6 +2,7 @@
 
 use super::Learner2D;
 use crate::learner::lattice::whole_axes;
+use crate::learner::learner1d::wanted;
 use crate::learner::{LearnerKind, points_first};
 use crate::loss::triangle::triangle_loss_from_settings;
 use crate::model::settings::{self, Table};
@@ -19,8 +20,8 @@ pub(in crate::learner) const KIND: LearnerKind = LearnerKind {
 pub enum PlaneError {
     /// Bounds that are no interval.
     #[error(
-        "the bounds of {axis} should be two finite numbers, the smaller one first, but are [{}, {}]",
-        shown(*.lo), shown(*.hi)
+        "the bounds of {axis} should be {}, but are [{}, {}]",
+        wanted(*.lo, *.hi), shown(*.lo), shown(*.hi)
     )]
     Bounds {
         /// `x` or `y`.

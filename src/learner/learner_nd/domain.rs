@@ -3,6 +3,7 @@
 use super::DIMENSIONS;
 use crate::geometry::{Triangulation, hull};
 use crate::learner::lattice::{Lattice, NotWhole};
+use crate::learner::learner1d::wanted;
 use crate::learner::points_first::refused_by_box;
 use crate::model::{Signature, shown};
 
@@ -21,8 +22,8 @@ pub enum DomainError {
     },
     /// Bounds that are no interval.
     #[error(
-        "bounds should be two finite numbers, the smaller one first, but those of axis {axis} are [{}, {}]",
-        shown(*.lo), shown(*.hi)
+        "bounds should be {}, but those of axis {axis} are [{}, {}]",
+        wanted(*.lo, *.hi), shown(*.lo), shown(*.hi)
     )]
     Bounds {
         /// Which axis, from 0.
