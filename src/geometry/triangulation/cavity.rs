@@ -175,7 +175,7 @@ impl<const D: usize> Triangulation<D> {
         joined > 0
             && cavity.ridges.pair(&cavity.sheets, D, joined, NONE, &mut cavity.links)
             && !(self.convex && cavity.dents)
-            && (!cavity.dents && !(self.dented && cavity.is_at_hull()) || self.verify(cavity, point))
+            && (!(cavity.dents || self.dented && cavity.is_at_hull()) || self.verify(cavity, point))
     }
 
     /// All simplices that share the smallest face on which the point lies exactly.
