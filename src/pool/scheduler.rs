@@ -279,10 +279,12 @@ impl Scheduler {
         let task = &mut self.tasks[slot as usize];
         (task.place, task.stamp) = (Place::Ready, self.stamp);
         let (priority, ranks) = (task.order.priority, task.order.ranks);
+        // Those that need an idle worker are first in the line, or they would never get one.
+        let needs_idle = task.order.deadline.is_some() || task.given > 0;
         self.note_waiting(slot, true);
         if ranks > 1 {
             self.groups.push_back(priority, slot);
-        } else if self.elsewhere.knows(slot) {
+        } else if !needs_idle && self.elsewhere.knows(slot) {
             self.elsewhere.push_back(slot);
         } else {
             self.ready.push_back(priority, slot);

@@ -23,7 +23,7 @@ pub struct Work {
     pub key: u64,
     /// What to evaluate.
     pub sample: Sample,
-    /// Ranks on which it has failed in this run.
+    /// Ranks on which it has failed in this run, once for each failure.
     pub failed_on: Ranks,
 }
 
@@ -348,7 +348,7 @@ impl Engine {
             Err(failure) => failure,
         };
         self.failed_attempts += 1;
-        if meta.worker > 0 && !attempt.failed_on.contains(&meta.worker) {
+        if meta.worker > 0 {
             attempt.failed_on.push(meta.worker);
         }
         let given_up = attempt.number >= self.policy.retries;

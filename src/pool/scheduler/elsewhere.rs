@@ -1,7 +1,8 @@
 //! Tasks that have failed, and where: they are tried on other workers, if there are any. Pure.
 //!
 //! A worker that fails at once is always the one that has time. Without this it would get the same task again and again, until
-//! that has no attempts left.
+//! that has no attempts left. But the others may be busy for hours, or for ever, so a task waits for them for some time only:
+//! for what tasks usually take, if its worker is in good standing; and for longer with each failure, if it is not.
 
 use super::{LOOKED_AT, Place, Scheduler};
 use rustc_hash::FxHashMap;
@@ -9,43 +10,52 @@ use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Workers by which a task has failed.
-type Workers = SmallVec<[u32; 4]>;
+/// So long a task that has failed once waits for a worker in good standing, and twice as long after each further failure.
+const FIRST_WAIT: Duration = Duration::from_secs(5);
+/// So many times as long as tasks usually take, it waits for one on which it has not failed.
+const USUAL_WAIT: u32 = 2;
+
+/// The failures of a task.
+#[derive(Default)]
+struct Failed {
+    /// On which workers.
+    on: SmallVec<[u32; 4]>,
+    /// Since when it has waited for the next one.
+    since: Option<Duration>,
+}
 
 #[derive(Default)]
 pub(super) struct Elsewhere {
     /// Tasks that wait for a worker, in the order in which they came.
     waiting: VecDeque<u32>,
     /// By slot.
-    failed_on: FxHashMap<u32, Workers>,
+    failed: FxHashMap<u32, Failed>,
 }
 
 impl Elsewhere {
     /// Whether a task has failed.
     #[inline]
     pub(super) fn knows(&self, slot: u32) -> bool {
-        !self.failed_on.is_empty() && self.failed_on.contains_key(&slot)
+        !self.failed.is_empty() && self.failed.contains_key(&slot)
     }
 
     /// A task has failed on these workers.
     pub(super) fn note(&mut self, slot: u32, workers: impl IntoIterator<Item = u32>) {
-        let failed_on = self.failed_on.entry(slot).or_default();
-        for worker in workers {
-            if !failed_on.contains(&worker) {
-                failed_on.push(worker);
-            }
-        }
+        self.failed.entry(slot).or_default().on.extend(workers);
     }
 
     /// The slot is free.
     #[inline]
     pub(super) fn forget(&mut self, slot: u32) {
-        if !self.failed_on.is_empty() {
-            self.failed_on.remove(&slot);
+        if !self.failed.is_empty() {
+            self.failed.remove(&slot);
         }
     }
 
     pub(super) fn push_back(&mut self, slot: u32) {
+        if let Some(failed) = self.failed.get_mut(&slot) {
+            failed.since = None;
+        }
         self.waiting.push_back(slot);
     }
 
@@ -77,8 +87,11 @@ impl Scheduler {
                 self.free_slot(slot);
                 continue;
             }
+            if let Some(failed) = self.elsewhere.failed.get_mut(&slot) {
+                failed.since.get_or_insert(now);
+            }
             let is_turn = usual.is_none_or(|usual| rank(self, slot) < usual);
-            if let Some(worker) = is_turn.then(|| self.find_elsewhere(slot)).flatten() {
+            if let Some(worker) = is_turn.then(|| self.find_elsewhere(slot, now)).flatten() {
                 self.elsewhere.waiting.remove(at);
                 batch.push(slot);
                 self.give(worker, false, now, batch);
@@ -89,24 +102,30 @@ impl Scheduler {
         None
     }
 
-    /// A worker with room for a task that has failed: one in good standing on which it has not, if there is any such worker;
-    /// else any other on which it has not; else any.
-    fn find_elsewhere(&self, slot: u32) -> Option<u32> {
+    /// A worker with room for a task that has failed: one in good standing on which it has not. When it has waited long enough,
+    /// or there is no such worker: one on which it has; one that is not in good standing.
+    fn find_elsewhere(&self, slot: u32, now: Duration) -> Option<u32> {
         let task = self.tasks[slot as usize];
-        let failed_on = self.elsewhere.failed_on.get(&slot)?;
-        let is_fresh = |worker: u32| !failed_on.contains(&worker);
-        let is_good = |worker: u32| is_fresh(worker) && !self.on_trial[worker as usize];
-        let any = |which: &dyn Fn(u32) -> bool| self.loads.by_load().any(|(worker, _)| which(worker));
-        let which: &dyn Fn(u32) -> bool = if any(&is_good) {
-            &is_good
-        } else if any(&is_fresh) {
-            &is_fresh
-        } else {
-            &|_| true
+        let Failed { on, since } = self.elsewhere.failed.get(&slot)?;
+        let waited = now.saturating_sub(since.unwrap_or(now));
+        let long = FIRST_WAIT.saturating_mul(1 << (on.len().max(1) - 1).min(16));
+        let usual = self.paces[task.kind as usize].usual();
+        let short = usual.map_or(long, |usual| usual.saturating_mul(USUAL_WAIT).min(long));
+        // Also those that are busy.
+        let any = |which: &dyn Fn(u32) -> bool| {
+            (0..self.heard.len() as u32).any(|worker| self.loads.contains(worker) && which(worker))
+        };
+        let is_good = |worker: u32| !self.on_trial[worker as usize];
+        let some_are_good = any(&is_good);
+        let is_peer = |worker: u32| is_good(worker) || !some_are_good;
+        let is_fresh = |worker: u32| !on.contains(&worker);
+        let may_repeat = waited > short || !any(&|worker| is_peer(worker) && is_fresh(worker));
+        let takes_it = |worker: u32| {
+            if is_peer(worker) { is_fresh(worker) || may_repeat } else { waited > long }
         };
         let room = self.room(task.kind, task.order);
-        let has_room = |worker: u32, load: u32| self.takes(worker, load, task.kind, room, task.given > 0) > 0;
-        let mut workers = self.loads.by_load().filter(|(worker, _)| which(*worker)).take(LOOKED_AT);
+        let has_room = |worker: u32, load: u32| self.takes(worker, load, task.kind, room, false) > 0;
+        let mut workers = self.loads.by_load().filter(|(worker, _)| takes_it(*worker)).take(LOOKED_AT);
         workers.find(|(worker, load)| has_room(*worker, *load)).map(|(worker, _)| worker)
     }
 }
@@ -162,7 +181,7 @@ mod tests {
             done += 1;
             serve(&mut s, |worker| worker < 2);
         }
-        assert_eq!((done, s.open(), s.elsewhere.failed_on.len()), (6, 0, 0));
+        assert_eq!((done, s.open(), s.elsewhere.failed.len()), (6, 0, 0));
     }
 
     #[test]
@@ -199,12 +218,39 @@ mod tests {
         let other = s.add(0, Order::default());
         assert!(matches!(s.next_batch(NOW, &mut batch), Some(0 | 1)), "and keeps nothing from the others");
         assert_eq!(batch, [other]);
+        // Two are left: the one on which it has failed, which is busy, and one that is not to be trusted.
         s.set_standing(3, Standing::Aside);
-        assert_eq!((s.next_batch(NOW, &mut batch), batch[0]), (Some(1), slot), "nobody else is left");
+        assert_eq!(s.next_batch(FIRST_WAIT, &mut batch), None, "it waits for 0");
+        let later = FIRST_WAIT + Duration::from_millis(1);
+        assert_eq!((s.next_batch(later, &mut batch), batch[0]), (Some(1), slot), "but not for ever");
         let slot = s.add_failed(0, Order::default(), &[0]);
         assert!(s.cancel(slot));
         let before = s.free.len();
         assert_eq!((s.next_batch(NOW, &mut batch), s.free.len()), (None, before + 1));
+    }
+
+    #[test]
+    fn nobody_is_waited_for_much_longer_than_tasks_take() {
+        let second = Duration::from_secs;
+        for (takes, waits) in [(second(1), second(2)), (second(100), second(5)), (NOW, NOW)] {
+            let mut s = scheduler(2);
+            let mut batch = Vec::new();
+            for _ in 0..20 {
+                let slot = s.add(0, Order::default());
+                let worker = s.next_batch(NOW, &mut batch).unwrap();
+                s.answered(worker, slot, s.attempt(slot), takes);
+                s.relieve(worker, 1);
+            }
+            // One hangs.
+            s.add(0, Order::default());
+            assert_eq!(s.next_batch(NOW, &mut batch), Some(0));
+            let slot = s.add_failed(0, Order::default(), &[1]);
+            assert_eq!(s.next_batch(NOW, &mut batch), None);
+            assert!(s.has_idle(), "what waits is nothing for those that have time");
+            assert_eq!(s.next_batch(waits * 9 / 10, &mut batch), None, "{takes:?}");
+            let later = waits + waits / 4 + Duration::from_millis(1);
+            assert_eq!((s.next_batch(later, &mut batch), batch[0]), (Some(1), slot), "{takes:?}");
+        }
     }
 
     #[test]

@@ -39,9 +39,9 @@ impl Scheduler {
             .collect()
     }
 
-    /// Whether a worker has nothing to do, and nothing waits for one.
+    /// Whether a worker has nothing to do, and nothing waits for one, but for what waits for another one.
     pub(in crate::pool) fn has_idle(&self) -> bool {
-        self.waiting == 0 && self.loads.least().is_some_and(|(_, load)| load == 0)
+        self.waiting <= self.elsewhere.waiting() && self.loads.least().is_some_and(|(_, load)| load == 0)
     }
 
     /// Starts a second copy of a task that a straggler holds on a worker that has nothing to do: the copy's slot and

@@ -15,9 +15,9 @@ const TIMES_NOT_STARTED: usize = 3;
 /// large a share of failures as all others have. Without that, one that fails at once would take most of the points, and
 /// all their attempts. One that ever had a value doubts its function itself.
 const UNLIKELY: f64 = 1e-9;
-/// A worker without any value gets none for a while, either, if others have had values for so many points in a row at which
-/// it had failed.
-const TIMES_REFUTED: u32 = 5;
+/// Nor does one without any value if others have had values for so many points at which it had failed that they would hardly
+/// all have failed on a good one: with as large a share of failures as those have that had values.
+const HARDLY: f64 = 0.005;
 /// As large a share they are taken to have at least: a few points that always fail may all have come to this one.
 const LEAST_SHARE: f64 = 0.3;
 /// For so long at first, and twice as long each further time: a file system may be away for a moment, or a disk full for
@@ -49,6 +49,8 @@ pub(super) struct Starts {
     /// Values and failures of all workers.
     values: u64,
     failures: u64,
+    /// Failures of those that had values before.
+    good_failures: u64,
     /// Attempts in a row that could not begin, over all workers.
     times: usize,
     last: Option<Failure>,
@@ -90,8 +92,12 @@ impl Starts {
                 let fails_alone = self.fails_alone(worker, outcome.is_ok());
                 if let (Some(_), Err(failure)) = (self.failed[worker as usize], outcome) {
                     self.last = Some(failure.clone());
-                    if fails_alone || self.is_refuted(worker) {
+                    if fails_alone {
                         return Change::Pause;
+                    }
+                    // What it still had does not end its pause.
+                    if self.bad.get(&worker).is_some_and(|bad| bad.until.is_some()) {
+                        return Change::None;
                     }
                 }
                 // Almost always empty: this is done for every result.
@@ -120,11 +126,13 @@ impl Starts {
             self.failed[at] = None;
             self.refuted.remove(&worker);
         }
-        let Some(failed) = &mut self.failed[at] else { return false };
+        let Some(failed) = &mut self.failed[at] else {
+            self.good_failures += u64::from(!has_value);
+            return false;
+        };
         *failed += 1;
         let others = (self.failures - *failed) as f64;
-        // As if they had failed once more and had one more value: they may have done little so far.
-        let share = ((others + 1.0) / (others + self.values as f64 + 2.0)).max(LEAST_SHARE);
+        let share = share(others, self.values);
         self.values > 0 && *failed as f64 * share.ln() < UNLIKELY.ln()
     }
 
@@ -133,12 +141,13 @@ impl Starts {
         if !self.failed.get(worker as usize).is_some_and(Option::is_some) {
             return false;
         }
-        *self.refuted.entry(worker).or_default() += 1;
-        self.is_refuted(worker)
-    }
-
-    fn is_refuted(&self, worker: u32) -> bool {
-        self.refuted.get(&worker).is_some_and(|times| *times >= TIMES_REFUTED)
+        let times = self.refuted.entry(worker).or_default();
+        *times += 1;
+        let is_refuted = f64::from(*times) * share(self.good_failures as f64, self.values).ln() < HARDLY.ln();
+        if is_refuted {
+            self.refuted.remove(&worker);
+        }
+        is_refuted
     }
 
     /// Begins a pause of a worker, unless it is in one. True if it is its first one.
@@ -181,6 +190,11 @@ impl Starts {
         let failure = self.last.as_ref()?;
         Some(format!("{}\n{}", failure.message, failure.detail).trim_end().to_owned())
     }
+}
+
+/// The share of failures, as if there were one more of them and one more value: little may have been done so far.
+fn share(failures: f64, values: u64) -> f64 {
+    ((failures + 1.0) / (failures + values as f64 + 2.0)).max(LEAST_SHARE)
 }
 
 impl Loop {
@@ -342,10 +356,15 @@ mod tests {
             [Change::OnTrial, Change::None, Change::None]
         );
         assert!(!starts.refute(2), "one that has not failed");
-        assert_eq!([(); 5].map(|()| starts.refute(1)), [false, false, false, false, true]);
+        starts.note(2, &Ok(1.0.into()));
+        let refuted = |starts: &mut Starts| (1..).find(|_| starts.refute(1)).unwrap();
+        assert_eq!((refuted(&mut starts), refuted(&mut starts)), (5, 5), "counted anew after a pause");
+        (0..9).for_each(|_| assert_eq!(starts.note(2, &failed()), Change::None));
+        assert!((20..40).contains(&refuted(&mut starts)), "good ones fail as well");
         let now = Instant::now();
         assert!(starts.pause(1, now));
-        assert_eq!(starts.note(1, &failed()), Change::Pause, "what it still had does not end the pause");
+        assert_eq!(starts.note(1, &failed()), Change::None, "what it still had does not end the pause");
+        assert!(starts.bad[&1].until.is_some());
         assert_eq!(starts.note(1, &Ok(1.0.into())), Change::Good);
         assert!([(); 9].into_iter().all(|()| !starts.refute(1)), "one that has values");
     }
