@@ -235,6 +235,7 @@ const FUNCTION_TAIL: &str = r#"# (A study for `adaptive-mpi ask-tell` needs no [
 # MPI ranks that evaluate one point together, for command, python, library and rust: a library gets their
 # communicator, a Python function gets it as `comm` (mpi4py), and a command starts its own processes on them,
 # as command = ["mpiexec", "-n", "{ranks}", "-host", "{hosts}", "./simulate"]
+# A call on MPI_COMM_WORLD would wait for all ranks of the run, for ever. All ranks fail together, or none.
 # ranks = 1
 # Where several learners share the ranks, those of higher priority come first, and the others wait until
 # these have met their goals: a whole number, or "{a}" for that of the parameter a in each combo.
