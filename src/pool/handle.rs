@@ -237,7 +237,7 @@ impl Pool {
         self.drain(|dispatcher| dispatcher.open_tasks() > 0 && (finishes || dispatcher.has_detached()));
         // What members of a group wait for may come by way of rank 0, which hears only goodbyes in the shutdown.
         if self.shared.borrow().has_groups_at_work() {
-            settled(&self.shared, |dispatcher| dispatcher.cancel_waiting("the pool has ended"));
+            settled(&self.shared, Dispatcher::begin_end);
             self.drain(Dispatcher::has_groups_at_work);
         }
         let with_losses = self.shared.borrow_mut().shut_down();

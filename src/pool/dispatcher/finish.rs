@@ -35,6 +35,12 @@ enum End {
 }
 
 impl Dispatcher {
+    /// Nothing new is begun; what still runs in groups is waited for.
+    pub(in crate::pool) fn begin_end(&mut self) {
+        self.cancel_waiting("the pool has ended");
+        self.scheduler.begin_end();
+    }
+
     /// Releases all workers and waits until they have left. Open tasks end as cancelled; those that run are
     /// waited for. Returns whether ranks were lost, so that finalising would hang.
     pub(in crate::pool) fn shut_down(&mut self) -> bool {
@@ -54,7 +60,7 @@ impl Dispatcher {
                 self.give_up_the_unseen(&mut ends, now, now.saturating_sub(told));
                 self.send_beats(now);
                 round = now;
-                for worker in self.lose_stuck(now, true) {
+                for worker in self.lose_stuck(now) {
                     ends[worker as usize] = End::GivenUp;
                 }
             }

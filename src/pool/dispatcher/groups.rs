@@ -160,8 +160,8 @@ impl Dispatcher {
 
     /// Gives up the members of failed groups that have not come back for too long: they wait in a call of MPI for one that
     /// will never answer. Returns who that is.
-    pub(super) fn lose_stuck(&mut self, now: Duration, at_end: bool) -> Vec<u32> {
-        let stuck = self.scheduler.stuck(now, at_end);
+    pub(super) fn lose_stuck(&mut self, now: Duration) -> Vec<u32> {
+        let stuck = self.scheduler.stuck(now);
         for &worker in &stuck {
             self.lose(worker, "it waits in vain for a member of its group that has failed");
         }

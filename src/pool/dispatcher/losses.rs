@@ -38,7 +38,7 @@ impl Dispatcher {
         if away > AWAY {
             self.scheduler.excuse(away);
         }
-        self.lose_stuck(now, false);
+        self.lose_stuck(now);
         self.look_at_processes(gap.min(2 * ROUND));
         for worker in self.scheduler.overdue(now) {
             if self.deadline_for_all || self.is_blind(worker) {

@@ -74,6 +74,8 @@ struct Reserved {
 /// The state of all groups.
 pub(super) struct Groups {
     grace: Duration,
+    /// The pool ends: nobody needs members of torn groups any more.
+    at_end: bool,
     /// The workers of each host, by rank.
     hosts: Vec<Vec<u32>>,
     queue: Waiting,
@@ -89,6 +91,7 @@ impl Groups {
     pub(super) fn new(workers: usize, grace: Duration) -> Self {
         Self {
             grace,
+            at_end: false,
             hosts: vec![(0..workers as u32).collect()],
             queue: Waiting::default(),
             waiting: 0,
@@ -186,6 +189,11 @@ impl Scheduler {
     /// Whether [`Self::next_group`] may have something to do.
     pub(in crate::pool) fn has_groups(&self) -> bool {
         self.groups.waiting > 0 || self.groups.reserved.is_some()
+    }
+
+    /// The pool ends: see [`Self::stuck`].
+    pub(in crate::pool) fn begin_end(&mut self) {
+        self.groups.at_end = true;
     }
 
     /// Whether any worker belongs to a group at work.
@@ -384,14 +392,14 @@ impl Scheduler {
     /// Members of failed groups that have not come back for too long: for the grace that is given and the time of the longest
     /// task seen, as they may just be computing. At the end of the pool nobody needs them any more: those that have lost one
     /// of their number are not waited for that long then. To be asked now and then.
-    pub(in crate::pool) fn stuck(&mut self, now: Duration, at_end: bool) -> Vec<u32> {
+    pub(in crate::pool) fn stuck(&mut self, now: Duration) -> Vec<u32> {
         let longest = self.paces.iter().map(Pace::longest).max().unwrap_or_default();
-        let Groups { runs, of_worker, grace, .. } = &mut self.groups;
+        let Groups { runs, of_worker, grace, at_end, .. } = &mut self.groups;
         let mut stuck = Vec::new();
         for (number, run) in runs.iter_mut().enumerate().filter(|(_, run)| run.over) {
             let since = *run.since.get_or_insert(now);
             let is_torn = run.members.iter().any(|worker| !self.loads.contains(*worker));
-            let grace = if at_end && is_torn { LAST_GRACE.min(*grace) } else { *grace };
+            let grace = if *at_end && is_torn { LAST_GRACE.min(*grace) } else { *grace };
             if now.saturating_sub(since) > grace.saturating_add(longest) {
                 let still = |worker: &&u32| of_worker[**worker as usize] == Some(number as u32);
                 stuck.extend(run.members.iter().filter(still));
