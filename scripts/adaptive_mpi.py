@@ -278,7 +278,8 @@ def run(
             if not is_reached or reached(status) or runner.in_flight:
                 break
             if runner.raises and runner.first_given_up:
-                raise FunctionFailed(f"the point {runner.first_given_up[0]}") from runner.first_given_up[1]
+                what, why = runner.first_given_up
+                raise FunctionFailed(f"a point was given up: {what}") from why
         if runner.doubts(ntasks) and not reached(status):
             raise FunctionFailed(
                 f"all of the first {runner.given_up} points failed, for example {runner.first_given_up[0]}"

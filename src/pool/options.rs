@@ -91,9 +91,9 @@ pub struct TaskOptions {
     ///
     /// Such a task is sent only to a worker that has nothing else to do, so that it does not wait there.
     pub timeout: Option<Duration>,
-    /// Further attempts if one ends with an error, a panic or a malformed result, each on a worker where it has not failed
-    /// yet, as long as there is one. Attempts that end because a worker
-    /// is lost don't count; see [`PoolOptions::max_attempts`].
+    /// Further attempts if one ends with an error, a panic or a malformed result: on workers where it has not failed yet,
+    /// unless they are busy for much longer than tasks usually take. Attempts that end because a worker is lost don't
+    /// count; see [`PoolOptions::max_attempts`].
     pub retries: u32,
 }
 

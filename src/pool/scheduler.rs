@@ -257,6 +257,7 @@ impl Scheduler {
         self.gap.note(gap);
     }
 
+    /// Takes in a new task that has failed nowhere yet.
     #[cfg(test)]
     pub(in crate::pool) fn add(&mut self, kind: u32, order: Order) -> u32 {
         self.add_failed(kind, order, &[])

@@ -10,7 +10,8 @@ use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// So long a task that has failed once waits for a worker in good standing, and twice as long after each further failure.
+/// So long a task that has failed once waits for a worker in good standing before any other gets it, and twice as long after
+/// each further failure.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 /// So many times as long as tasks usually take, it waits for one on which it has not failed.
 const USUAL_WAIT: u32 = 2;
