@@ -65,7 +65,12 @@ impl Pace {
         (self.spread.len() >= FEW).then(|| self.spread.quantile(USUAL))
     }
 
-    fn mean(&self) -> Option<f64> {
+    /// The running geometric mean of their durations.
+    pub(super) fn mean(&self) -> Option<Duration> {
+        self.seconds().map(Duration::from_secs_f64)
+    }
+
+    fn seconds(&self) -> Option<f64> {
         self.bits.map(|bits| f64::from_bits(bits.cast_unsigned()))
     }
 
@@ -82,7 +87,7 @@ impl Pace {
     }
 
     fn suggested_depth(&self, gap: f64) -> usize {
-        match self.mean() {
+        match self.seconds() {
             None => 1,
             Some(mean) if (SLEEPY_DELAY + gap) <= WORTH * mean => 1,
             Some(mean) => {
@@ -99,7 +104,7 @@ impl Pace {
         if most <= 1 {
             return 1;
         }
-        let by_time = self.mean().map_or(1, |mean| (BUNDLE_TIME / mean).round() as usize);
+        let by_time = self.seconds().map_or(1, |mean| (BUNDLE_TIME / mean).round() as usize);
         by_time.clamp(1, most)
     }
 }

@@ -8,6 +8,7 @@ mod deadlines;
 mod elsewhere;
 mod endings;
 mod groups;
+mod reserves;
 mod stragglers;
 mod waiting;
 
@@ -21,6 +22,7 @@ use elsewhere::Elsewhere;
 pub(in crate::pool) use endings::Expired;
 use groups::Groups;
 pub(in crate::pool) use groups::{Abandoned, GroupTurn, MemberVerdict};
+pub(in crate::pool) use reserves::TakenBack;
 pub(in crate::pool) use stragglers::Late;
 use waiting::Waiting;
 
@@ -90,6 +92,8 @@ struct Task {
     serial: u32,
     /// When it was put into the queue, as a number that grows.
     stamp: u64,
+    /// The message that it was sent with, as a number that grows.
+    message: u64,
     /// The earlier of two workers that have it, with its attempt; see [`stragglers`].
     twin: Option<(u32, u32)>,
     /// Nobody wants the answer any more; the worker that has it is not asked to stop.
@@ -133,6 +137,8 @@ pub(in crate::pool) struct Scheduler {
     /// Tasks for several workers, and who works on them.
     groups: Groups,
     stamp: u64,
+    /// Messages with tasks so far.
+    messages: u64,
     /// When each worker last spoke, or was given a task while it had none.
     heard: Vec<Duration>,
     /// By worker, while it has tasks.
@@ -163,6 +169,7 @@ impl Scheduler {
             loads: LoadIndex::new(workers),
             groups: Groups::new(workers, options.group_grace),
             stamp: 0,
+            messages: 0,
             heard: vec![Duration::ZERO; workers],
             held: vec![Held::default(); workers],
             on_trial: vec![false; workers],
@@ -332,6 +339,7 @@ impl Scheduler {
                 order,
                 serial: 0,
                 stamp: 0,
+                message: 0,
                 twin: None,
                 unwanted: false,
             };
@@ -389,11 +397,13 @@ impl Scheduler {
     fn give(&mut self, worker: u32, is_suspect: bool, now: Duration, batch: &[u32]) {
         let Some(first) = batch.first() else { return };
         let kind = self.tasks[*first as usize].kind;
+        self.messages += 1;
         for slot in batch {
             let task = &mut self.tasks[*slot as usize];
             task.place = Place::With(worker);
             task.attempt = task.attempt.wrapping_add(1);
             task.given += 1;
+            task.message = self.messages;
         }
         self.waiting -= batch.len();
         self.out += batch.len();

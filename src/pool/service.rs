@@ -47,6 +47,8 @@ struct Service<'t> {
     silence: Duration,
     /// The task of a group that is not to go on.
     given_up: Option<u64>,
+    /// Tasks that are not to be begun.
+    withdrawn: Vec<u64>,
     /// When rank 0 last spoke, as far as a check has looked.
     heard: Duration,
     /// Rank 0 has spoken since that check.
@@ -88,6 +90,7 @@ pub(crate) fn serve(
         pulse: None,
         silence: options.start_limit,
         given_up: None,
+        withdrawn: Vec::new(),
         heard,
         spoken: false,
         looked: Instant::now(),
@@ -144,6 +147,7 @@ impl Service<'_> {
         match Header::read(&message).map(|header| (header.kind, header.extra)) {
             Ok((Kind::Tasks | Kind::Group, _)) => return self.queue.push_back((message, bulk)),
             Ok((Kind::GiveUp, id)) => self.given_up = Some(id),
+            Ok((Kind::Withdraw, id)) => self.withdrawn.push(id),
             Ok((Kind::Forget, _)) => {
                 if let Some((members, ..)) = wire::group_at(&message) {
                     self.transport.forget(&members);
@@ -226,6 +230,10 @@ impl Service<'_> {
                 break;
             };
             at = arguments.end;
+            if let Some(place) = self.withdrawn.iter().position(|id| *id == head.id()) {
+                self.withdrawn.swap_remove(place);
+                continue;
+            }
             let started = self.base.1 + (then - self.base.0).as_secs_f64();
             let mut end = then;
             let mut stopwatch = || {

@@ -46,6 +46,8 @@ pub(crate) enum Kind {
     Forget = 10,
     /// All have said goodbye, or will not; `extra` is 1 if ranks are missing and nobody should finalise.
     Farewell = 11,
+    /// A task that its worker has not begun waits for another one; `extra` is the [`TaskHead::id`].
+    Withdraw = 12,
 }
 
 /// How a task ended.
@@ -249,6 +251,7 @@ impl Header {
             9 => Kind::GiveUp,
             10 => Kind::Forget,
             11 => Kind::Farewell,
+            12 => Kind::Withdraw,
             other => return Err(WireError(format!("message of unknown kind {other}"))),
         };
         Ok(Self {

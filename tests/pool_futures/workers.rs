@@ -3,8 +3,9 @@
 use crate::run;
 use adaptive_mpi::pool::{LaunchError, PoolOptions, Program};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 struct Counter {
     rank: u32,
@@ -99,4 +100,43 @@ fn data_that_cannot_be_read_is_an_error_of_the_run() {
     program.data("table", || Err::<u8, _>("table.csv is missing".into()));
     let error = program.run(|_| panic!("main must not run")).map(|_: Option<()>| ()).unwrap_err();
     assert_eq!(error.to_string(), "the data `table` could not be read: table.csv is missing");
+}
+
+#[test]
+fn what_is_held_in_reserve_behind_an_endless_task_is_done_by_others_and_once() {
+    const LONG: u64 = 50;
+    const TASKS: u64 = 120;
+    let mut program = Program::new();
+    let (open, gate) = mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    let begun: Arc<Vec<AtomicU32>> = Arc::new((0..TASKS).map(|_| AtomicU32::new(0)).collect());
+    let count = Arc::clone(&begun);
+    let task = program.task("task", move |_, key: u64| {
+        count[key as usize].fetch_add(1, Ordering::SeqCst);
+        if key == LONG {
+            let _ = gate.lock().unwrap().recv();
+        } else {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    });
+    let mut options = PoolOptions::default();
+    options.workers = Some(3);
+    program.options(options);
+    let done = program.run(|pool| {
+        let mut queue = pool.queue(task);
+        (0..TASKS).for_each(|key| queue.submit(key, &key));
+        let mut done = Vec::new();
+        while done.len() < TASKS as usize - 1 {
+            let Some(next) = queue.next(Duration::from_secs(60)) else { break };
+            done.push(next.key);
+        }
+        // Only now may it end.
+        open.send(()).unwrap();
+        done.extend(std::iter::from_fn(|| queue.next(Duration::from_secs(60))).map(|last| last.key));
+        done
+    });
+    let done = done.unwrap().unwrap();
+    assert_eq!((done.len() as u64, done.last()), (TASKS, Some(&LONG)));
+    assert!(begun.iter().all(|count| count.load(Ordering::SeqCst) == 1), "{begun:?}");
 }

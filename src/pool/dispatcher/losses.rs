@@ -3,9 +3,9 @@
 use super::{Answer, Dispatcher, Owner, ROUND};
 use crate::pool::error::{TaskErrorKind, TransportError};
 use crate::pool::health::{Health, LostWorker, Straggler};
-use crate::pool::scheduler::Late;
+use crate::pool::scheduler::{Late, TakenBack};
 use crate::pool::watch::Sign;
-use crate::pool::wire::{self, Kind};
+use crate::pool::wire::{self, Kind, TaskHead};
 use std::time::Duration;
 
 /// Between two visits rank 0 was busy with something else, if for at least this long: nobody was given work meanwhile,
@@ -48,7 +48,22 @@ impl Dispatcher {
         if self.duplicate_stragglers {
             self.start_copies(now);
         }
+        self.take_back(now);
         self.send_beats(now);
+    }
+
+    /// Withdraws what waits behind a task that takes long. It is sent to others with the next flush.
+    fn take_back(&mut self, now: Duration) {
+        let slots = &self.slots;
+        let taken = self.scheduler.take_back(now, |slot| !slots[slot as usize].message.is_empty());
+        for TakenBack { worker, slot, attempt } in taken {
+            tracing::debug!(rank = worker + 1, "a task is taken back from behind a long one");
+            let head = TaskHead { slot, attempt, task: self.slots[slot as usize].task };
+            let message = wire::signal(Kind::Withdraw, head.id(), self.transport.buffer());
+            if let Err(error) = self.transport.send(worker + 1, message) {
+                self.lose(worker, &error.to_string());
+            }
+        }
     }
 
     /// Starts what stragglers hold on idle workers too.

@@ -250,6 +250,7 @@ enum Step {
     Fail(usize),
     Disown(usize),
     Expire,
+    TakeBack,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -266,6 +267,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (0_usize..50).prop_map(Step::Fail),
         1 => (0_usize..50).prop_map(Step::Disown),
         1 => Just(Step::Expire),
+        1 => Just(Step::TakeBack),
     ];
     prop::collection::vec(step, 0..200)
 }
@@ -386,6 +388,14 @@ proptest! {
                         if worker.is_some() {
                             unwanted.insert(slot);
                         }
+                    }
+                }
+                Step::TakeBack => {
+                    for TakenBack { worker, slot, attempt } in s.take_back(Duration::from_secs(1000), |_| true) {
+                        let at = sent.iter().position(|held| *held == (worker, slot, attempt));
+                        prop_assert!(at.is_some(), "{} is not with {}", slot, worker);
+                        old.extend(at.map(|at| sent.remove(at)));
+                        prop_assert!(sent.iter().any(|(holder, ..)| *holder == worker), "it keeps what it is at");
                     }
                 }
                 Step::Replay(i) if !old.is_empty() => {
