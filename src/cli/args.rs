@@ -20,6 +20,8 @@ pub(crate) enum Command {
     #[command(
         after_help = "SIGINT (Ctrl-C), SIGTERM, SIGUSR1 and the end of the terminal (unless started by nohup) stop a \
         run in good order: evaluations in flight may finish within `run.grace`, all results are saved, and it ends with 75. \
+        What a batch system ends by the same signal (it reaches all processes of a job: a `command` or `program` that does \
+        not handle it) begins anew in the next run, without costing an attempt. \
         One more signal, a second or longer after the first, stops it at once. The same command goes on from there."
     )]
     Run(RunArgs),

@@ -26,6 +26,9 @@ const DYING: Duration = Duration::from_secs(10);
 const FAREWELL: Duration = Duration::from_secs(1);
 /// The longest sleep in `poll`: a child may end while others hold its pipes open, and then no pipe tells.
 const LONGEST_POLL: Duration = Duration::from_millis(50);
+/// Until the run has heard of a signal that has ended a process: schedulers send those that stop a job to all of its
+/// processes, one after the other.
+const NEWS: Duration = Duration::from_millis(500);
 /// A pipe that `poll` calls writable takes this much without blocking (POSIX: PIPE_BUF).
 const ATOMIC_WRITE: usize = 4096;
 /// What is left in the pipes of a dead child: a few full pipes at most, and no more if others keep writing.
@@ -40,6 +43,8 @@ pub(super) struct Child {
     stderr: Option<ChildStderr>,
     errors: Tail,
     status: Option<ExitStatus>,
+    /// It takes no notice of SIGTERM: see [`Self::shielded`].
+    is_shielded: bool,
     /// It can't be ended, and another thread waits for it.
     is_left: bool,
 }
@@ -61,7 +66,15 @@ impl Child {
     /// Takes over a process that leads a group of its own.
     pub(super) fn new(mut process: std::process::Child) -> Self {
         let (stdin, stdout, stderr) = (process.stdin.take(), process.stdout.take(), process.stderr.take());
-        Self { process, stdin, stdout, stderr, errors: Tail::default(), status: None, is_left: false }
+        let errors = Tail::default();
+        Self { process, stdin, stdout, stderr, errors, status: None, is_shielded: false, is_left: false }
+    }
+
+    /// One that takes no notice of the signals that stop a job. It is ended by SIGKILL; what it has started by SIGTERM first, as
+    /// always.
+    pub(super) fn shielded(mut self) -> Self {
+        self.is_shielded = true;
+        self
     }
 
     /// Writes `input`, and hands what the child prints to `take` piece by piece, until `until` or something before
@@ -233,6 +246,9 @@ impl Child {
         // When it has been waited for, nothing tells any more who came from it, and its id may be another's.
         let mut family =
             if self.status.is_none() { Family::of(self.process.id()) } else { Family::default() };
+        if self.is_shielded && self.status.is_none() {
+            let _ = self.process.kill();
+        }
         // ESRCH: nobody is left in the group.
         let mut alive = killpg(group, Signal::SIGTERM).is_ok() || !family.is_empty();
         let deadline = Instant::now() + GRACE;
@@ -338,6 +354,15 @@ fn read(pipe: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             result => return result,
         }
+    }
+}
+
+/// Waits for a moment after a process was ended by one of the signals that stop jobs, if it is not of our doing: if the run is to
+/// stop, it should know that before it hears of a failure that costs an attempt.
+pub(super) fn wait_for_news(status: Option<ExitStatus>) {
+    let signal = status.and_then(|status| Signal::try_from(status.signal()?).ok());
+    if let Some(Signal::SIGTERM | Signal::SIGINT | Signal::SIGHUP | Signal::SIGUSR1) = signal {
+        sleep(NEWS);
     }
 }
 

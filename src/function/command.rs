@@ -52,7 +52,7 @@
 //! process group (`setsid`), as long as what has started it still runs: a daemon, as of `(setsid ./sim &)`, is not
 //! found, and goes on. What a process leaves running in its group when it ends is ended too.
 
-use super::child::{Child, Until, how_it_ended};
+use super::child::{Child, Until, how_it_ended, wait_for_news};
 use super::launch::Launch;
 use super::output::Output;
 use super::placeholder::{Braces, Places, Template};
@@ -275,6 +275,7 @@ impl Command {
                 Some(status) if status.success() => return Ok(()),
                 status => {
                     let killed = status.is_some_and(|status| status.signal().is_some());
+                    wait_for_news(status);
                     let kind = if killed { FailureKind::Crash } else { FailureKind::Error };
                     let errors = child.last_errors();
                     let last =

@@ -1,4 +1,4 @@
-use super::child::{Child, Until, how_it_ended};
+use super::child::{Child, Until, how_it_ended, wait_for_news};
 use super::json::{self, Reply};
 use super::launch::Launch;
 use super::{Call, Function, Shared};
@@ -189,6 +189,7 @@ impl Coprocess {
         } else {
             self.early_deaths += 1;
         }
+        wait_for_news(running.child.status());
         let how = how_it_ended(running.child.status());
         let (when, kind, again) = match moment {
             Moment::Evaluation => ("during the evaluation", FailureKind::Crash, String::new()),
@@ -259,8 +260,10 @@ enum Line {
 
 impl Running {
     fn start(launch: &Launch, announces: bool) -> Result<Self, Failure> {
+        let child = launch.spawn(true)?;
         Ok(Self {
-            child: launch.spawn(true)?,
+            // Those that announce themselves are ours.
+            child: if announces { child.shielded() } else { child },
             unread: Vec::new(),
             unsent: Vec::new(),
             ready: !announces,

@@ -10,7 +10,7 @@ use super::launch::Launch;
 use super::{Call, Context, Function, FunctionSpec, Needs, Shared, json};
 use crate::model::{Failure, FailureKind, Signature, Value};
 use nix::sys::signal::{Signal, kill};
-use signal_hook::consts::{SIGINT, SIGUSR1};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
@@ -137,13 +137,13 @@ pub fn serve(
 /// Compiled code prints and reads as it likes: from now on its standard output is our standard error, and its standard
 /// input is empty. A call that never returns does not outlive the parent either: a thread watches for that.
 ///
-/// SIGINT and SIGUSR1 do nothing: a scheduler sends the signals that stop a job to all of its processes, and the parent
-/// may want to have the calls that have begun. Code that wants them installs its own handlers.
+/// SIGINT, SIGUSR1 and SIGTERM do nothing: a scheduler sends the signals that stop a job to all of its processes, and the parent
+/// may want to have the calls that have begun. Code that wants them installs its own handlers. The parent ends it by SIGKILL.
 pub fn serve_process(
     start: impl FnOnce() -> Result<Box<dyn Function>, Failure>,
     signature: &Signature,
 ) -> io::Result<()> {
-    for signal in [SIGINT, SIGUSR1] {
+    for signal in [SIGINT, SIGUSR1, SIGTERM] {
         signal_hook::flag::register(signal, Arc::default())?;
     }
     // What the function starts inherits neither.

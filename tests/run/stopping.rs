@@ -1,7 +1,8 @@
 //! Signals and time limits: the run stops asking, keeps what still comes back in time, saves, and goes on later.
 
 use crate::study_run::{Folder, Running, check_rows, is_mpich};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::time::Duration;
 
 /// A function whose points end when the test says so.
@@ -84,20 +85,48 @@ fn the_end_of_the_terminal_stops_a_run_that_does_not_outlive_it() {
 
 #[test]
 fn a_stop_signal_that_reaches_the_processes_of_the_function_too_costs_no_attempt() {
-    let folder = Folder::new(
-        "[function]\ncommand = ['sh', '-c', 'echo $$ > {study}/pid; exec sleep 60']\n[learner]\ntype = '1d'\n\
-         bounds = [0, 1]\n[goal]\nnpoints = 2\n[run]\nretries = 0\nworkers = 1\nin_flight = 1\n",
-    );
+    // As a batch system does, in any order.
+    for (signal, function_first) in
+        [(Signal::SIGTERM, false), (Signal::SIGTERM, true), (Signal::SIGUSR1, true)]
+    {
+        let folder = Folder::new(
+            "[function]\ncommand = ['sh', '-c', 'echo $$ > {study}/pid; exec sleep 60']\n[learner]\ntype = '1d'\n\
+             bounds = [0, 1]\n[goal]\nnpoints = 2\n[run]\nretries = 0\nworkers = 1\nin_flight = 1\n",
+        );
+        let mut run = folder.command(&["run"]).start();
+        assert!(run.until(|_| folder.text("pid").ends_with('\n')), "{}", run.said());
+        let function = Pid::from_raw(folder.text("pid").trim().parse().unwrap());
+        if function_first {
+            kill(function, signal).unwrap();
+            std::thread::sleep(Duration::from_millis(50));
+            run.signal(signal);
+        } else {
+            run.signal(signal);
+            kill(function, signal).unwrap();
+        }
+        run.end().expect(75);
+        assert!(folder.read().failures.is_empty());
+        // What was in flight stands in the snapshot alone.
+        assert_eq!(folder.status()["to_be_finished"], u32::from(cfg!(feature = "hdf5")));
+    }
+}
+
+#[test]
+fn a_stop_signal_that_reaches_a_python_function_too_does_not_end_what_it_is_at() {
+    let folder = gated("60s");
+    folder.write("model.py", GATED.replace("'w').close()", "'w').write(f'{os.getpid()}\\n')"));
     let mut run = folder.command(&["run"]).start();
-    assert!(run.until(|_| folder.text("pid").ends_with('\n')), "{}", run.said());
-    let pid: i32 = folder.text("pid").trim().parse().unwrap();
-    // As a batch system does.
+    let started = ["started-0.0", "started-1.0"];
+    assert!(run.until(|_| started.iter().all(|name| folder.text(name).ends_with('\n'))), "{}", run.said());
+    for name in started {
+        kill(Pid::from_raw(folder.text(name).trim().parse().unwrap()), Signal::SIGTERM).unwrap();
+    }
     run.signal(Signal::SIGTERM);
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGTERM).unwrap();
+    assert!(run.until(|run| run.said().contains("for 2 evaluations in flight")), "{}", run.said());
+    folder.write("go", "");
     run.end().expect(75);
+    assert_eq!(folder.rows().len(), 2);
     assert!(folder.read().failures.is_empty());
-    // What was in flight stands in the snapshot alone.
-    assert_eq!(folder.status()["to_be_finished"], u32::from(cfg!(feature = "hdf5")));
 }
 
 #[test]

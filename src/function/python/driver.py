@@ -8,11 +8,21 @@ import signal
 import threading
 import time
 
+OWN = os.getpid()
+
+
+def shrug(number, _):
+    """Nothing is done, except in a copy of this process that the function has made: it may be ended by this."""
+    if number == signal.SIGTERM and os.getpid() != OWN:
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+
 # A scheduler sends the signals that stop a job to all of its processes, while the worker may still want the point that
-# has begun. Code that wants them installs its own handlers. SIGTERM is how the worker ends this process itself.
-for number in (signal.SIGINT, signal.SIGUSR1):
+# has begun. Code that wants them installs its own handlers. The worker itself ends this process by SIGKILL.
+for number in (signal.SIGINT, signal.SIGUSR1, signal.SIGTERM):
     # A handler, as what the function starts would inherit that a signal is ignored.
-    signal.signal(number, lambda *_: None)
+    signal.signal(number, shrug)
 
 # User code may print and read as it likes: the protocol has channels of its own.
 requests = os.fdopen(os.dup(0), "r", encoding="utf-8")

@@ -24,7 +24,7 @@
 //! A path to a file starts at the study's folder, which is the working folder too. It and the file's folder
 //! can be imported from. What the code prints is kept apart, so `print` is harmless: the last lines of it are shown
 //! when a process dies. An exception is the point's failure, with its traceback; so are `sys.exit` and `KeyboardInterrupt`.
-//! SIGINT and SIGUSR1 are ignored unless the code handles them: schedulers send them to all processes of a job that is
+//! SIGINT, SIGUSR1 and SIGTERM are ignored unless the code handles them: schedulers send them to all processes of a job that is
 //! to stop, and the points that have begun count. A crash of the interpreter costs one point, as for every
 //! [`program`](super::program).
 //!
