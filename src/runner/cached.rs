@@ -14,7 +14,7 @@ pub struct Cached {
     /// Whether functions see which replica it is. Otherwise all replicas are the same evaluation.
     seeded: bool,
     /// Attempts under way, by their key, and those that wait for the same value.
-    running: FxHashMap<Key, Vec<Work>>,
+    running: FxHashMap<Key, Running>,
     owners: FxHashMap<u64, Key>,
     /// Values, computed or found, that the run has not yet accepted.
     arrived: FxHashSet<Key>,
@@ -22,6 +22,15 @@ pub struct Cached {
     refused: FxHashSet<Key>,
     found: u64,
     trouble: Option<CheckpointError>,
+}
+
+/// A value that is being computed.
+#[derive(Default)]
+struct Running {
+    /// The earliest turn of those that compute it.
+    turn: Option<u64>,
+    /// Who waits for it.
+    waiting: Vec<Work>,
 }
 
 /// What to do with an attempt.
@@ -60,15 +69,22 @@ impl Cached {
     /// Looks an attempt up, in O(1).
     pub fn look_up(&mut self, work: Work) -> LookUp {
         let Some(key) = self.key(&work.sample) else { return LookUp::Evaluate(work) };
-        if let Some(waiting) = self.running.get_mut(&key) {
-            waiting.push(work);
-            return LookUp::Waits;
+        if let Some(running) = self.running.get_mut(&key) {
+            // That one will be told after this one, which would wait for itself.
+            let is_earlier = work.turn.is_some() && work.turn < running.turn;
+            if !is_earlier {
+                running.waiting.push(work);
+                return LookUp::Waits;
+            }
+            running.turn = work.turn;
+            self.owners.insert(work.key, key);
+            return LookUp::Evaluate(work);
         }
         if let Some(told) = self.stored(&key) {
             return LookUp::Known(work.key, Told { sample: work.sample, ..told });
         }
         self.owners.insert(work.key, key.clone());
-        self.running.insert(key, Vec::new());
+        self.running.insert(key, Running { turn: work.turn, waiting: Vec::new() });
         LookUp::Evaluate(work)
     }
 
@@ -91,7 +107,7 @@ impl Cached {
     /// An attempt ended without a value. Those that waited for it are given back, to be looked up again.
     pub fn without_value(&mut self, attempt: u64) -> Vec<Work> {
         let key = self.owners.remove(&attempt);
-        key.and_then(|key| self.running.remove(&key)).unwrap_or_default()
+        key.and_then(|key| self.running.remove(&key)).unwrap_or_default().waiting
     }
 
     /// A value was told: keeps it, and gives back those that waited for it, to be looked up again.
@@ -100,7 +116,7 @@ impl Cached {
         self.arrived.remove(&key);
         self.refused.remove(&key);
         self.cache.put(&key, told);
-        self.running.remove(&key).unwrap_or_default()
+        self.running.remove(&key).unwrap_or_default().waiting
     }
 
     /// An attempt at this sample failed. If it had a value, then that was not accepted, wherever it came from. Gives back those that
@@ -110,7 +126,7 @@ impl Cached {
         if !self.arrived.remove(&key) {
             return Vec::new();
         }
-        let waiting = self.running.remove(&key).unwrap_or_default();
+        let waiting = self.running.remove(&key).unwrap_or_default().waiting;
         self.refused.insert(key);
         waiting
     }
@@ -169,6 +185,7 @@ mod tests {
             key,
             sample: Sample { learner, replica, point: Point::scalar(x) },
             failed_on: Default::default(),
+            turn: None,
         }
     }
 
@@ -225,6 +242,25 @@ mod tests {
         assert_eq!(cached.look_up(third), LookUp::Waits);
         // The next attempt at the first waits for the second.
         assert_eq!(cached.look_up(first), LookUp::Waits);
+    }
+
+    #[test]
+    fn in_turns_nobody_waits_for_a_later_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut cached = cached(folder.path(), false);
+        let in_turn = |key: u64, turn: u64| Work { turn: Some(turn), ..work(key, 0, key, 0.5) };
+        let (first, second, third) = (in_turn(0, 10), in_turn(1, 11), in_turn(2, 12));
+        cached.look_up(first.clone());
+        cached.look_up(second.clone());
+        cached.look_up(third.clone());
+        assert_eq!(cached.without_value(0), [second.clone(), third.clone()]);
+        assert_eq!(cached.look_up(second.clone()), LookUp::Evaluate(second));
+        assert_eq!(cached.look_up(third.clone()), LookUp::Waits);
+        // The value of the second, when it comes, is told after that of the first.
+        assert_eq!(cached.look_up(first.clone()), LookUp::Evaluate(first.clone()));
+        cached.arrived(1);
+        cached.arrived(0);
+        assert_eq!(cached.told(&told(&first, 7.0)), [third]);
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub struct Work {
     pub sample: Sample,
     /// Ranks on which it has failed in this run, once for each failure.
     pub failed_on: Ranks,
+    /// Where results are told in the order of asks: its place in that order.
+    pub turn: Option<u64>,
 }
 
 /// Some ranks.
@@ -230,13 +232,14 @@ impl Engine {
         for _ in 0..room {
             let Some(attempt) = self.first.pop_front() else { break };
             let (sample, failed_on) = (attempt.sample.clone(), attempt.failed_on.clone());
+            let turn = self.is_deterministic().then_some(attempt.turn);
             self.in_flight += 1;
             let place = self.free.pop().unwrap_or_else(|| {
                 self.attempts.push(None);
                 self.attempts.len() - 1
             });
             self.attempts[place] = Some(attempt);
-            work.push(Work { key: place as u64, sample, failed_on });
+            work.push(Work { key: place as u64, sample, failed_on, turn });
         }
     }
 

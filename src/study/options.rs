@@ -16,9 +16,8 @@ pub struct RunOptions {
     /// What a NaN or infinite component means (default: a value like any other).
     pub nan: NanPolicy,
     /// Tell results in the order in which their points were asked, so that any number of workers gives the same
-    /// points, values and order, and so does a run that was stopped and goes on (default: as they come). The price:
-    /// a result is also saved when its turn comes, so a `kill -9` costs those that were waiting for a slower point
-    /// before them.
+    /// points, values and order, and so does a run that was stopped or killed and goes on (default: as they come). What waits for a
+    /// slower point before it is saved, too, and told in its turn, be it by the next run.
     pub deterministic: bool,
     /// Where to write every ask and tell.
     pub log: Log,

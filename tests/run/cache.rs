@@ -71,6 +71,17 @@ fn what_is_asked_twice_at_once_is_computed_once() {
 }
 
 #[test]
+fn in_the_order_of_asks_nobody_waits_for_a_value_that_is_told_after_its_own() {
+    // The first attempt fails, and then another one for the same value is the first.
+    let folder = Folder::new(
+        "[function]\ncommand = ['sh', '-c', 'mkdir failed 2>/dev/null && exit 1; echo 1']\ncache = true\n[learner]\n\
+         type = 'sequence'\nsequence = [0.5, 0.5, 0.5, 1]\n[run]\nworkers = 1\ndeterministic = true\nin_flight = 4\n",
+    );
+    let summary = folder.command(&["run", "--json"]).end().expect(0).json();
+    assert_eq!((&summary["npoints"], &summary["failed_attempts"]), (&4.into(), &1.into()), "{summary}");
+}
+
+#[test]
 fn whoever_waits_for_a_failure_has_its_own_attempts() {
     let folder = folder(&STUDY.replace("[0, 0.25, 0.5, 0.75, 1]", "[0.75, 0.75, 0.75, 1]"));
     let summary = folder.command(&["run", "--json"]).end().expect(4).json();

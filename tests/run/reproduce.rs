@@ -2,6 +2,7 @@
 
 use crate::study_run::{Folder, Row};
 use crate::{PEAK, renamed};
+use nix::sys::signal::Signal;
 
 fn deterministic(workers: &str, more: &str) -> Vec<Row> {
     let study = PEAK.replace("workers = 2", &format!("workers = {workers}\ndeterministic = true\n{more}"));
@@ -20,6 +21,40 @@ fn any_number_of_workers_gives_the_same_points_values_and_order() {
     let narrow = deterministic("1", "in_flight = 4");
     assert_eq!(deterministic("5", "in_flight = 4"), narrow);
     assert_ne!(narrow, one, "points in flight are part of what is decided");
+}
+
+#[test]
+fn a_deterministic_run_that_was_stopped_while_others_waited_for_a_slow_point_gives_the_same() {
+    const PYTHON: &str = "import os, time\n\
+        def h(x):\n    \
+            open(f'started-{x}', 'w').close()\n    \
+            while x == 0 and not os.path.exists('go'): time.sleep(0.005)\n    \
+            return 1e-4 / (1e-4 + (x - 0.3)**2) + x\n";
+    let study = |grace: &str| {
+        let folder = Folder::new(&format!(
+            "[function]\npython = 'model.py:h'\n[learner]\ntype = '1d'\nbounds = [0, 1]\n[goal]\nnpoints = 60\n\
+             [run]\nworkers = 3\nin_flight = 6\ndeterministic = true\ngrace = '{grace}'\n"
+        ));
+        folder.write("model.py", PYTHON);
+        folder
+    };
+    let whole = study("1s");
+    whole.write("go", "");
+    whole.run(0, &["--quiet"]);
+    let broken = study("0s");
+    let mut run = broken.command(&["run"]).start();
+    let started = || {
+        let names = std::fs::read_dir(broken.path()).unwrap().flatten().map(|entry| entry.file_name());
+        names.filter(|name| name.to_string_lossy().starts_with("started-")).count()
+    };
+    // The others of the window are done, but for those that the last workers are at.
+    assert!(run.until(|_| started() == 6), "{}", run.said());
+    run.signal(Signal::SIGTERM);
+    run.end().expect(75);
+    assert!(broken.rows().is_empty(), "the first in the order has no value");
+    broken.write("go", "");
+    broken.run(0, &["--quiet"]);
+    assert_eq!(broken.rows(), whole.rows());
 }
 
 #[test]

@@ -194,7 +194,10 @@ impl Loop {
             return;
         }
         self.settle(drive);
-        while let Some(fact) = drive.engine.settle_early() {
+        // Otherwise they are kept for the next run, which tells them in their turn.
+        while !drive.engine.is_deterministic()
+            && let Some(fact) = drive.engine.settle_early()
+        {
             self.record(drive, fact);
         }
         self.commit(drive);
