@@ -382,6 +382,25 @@ fn a_reader_sees_a_growing_prefix_while_a_writer_writes() {
     checkpoint.close(vec![], ending()).unwrap();
 }
 
+#[cfg(feature = "hdf5")]
+#[test]
+fn what_a_snapshot_has_does_not_wait_for_its_turn_though_the_journal_that_told_it_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let Fact::Told(value) = told(7) else { unreachable!() };
+    let (mut checkpoint, _) = Checkpoint::open(&options(folder.path())).unwrap();
+    checkpoint.append_early(&value);
+    checkpoint.commit().unwrap();
+    let journal = std::fs::read(folder.path().join("run.journal")).unwrap();
+    assert_eq!(read(folder.path(), "run").unwrap().early, [value]);
+    checkpoint.append(&told(7));
+    checkpoint.snapshot_now(vec![]).unwrap();
+    drop(checkpoint);
+    std::fs::write(folder.path().join("run.journal.old"), journal).unwrap();
+    std::fs::remove_file(folder.path().join("run.journal")).unwrap();
+    let found = read(folder.path(), "run").unwrap();
+    assert_eq!((found.columns.len(), found.early), (1, vec![]));
+}
+
 #[test]
 fn values_that_wait_for_their_turn_are_kept_through_rotations_until_they_are_told() {
     let folder = tempfile::tempdir().unwrap();

@@ -157,31 +157,44 @@ fn a_torn_tail_is_cut_with_a_notice() {
     let folder = folder();
     let (path, ends) = journal_of(folder.path(), 8);
     let bytes = std::fs::read(&path).unwrap();
-    let first = std::fs::read(&path).unwrap().len() as u64 - ends[7] + ends[0];
     for length in 0..=bytes.len() {
         std::fs::write(&path, &bytes[..length]).unwrap();
         let whole = ends.iter().filter(|end| **end <= length as u64).count();
-        let opened = Checkpoint::open(&options(folder.path()));
-        match opened {
-            Ok((mut checkpoint, loaded)) => {
-                assert!(loaded.facts().eq(facts(0..whole)), "cut after {length} bytes");
-                if ends.contains(&(length as u64)) {
-                    assert_eq!(loaded.notices, Vec::<String>::new(), "cut after {length} bytes");
-                } else if whole > 0 {
-                    assert!(loaded.notices[0].contains("unfinished record"), "{:?}", loaded.notices);
-                }
-                checkpoint.append(&fact(whole));
-                checkpoint.commit().unwrap();
-                drop(checkpoint);
-                assert!(read(folder.path(), "run").unwrap().facts().eq(facts(0..whole + 1)));
-            }
-            // Without a whole head there is no telling what the file held.
-            Err(error) => {
-                assert!(matches!(error, CheckpointError::Unreadable { .. }), "{error}");
-                assert!((length as u64) < first, "cut after {length} bytes: {error}");
-                assert_eq!(std::fs::read(&path).unwrap(), &bytes[..length]);
-            }
+        let (mut checkpoint, loaded) = Checkpoint::open(&options(folder.path())).unwrap();
+        assert!(loaded.facts().eq(facts(0..whole)), "cut after {length} bytes");
+        if ends.contains(&(length as u64)) {
+            assert_eq!(loaded.notices, Vec::<String>::new(), "cut after {length} bytes");
+        } else if whole > 0 {
+            assert!(loaded.notices[0].contains("unfinished record"), "{:?}", loaded.notices);
         }
+        checkpoint.append(&fact(whole));
+        checkpoint.commit().unwrap();
+        drop(checkpoint);
+        assert!(read(folder.path(), "run").unwrap().facts().eq(facts(0..whole + 1)));
+    }
+}
+
+#[test]
+fn a_journal_that_ends_within_its_head_held_nothing() {
+    let folder = folder();
+    let (path, ends) = journal_of(folder.path(), 2);
+    let bytes = std::fs::read(&path).unwrap();
+    let mut told = 0;
+    for length in 1..bytes.len() {
+        std::fs::write(&path, &bytes[..length]).unwrap();
+        let seen = read(folder.path(), "run").unwrap();
+        let whole = ends.iter().filter(|end| **end <= length as u64).count();
+        assert!(seen.losses.is_empty() && seen.facts().eq(facts(0..whole)), "cut after {length} bytes");
+        told += usize::from(seen.notices.iter().any(|notice| notice.contains("ends within its head")));
+    }
+    assert!(told > 50 && told < bytes.len() - 50, "{told} of {}", bytes.len());
+    // Damage is something else.
+    for (at, length) in [(0, bytes.len()), (3, 100), (9, ends[0] as usize)] {
+        let mut damaged = bytes[..length].to_vec();
+        damaged[at] ^= 0x55;
+        std::fs::write(&path, &damaged).unwrap();
+        let notices = read(folder.path(), "run").map(|seen| seen.notices).unwrap_or_default();
+        assert!(!notices.iter().any(|notice| notice.contains("ends within its head")), "{notices:?}");
     }
 }
 

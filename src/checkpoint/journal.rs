@@ -191,6 +191,8 @@ pub(super) struct Scan {
     pub(super) unknown: usize,
     /// Nothing but zeros: a file whose contents never reached the disk before the machine went down.
     pub(super) blank: bool,
+    /// It ends within its head, so that nothing was ever behind it: the machine went down while it was begun.
+    pub(super) torn_head: bool,
 }
 
 /// Reads all whole records, in order, with their sequence numbers. Never fails: what is wrong is told.
@@ -233,10 +235,18 @@ pub(super) fn scan(bytes: &[u8], deliver: &mut dyn FnMut(u64, Record)) -> Scan {
         scan.end = at;
     }
     scan.torn = bytes.len() - scan.end;
+    scan.torn_head = scan.records == 0 && ends_in_head(bytes);
     scan
 }
 
 type Head = ((u16, u16), usize, Option<(u64, Header)>);
+
+/// Whether there are fewer bytes than the head says that it has.
+fn ends_in_head(bytes: &[u8]) -> bool {
+    let known = bytes.len().min(MAGIC.len());
+    let length = || u32_at(bytes, 12).map_or(usize::MAX, |length| HEAD.saturating_add(length as usize));
+    bytes[..known] == MAGIC[..known] && bytes.len() < length()
+}
 
 /// Format, length, and start with header if this version can read them; `None` if the head is damaged.
 fn take_head(bytes: &[u8]) -> Option<Head> {

@@ -121,6 +121,12 @@ pub(super) fn load(files: &Files) -> Result<Found, CheckpointError> {
         }
     }
     merge.drop_answered();
+    // A journal that is lost may have told what an older one has as waiting, and the generation knows it.
+    if !found.early.is_empty() {
+        for row in found.columns.iter() {
+            no_longer_early(&mut found.early, row.learner, row.replica, row.point);
+        }
+    }
     // A generation that can't be read held facts up to an unknown number: they are all here only if the
     // journals go back to what could be read.
     if let Some((part, reason)) = found.unreadable.first()
@@ -267,6 +273,12 @@ impl Merge<'_> {
         if scan.blank {
             let what =
                 format!("{} is blank: the machine went down before it reached the disk", path.display());
+            self.found.notices.push(what);
+            return Ok(None);
+        }
+        if scan.torn_head {
+            let what =
+                format!("{} ends within its head: the machine went down while it was begun", path.display());
             self.found.notices.push(what);
             return Ok(None);
         }
