@@ -39,6 +39,8 @@ pub(super) fn exit(finished: &Finished) -> Exit {
         Ended::Goal(_) if finished.engine.given_up() > 0 && finished.engine.learner().npoints() == 0 => {
             Exit::Evaluations
         }
+        // Whoever reads the file next would miss what it lacks.
+        Ended::Goal(_) if finished.snapshot_error.is_some() => Exit::NotSaved,
         Ended::Goal(_) => Exit::Done,
     }
 }
@@ -157,7 +159,8 @@ pub(super) fn summary(
     }
     if let Some(error) = snapshot_error {
         output::note(format!(
-            "warning: {error}; all results are in the journal, the next run takes them from there"
+            "warning: {error}; all results are in the journal, the next run takes them from there, and so does `export`: the \
+             file lacks some"
         ));
     }
     if let Some(error) = &finished.cache_error {
