@@ -5,9 +5,10 @@ use super::{figures, output};
 use crate::checkpoint::{self, EndingKind, Loaded};
 use crate::learner::{Learner, Loss};
 use crate::report::{Align, TextTable, count, duration, loss, percent, rate};
-use crate::runner::goal::GoalTracker;
+use crate::runner::goal::{GoalTracker, Moment};
 use crate::runner::look_at_all;
 use crate::study::{Reader, Study};
+use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -32,8 +33,18 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
     {
         (state, ending) = (State::Ended(EndingKind::Failed), Some(reason.to_owned()));
     }
+    if state == State::Ended(EndingKind::Goal) && !still_reached(&study, &loaded, &goals) {
+        state = State::Ended(EndingKind::Stopped);
+        ending =
+            ending.map(|reason| format!("{reason}, before the study was changed; the same command goes on"));
+    }
     // Of the process that has the lock, not of a run that has lost it.
-    let live = live.filter(|live| loaded.holder.as_ref().is_some_and(|holder| live["pid"] == holder.pid));
+    let mut live = live.filter(|live| loaded.holder.as_ref().is_some_and(|holder| live["pid"] == holder.pid));
+    let silent = live.as_ref().and_then(silence);
+    // What it last said of its pace does not hold any more.
+    if let (Some(live), Some(_)) = (&mut live, silent) {
+        ["rate_per_s", "busy", "time_left_s"].iter().for_each(|key| live[*key] = Json::Null);
+    }
     // Of the study alone: to read the function's files may take long.
     let changed = refused_changes(&study, &BTreeMap::new(), &loaded);
     let notices: Vec<_> = loaded.notices.iter().cloned().chain(changed).collect();
@@ -53,11 +64,13 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
             "generation": loaded.generation,
             "written": loaded.written,
             "ending": ending,
+            "ended_at": loaded.ended.as_ref().map(|ended| ended.at),
             "holder": loaded.holder.as_ref().map(ToString::to_string),
             "notices": notices,
             "losses": loaded.losses,
             "figures": figures::json(learner),
             "live": live,
+            "silent_s": silent.map(|silent| silent.as_secs_f64()),
         });
         if args.failures {
             all["failures"] = loaded.failures.iter().map(|failed| failure_json(failed, &places)).collect();
@@ -84,7 +97,7 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
         &loaded,
         learner,
         &goals,
-        (live.as_ref(), restored.given_up),
+        (live.as_ref(), silent, restored.given_up),
     ));
     if args.learners {
         let mut table = TextTable::new(&[
@@ -198,15 +211,42 @@ fn live(study: &Study) -> Option<Json> {
     serde_json::from_str(&std::fs::read_to_string(status_path(study)).ok()?).ok()
 }
 
+/// A process that has not written for so long about itself, which it does every two seconds, is stopped, cut off or dead on
+/// another host. Clocks of two hosts may differ by some seconds.
+const SILENT: Duration = Duration::from_secs(60);
+
+/// How long the process has been silent, if that is long.
+fn silence(live: &Json) -> Option<Duration> {
+    let updated: Timestamp = live["updated"].as_str()?.parse().ok()?;
+    let silent = Duration::try_from(Timestamp::now().duration_since(updated)).ok()?;
+    (silent > SILENT).then_some(silent)
+}
+
+/// Whether the goal that a run has reached is still reached with the study as it is now.
+fn still_reached(study: &Study, loaded: &Loaded, goals: &GoalTracker) -> bool {
+    let Some(header) = &loaded.header else { return true };
+    if header.study_text == study.text {
+        return true;
+    }
+    let before = Study::parse_for(Reader::Learners, &header.study_text, &study.path);
+    // A time that a run was to take has passed for that run only.
+    let same = before.is_ok_and(|before| before.goal == study.goal);
+    let elapsed = if same { Duration::MAX } else { Duration::ZERO };
+    goals.reached(Moment { elapsed, now: Timestamp::now() }).is_some()
+}
+
 fn text(
     study: &Study,
     (state, ending): (&State, Option<String>),
     loaded: &Loaded,
     learner: &dyn Learner,
     goals: &GoalTracker,
-    (live, given_up): (Option<&Json>, u64),
+    (live, silent, given_up): (Option<&Json>, Option<Duration>, u64),
 ) -> String {
     let mut lines = vec![format!("{}: {}", study.name, state.name())];
+    if let Some(silent) = silent {
+        lines[0].push_str(&format!(", but no sign of life for {}", duration(silent)));
+    }
     if let Some(holder) = &loaded.holder {
         lines[0].push_str(&format!(" ({holder})"));
     }
@@ -230,7 +270,7 @@ fn text(
     if !loaded.failures.is_empty() {
         lines.push(format!("failures {} attempts, {given_up} points given up", loaded.failures.len()));
     }
-    if let Some(live) = live {
+    if let Some(live) = live.filter(|_| silent.is_none()) {
         let number = |key: &str| live.get(key).and_then(Json::as_f64).unwrap_or(f64::NAN);
         let mut line = format!(
             "now      {}, {} of {} workers busy, efficiency {}",
@@ -247,9 +287,9 @@ fn text(
         }
         lines.push(line);
         lines.extend(troubled_workers(live));
-        if let Some(world) = live.get("world").and_then(Json::as_str) {
-            lines.push(format!("on       {world}"));
-        }
+    }
+    if let Some(world) = live.and_then(|live| live.get("world")?.as_str()) {
+        lines.push(format!("on       {world}"));
     }
     lines.join("\n")
 }

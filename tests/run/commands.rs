@@ -4,6 +4,7 @@ use crate::study_run::{Folder, check_rows};
 use crate::{PEAK, peak};
 use adaptive_mpi::checkpoint::Fact;
 use adaptive_mpi::study::template::{FUNCTION_PARTS, LEARNER_PARTS};
+use nix::sys::signal::Signal;
 use std::time::Duration;
 
 #[test]
@@ -58,6 +59,18 @@ fn status_tells_each_stage_of_a_study() {
     let text = folder.command(&["status"]).end().expect(0).out;
     assert!(text.contains("adaptive: running") && text.contains("workers busy"), "{text}");
 
+    // One that is stopped says nothing any more, and what it has said last is of the past.
+    running.signal(Signal::SIGSTOP);
+    let mut said: serde_json::Value =
+        serde_json::from_str(&folder.text("data/adaptive.status.json")).unwrap();
+    said["updated"] = "2026-01-01T00:00:00Z".into();
+    folder.write("data/adaptive.status.json", said.to_string());
+    let silent = folder.status();
+    assert!(silent["silent_s"].as_f64().unwrap() > 60.0 && now["silent_s"].is_null(), "{silent}");
+    assert!(silent["live"]["rate_per_s"].is_null() && now["live"]["rate_per_s"].is_number(), "{silent}");
+    let text = folder.command(&["status"]).end().expect(0).out;
+    assert!(text.contains("adaptive: running, but no sign of life for ") && !text.contains("busy"), "{text}");
+
     running.kill_all();
     assert_eq!(running.end().code, None);
     let npoints = status("npoints").as_u64().unwrap();
@@ -77,6 +90,39 @@ fn status_tells_each_stage_of_a_study() {
     assert_eq!(all["npoints"], sum);
     let text = folder.command(&["status", "--learners"]).end().expect(0).out;
     assert!(text.contains("goal reached") && text.contains("offset=0.5"), "{text}");
+    assert!(all["ended_at"].as_f64().unwrap() > 1e9, "{all}");
+}
+
+#[test]
+fn status_holds_a_goal_that_was_reached_against_the_study_as_it_is_now() {
+    let status = |folder: &Folder| folder.status()["state"].as_str().unwrap().to_owned();
+    let folder = Folder::new(PEAK);
+    folder.run(0, &["--quiet"]);
+    assert_eq!(status(&folder), "goal reached");
+    let text = folder.text("adaptive.toml");
+    for (from, to, state) in [
+        ("npoints = 30", "npoints = 3 # fewer", "goal reached"),
+        ("npoints = 30", "npoints = 3000", "stopped"),
+        ("npoints = 30", "duration = '1s'", "stopped"),
+    ] {
+        folder.write("adaptive.toml", text.replace(from, to));
+        assert_eq!(status(&folder), state, "{to}");
+    }
+    let said = folder.command(&["status"]).end().expect(0).out;
+    assert!(said.contains("goal reached: npoints >= 30, before the study was changed"), "{said}");
+
+    // A time that has passed says nothing of another one.
+    let timed = text.replace("npoints = 30", "duration = '300ms'");
+    let folder = Folder::new(&timed);
+    folder.run(0, &["--quiet"]);
+    for (study, state) in [
+        (timed.clone(), "goal reached"),
+        (format!("# a comment\n{timed}"), "goal reached"),
+        (timed.replace("300", "400"), "stopped"),
+    ] {
+        folder.write("adaptive.toml", &study);
+        assert_eq!(status(&folder), state, "{study}");
+    }
 }
 
 #[test]
