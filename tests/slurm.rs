@@ -15,6 +15,7 @@ use adaptive_mpi::checkpoint::{self, Loaded};
 use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
 use std::collections::HashSet;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,7 +26,7 @@ const LONGEST: Duration = Duration::from_secs(240);
 fn slurm(program: &str, arguments: &[&str], folder: &Path) -> String {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(folder);
-    command.env("ADAPTIVE_MPI", env!("CARGO_BIN_EXE_adaptive-mpi")).env("RESUBMIT", "no");
+    command.env("ADAPTIVE_MPI", env!("CARGO_BIN_EXE_adaptive-mpi")).env("RESUBMIT", "0");
     let output = command.output().unwrap_or_else(|error| panic!("{program}: {error}"));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
@@ -188,6 +189,55 @@ fn a_cancelled_job_is_submitted_again_and_reaches_the_goal() {
     let (calls, different) = calls(folder);
     assert_eq!(different, all.len(), "each point that was computed is there");
     assert!(calls - different <= 10, "{} points were computed twice", calls - different);
+}
+
+/// A job with a script in the place of the program, whose `run` does this first. Its state in the end.
+fn submit_wrapped<'a>(folder: &'a Path, run: &str) -> (Job<'a>, String) {
+    let program = env!("CARGO_BIN_EXE_adaptive-mpi");
+    let wrapped = folder.join("wrapped");
+    let text = format!("#!/bin/bash\nif [ \"$1\" = run ]; then {run}; fi\nexec {program} \"$@\"\n");
+    std::fs::write(&wrapped, text).unwrap();
+    std::fs::set_permissions(&wrapped, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let variables = format!("--export=ALL,RESUBMIT=3,ADAPTIVE_MPI={}", wrapped.display());
+    let job = Job::submit(folder, &[&variables]);
+    // A job keeps its own copy of the script.
+    std::fs::remove_file(folder.join("job.sh")).unwrap();
+    let (state, _) = job.wait();
+    (job, state)
+}
+
+#[test]
+fn a_crash_at_the_start_is_not_taken_for_the_end_of_the_run_before() {
+    let Some(_controller) = controller() else { return };
+    for (goal, walltime, earlier) in [("npoints = 3", "60s", 0), ("npoints = 150", "4s", 75)] {
+        let folder = copy_example();
+        let folder = folder.path();
+        let study = std::fs::read_to_string(folder.join("adaptive.toml")).unwrap();
+        std::fs::write(folder.join("adaptive.toml"), study.replace("npoints = 150", goal)).unwrap();
+        let mut run = Command::new(env!("CARGO_BIN_EXE_adaptive-mpi"));
+        run.args(["run", "--quiet", "--workers=1", "--walltime", walltime]).current_dir(folder);
+        assert_eq!(run.status().unwrap().code(), Some(earlier));
+        let (job, state) = submit_wrapped(folder, "kill -SEGV $$");
+        let output = job.output();
+        assert!(state == "FAILED" && !output.contains("stopped early"), "{state}: {output}");
+    }
+}
+
+#[test]
+fn a_job_is_followed_by_another_only_if_it_got_further() {
+    let Some(_controller) = controller() else { return };
+    let folder = copy_example();
+    let folder = folder.path();
+    let by_turn = "case $RESUBMIT in 3) set -- \"$@\" --walltime=8s ;; *) exit 75 ;; esac";
+    let (first, _) = submit_wrapped(folder, by_turn);
+    let output = first.output();
+    assert!(output.contains("stopped early: going on in that job"), "{output}");
+    let id = output.lines().find_map(|line| line.strip_prefix("Submitted batch job ")).unwrap().to_owned();
+    let second = Job { id, folder };
+    let (state, code) = second.wait();
+    let output = second.output();
+    assert_eq!((state.as_str(), code.as_str()), ("FAILED", "75:0"), "{output}");
+    assert!(output.contains("without a new result") && !output.contains("Submitted"), "{output}");
 }
 
 const LOSSES: &str = r#"
