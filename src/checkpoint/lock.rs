@@ -211,6 +211,12 @@ fn verdict(holder: &Holder, me: &Holder, state: State, runs: bool, break_lock: b
         Verdict::Refuse(format!("{why}: end that, or use --break-lock"))
     } else {
         let check = match &holder.job {
+            // A count of requeues that a job has inherited from the one that has submitted it tells nothing.
+            Some(job) if holder.job == me.job => {
+                format!(
+                    "it is of this very job: another step of it, see `squeue -s -j {job}`, or its last start"
+                )
+            }
             Some(job) => format!("check with `squeue -j {job}`"),
             None => format!("look on {}", holder.host),
         };
@@ -342,6 +348,10 @@ mod tests {
             assert!(!takes(&holder("b", Some("12"), 1), state, false), "another step of the same start");
         }
         assert!(takes(&holder("b", Some("12"), 0), Free, false));
+        let Verdict::Refuse(advice) = verdict(&holder("b", Some("12"), 1), &me, Free, false, false) else {
+            panic!("not refused");
+        };
+        assert!(advice.contains("this very job"), "{advice}");
     }
 
     #[test]
