@@ -22,7 +22,10 @@ pub(crate) enum Command {
         run in good order: evaluations in flight may finish within `run.grace`, all results are saved, and it ends with 75. \
         What a batch system ends by the same signal (it reaches all processes of a job: a `command` or `program` that does \
         not handle it) begins anew in the next run, without costing an attempt. \
-        One more signal, a second or longer after the first, stops it at once. The same command goes on from there."
+        One more signal, a second or longer after the first, stops it at once. The same command goes on from there.\n\n\
+        Open MPI 4's mpiexec has exit codes of its own: 1 where SIGTERM or SIGINT is sent to mpiexec itself (SIGUSR1, which \
+        it only hands on, gives 75), and always 0 with --enable-recovery. `adaptive-mpi status --json` tells how a run has \
+        ended (`state`) and when (`ended_at`)."
     )]
     Run(RunArgs),
     /// Validate a study without running it
