@@ -69,8 +69,8 @@ pub enum CheckpointError {
         /// What it is.
         what: String,
     },
-    /// The lock was taken away from this run: another one writes now (exit 7).
-    #[error("the lock {path} was taken over by another run; this one stops writing")]
+    /// The lock was taken away from this run: another one may write now (exit 7).
+    #[error("the lock {path} was taken over by another run, or deleted; this one stops writing")]
     LockLost {
         /// The lock file.
         path: PathBuf,

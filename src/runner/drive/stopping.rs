@@ -2,6 +2,7 @@
 
 use super::{Drive, LONGEST_WAIT, Loop};
 use crate::checkpoint::{CheckpointError, Fact};
+use crate::report::duration;
 use crate::runner::goal::Moment;
 use crate::runner::resting::HOPELESS;
 use crate::runner::{Observer, StopReason, look_at};
@@ -161,8 +162,8 @@ impl Loop {
             if !said && begin.elapsed() > QUIET_DRAIN {
                 said = true;
                 let open = drive.queue.in_flight();
-                observer
-                    .note(&format!("stopping: waiting up to {left:.0?} for {open} evaluations in flight"));
+                let grace = duration(drive.grace);
+                observer.note(&format!("stopping: waiting up to {grace} for {open} evaluations in flight"));
                 // Should this process not live to see them, the next run begins with them.
                 drive.checkpoint.snapshot_soon();
             }
