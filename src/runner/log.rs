@@ -189,17 +189,23 @@ pub enum LogError {
 }
 
 /// Makes the calls of a log on a learner and checks that it asks the same points. Returns the number of calls,
-/// of which there has to be one at least.
-pub fn replay(learner: &mut dyn Learner, log: impl BufRead) -> Result<usize, LogError> {
-    let mut calls = 0;
-    for (index, text) in log.lines().enumerate() {
-        let line = index + 1;
-        let text = text.map_err(|source| LogError::Io { line, source })?;
+/// of which there has to be one at least. A last line that was cut off with its run is none.
+pub fn replay(learner: &mut dyn Learner, mut log: impl BufRead) -> Result<usize, LogError> {
+    let (mut calls, mut line, mut text) = (0, 0, String::new());
+    loop {
+        text.clear();
+        line += 1;
+        if log.read_line(&mut text).map_err(|source| LogError::Io { line, source })? == 0 {
+            break;
+        }
         if text.trim().is_empty() {
             continue;
         }
-        let malformed = || LogError::Malformed { line, text: text.chars().take(120).collect() };
-        let call: Json = serde_json::from_str(&text).map_err(|_| malformed())?;
+        let malformed = || LogError::Malformed { line, text: text.trim_end().chars().take(120).collect() };
+        let call: Json = match serde_json::from_str(&text) {
+            Err(error) if error.is_eof() && !text.ends_with('\n') => break,
+            call => call.map_err(|_| malformed())?,
+        };
         if let Some(n) = call.get("ask").and_then(Json::as_u64) {
             let asked: Vec<Json> =
                 learner.ask(n as usize).iter().map(|s| sample_to_json(&s.sample)).collect();
@@ -244,6 +250,22 @@ pub fn replay(learner: &mut dyn Learner, log: impl BufRead) -> Result<usize, Log
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::settings::{SettingValue, Table};
+
+    #[test]
+    fn a_last_line_that_was_cut_is_no_call() {
+        let table = Table::new("learner").with("type", SettingValue::Text("average".into()));
+        let table = table.with("atol", SettingValue::Float(0.1));
+        let mut learner = crate::learner::from_settings(&table).unwrap();
+        let mut calls = |text: &str| replay(learner.as_mut(), text.as_bytes());
+        let whole = "{\"remove_unfinished\":true}\n";
+        assert!(matches!(calls(&format!("{whole}{{\"tell\":[0, 0.")), Ok(1)));
+        assert!(matches!(
+            calls(&format!("{whole}{{\"tell\":[0, 0.\n")),
+            Err(LogError::Malformed { line: 2, .. })
+        ));
+        assert!(matches!(calls(&format!("{whole}nonsense")), Err(LogError::Malformed { line: 2, .. })));
+    }
 
     #[test]
     fn a_log_is_known_by_its_first_line_even_where_a_kill_has_cut_it() {

@@ -5,6 +5,7 @@ use super::deaths::{self, Deaths};
 use super::messages::BLOCK;
 use super::yields::Yields;
 use crate::pool::error::TransportError;
+use crate::pool::launch::Launch;
 use ::mpi::ffi;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use std::cell::{Cell, RefCell};
@@ -12,6 +13,8 @@ use std::ffi::{CStr, c_char, c_int};
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
 
 /// A pool of this process is at work over MPI.
 static AT_WORK: AtomicBool = AtomicBool::new(false);
@@ -117,6 +120,27 @@ pub(crate) struct MpiWorld {
     pub(super) deaths: Option<Deaths>,
 }
 
+/// So long MPI may take to come up before that is told.
+const SLOW: Duration = Duration::from_secs(60);
+
+/// Says that MPI does not come up, once and on one rank: if a rank ends meanwhile, some libraries let the others wait for ever.
+fn told_if_slow<T>(init: impl FnOnce() -> T) -> T {
+    let (_done, waiting) = std::sync::mpsc::channel::<()>();
+    let watch = move || {
+        if waiting.recv_timeout(SLOW) == Err(RecvTimeoutError::Timeout) {
+            tracing::warn!(
+                "MPI has not come up for {SLOW:?}: not all ranks are there yet, or one has ended while it was to come up, \
+                 which some launchers do not tell the others. If this lasts, end the job and start it again"
+            );
+        }
+    };
+    if Launch::of_process().rank.unwrap_or(0) == 0 {
+        // It is only for the message.
+        let _ = std::thread::Builder::new().name("mpi start".into()).spawn(watch);
+    }
+    init()
+}
+
 impl MpiWorld {
     /// Initialises MPI and takes all ranks that the launcher started together. Once per process.
     pub(crate) fn init() -> Result<Self, TransportError> {
@@ -156,12 +180,10 @@ impl MpiWorld {
             }
             OURS.store(up == 0, Ordering::Relaxed);
             if up == 0 {
-                let code = ffi::MPI_Init_thread(
-                    std::ptr::null_mut(),
-                    std::ptr::null_mut(),
-                    ffi::RSMPI_THREAD_FUNNELED,
-                    &raw mut thread_level,
-                );
+                let code = told_if_slow(|| {
+                    let (none, wanted) = (std::ptr::null_mut(), ffi::RSMPI_THREAD_FUNNELED);
+                    ffi::MPI_Init_thread(none, std::ptr::null_mut(), wanted, &raw mut thread_level)
+                });
                 check("MPI_Init_thread", None, code)?;
             } else {
                 check("MPI_Query_thread", None, ffi::MPI_Query_thread(&raw mut thread_level))?;
