@@ -211,8 +211,8 @@ fn live(study: &Study) -> Option<Json> {
     serde_json::from_str(&std::fs::read_to_string(status_path(study)).ok()?).ok()
 }
 
-/// A process that has not written for so long about itself, which it does every two seconds, is stopped, cut off or dead on
-/// another host. Clocks of two hosts may differ by some seconds.
+/// A process that has not written for so long about itself, which it does every two seconds, is stopped, cut off or
+/// dead on another host. Clocks of two hosts may differ by some seconds.
 const SILENT: Duration = Duration::from_secs(60);
 
 /// How long the process has been silent, if that is long.

@@ -11,8 +11,8 @@
 //! | `mpiexec` without these flags, MPICH's, `srun --mpi=pmix` | the run, which goes on with the same command | not 0 |
 //!
 //! Open MPI 5 may pass on no more output of any rank after a worker has exited by itself with an error; the run goes on, and
-//! `adaptive-mpi status` tells its end. Open MPI 4 with `--enable-recovery` ends with 0 whatever the run says: a script asks
-//! `adaptive-mpi status --json` for `state` and `ended_at`.
+//! `adaptive-mpi status` tells its end. Open MPI 4 with `--enable-recovery` ends with 0 whatever the run says: a script
+//! asks `adaptive-mpi status --json` for `state` and `ended_at`.
 //!
 //! In all rows a function that only kills its own process costs one attempt, with `isolate = true`.
 
