@@ -7,10 +7,14 @@
 //! - [`hull`]: the bounding box and the extreme points of a set.
 //! - [`section`]: where a plane of constant coordinate meets simplices.
 //! - [`level`]: points, lines and surfaces on which a piecewise linear function has a given value.
+//! - [`data_dependent`]: triangles on which given values are interpolated better than on Delaunay's.
+//! - [`finder`]: the triangle that holds a point, in any triangulation.
 //!
-//! Nothing here knows of values, losses or scales: the caller divides coordinates by their widths first.
+//! Nothing here knows of losses or scales: the caller divides coordinates by their widths first.
 
+pub mod data_dependent;
 mod exact;
+pub mod finder;
 pub mod hull;
 pub mod level;
 mod matrix;
