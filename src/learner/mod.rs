@@ -32,7 +32,7 @@ pub use average1d::{AverageError, AverageLearner1D, Estimate, Sampling, Sampling
 pub use balancing::{BalancingLearner, Strategy, UnknownStrategy};
 pub use data_saver::{ArgPicker, DataSaver};
 pub use integrator::{ApproximatingInterval, IntegratorError, IntegratorLearner};
-pub use interpolant::Interpolant;
+pub use interpolant::{Interpolant, Lookup};
 pub use lattice::is_integer;
 pub use learner_nd::LearnerNd;
 pub use learner1d::{BoundsError, Learner1D};
