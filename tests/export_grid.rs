@@ -213,6 +213,67 @@ fn isolines_of_a_line_are_points_and_those_of_four_coordinates_need_a_slice() {
 }
 
 #[test]
+fn long_triangles_along_a_ridge_are_taken_where_they_are_asked_for() {
+    let folder = run(&study("a * tanh(10 * (x + 0.4 * (y - 1)))", PLANE, 800));
+    let exact = |row: &Vec<f64>| row[1] * (10.0 * (row[2] + 0.4 * (row[3] - 1.0))).tanh();
+    let long =
+        |arguments: &[&str]| csv(&folder, &[arguments, &["--triangulation", "data-dependent"]].concat());
+    let square_error =
+        |rows: &[Vec<f64>]| rows.iter().map(|row| (row[4] - exact(row)).powi(2)).sum::<f64>().sqrt();
+
+    let grid = ["--grid", "61x53", "--learner", "0"];
+    let (head, delaunay) = csv(&folder, &grid);
+    assert_eq!(csv(&folder, &[&grid[..], &["--triangulation", "delaunay"]].concat()).1, delaunay);
+    let (own_head, rows) = long(&grid);
+    assert_eq!((own_head, rows.len()), (head, delaunay.len()));
+    let (ours, others) = (square_error(&rows), square_error(&delaunay));
+    assert!(ours < others / 2.0, "{ours} {others}");
+
+    // Given points, slices and isolines are of the same surface; told points keep their values.
+    let text: String = rows.iter().step_by(7).map(|row| format!("{},{}\n", row[2], row[3])).collect();
+    folder.write("points.csv", text + "0,9\n");
+    let (_, at) = long(&["--at", "points.csv", "--learner", "0"]);
+    assert!(at.last().unwrap()[4].is_nan());
+    assert!(at.iter().zip(rows.iter().step_by(7)).all(|(at, row)| near(at[4], row[4])));
+    let (_, told) = csv(&folder, &["--learner", "0"]);
+    folder.write("told.csv", told.iter().map(|row| format!("{},{}\n", row[2], row[3])).collect::<String>());
+    let (_, at) = long(&["--at", "told.csv", "--learner", "0"]);
+    assert!(at.iter().zip(&told).all(|(at, told)| at[4] == told[4]));
+
+    for slice in [&["--isoline", "0.1"][..], &["--isoline", "0.1", "--slice", "y=0.3"]] {
+        let (_, line) = long(&[slice, &["--learner", "0"]].concat());
+        assert!(!line.is_empty());
+        folder
+            .write("line.csv", line.iter().map(|row| format!("{},{}\n", row[4], row[5])).collect::<String>());
+        let (_, at) = long(&["--at", "line.csv", "--learner", "0"]);
+        assert!(at.iter().all(|row| (row[4] - 0.1).abs() < 1e-9), "{at:?}");
+    }
+    let (_, sections) = long(&["--slice", "y=0.3", "--grid", "9", "--learner", "0"]);
+    assert!(sections.len() == 9 && sections.iter().all(|row| (row[4] - exact(row)).abs() < 0.02));
+    if cfg!(feature = "hdf5") {
+        let file = ["export", "--grid", "9", "--triangulation", "data-dependent", "-o", "grid.h5"];
+        folder.command(&file).end().expect(0);
+    }
+}
+
+#[test]
+fn only_two_coordinates_have_a_choice_of_triangles() {
+    for (learner, dim) in
+        [("type = \"1d\"\nbounds = [-1, 1]", 1), ("type = \"nd\"\nbounds = [[0, 1], [0, 1], [0, 1]]", 3)]
+    {
+        let folder =
+            run(&study("a * x", learner, 20)
+                .replace("a * x", if dim == 1 { "a * x" } else { "a * x + y * z" }));
+        for arguments in [&["--grid", "5"][..], &["--isoline", "0.5"], &["--grid", "5", "--slice", "x=0.5"]] {
+            let all = [&["export", "--triangulation", "data-dependent"], arguments].concat();
+            let ended = folder.command(&all).end().expect(2);
+            let ended = ended.says(&format!("for 2 coordinates, but there are {dim}"));
+            assert!(ended.err.contains("help: ") && ended.out.is_empty(), "{}", ended.err);
+        }
+    }
+}
+
+#[test]
 fn what_can_not_be_shown_is_exit_2_with_advice() {
     let folder = Folder::new(&study("a * x + 3 * y", PLANE, 20));
     folder.command(&["export", "--grid"]).end().expect(2).says("no results");
@@ -236,6 +297,7 @@ fn what_can_not_be_shown_is_exit_2_with_advice() {
         (&["--format", "h5"], "csv or json"),
         (&["--isoline", "1", "-o", "lines.h5"], "csv or json"),
         (&["--grid", "3", "--format", "jsn"], "did you mean `json`?"),
+        (&["--triangulation", "data-dependent"], "of no use for the table of points"),
     ] {
         let ended = folder.command(&[&["export"], arguments].concat()).end().expect(2).says(message);
         assert!(ended.err.contains("help: ") && ended.out.is_empty(), "{arguments:?}: {}", ended.err);

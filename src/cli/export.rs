@@ -22,6 +22,7 @@ pub(super) fn export(args: &ExportArgs) -> Result<Exit, CommandError> {
         refuse_own(&study, output, "the table")?;
     }
     let format = choose(args)?;
+    interpolated::check(&args.interpolation)?;
     let loaded = checkpoint::read(&study.checkpoint.folder, &study.name).map_err(checkpoint_error)?;
     loaded.notices.iter().for_each(output::note);
     if let Some(lost) = lost(&loaded) {

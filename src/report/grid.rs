@@ -98,6 +98,21 @@ impl Points {
 /// ```
 #[must_use]
 pub fn interpolate(learner: &dyn Learner, points: &Points) -> Option<Vec<f64>> {
+    in_parts(points, |at, values| learner.interpolate_all(at, values))
+}
+
+/// The same of an interpolant of two coordinates; nothing if it has another number of them.
+#[must_use]
+pub fn interpolate_surface(interpolant: &Interpolant, points: &Points) -> Option<Vec<f64>> {
+    let mut lookup = interpolant.lookup()?;
+    in_parts(points, |at, values| {
+        lookup.interpolate_all(at, values);
+        true
+    })
+}
+
+/// Some points at a time, so that few are in memory.
+fn in_parts(points: &Points, mut interpolate: impl FnMut(&[f64], &mut Vec<f64>) -> bool) -> Option<Vec<f64>> {
     let mut values = Vec::new();
     let mut at = Vec::with_capacity(ROWS.min(points.len()) * points.dim());
     let mut next = 0;
@@ -105,7 +120,7 @@ pub fn interpolate(learner: &dyn Learner, points: &Points) -> Option<Vec<f64>> {
         let end = points.len().min(next + ROWS);
         at.clear();
         (next..end).for_each(|index| points.push(index, &mut at));
-        if !learner.interpolate_all(&at, &mut values) {
+        if !interpolate(&at, &mut values) {
             return None;
         }
         next = end;

@@ -59,8 +59,9 @@ pub enum LevelSet {
 }
 
 impl LevelSets {
-    /// Finds them on the learners' own simplices, cut where coordinates are `fixed`. `names` are those of the components, if they are known; `output` is
-    /// the name of the component, the first one if nothing is said. O(N) for each learner and level.
+    /// Finds them on the simplices of the interpolants, cut where coordinates are `fixed`. `names` are those of the
+    /// components, if they are known; `output` is the name of the component, the first one if nothing is said. O(N) for
+    /// each learner and level.
     pub fn new(
         parts: &[Part<'_>],
         coordinates: &[String],
@@ -84,7 +85,7 @@ impl LevelSets {
         };
         let mut known = false;
         for (place, part) in parts.iter().enumerate() {
-            let Some(interpolant) = part.learner.interpolant() else { continue };
+            let Some(interpolant) = part.interpolant() else { continue };
             known = true;
             let outputs = component_names(interpolant.width, names, std::iter::empty());
             let component = match output {

@@ -17,6 +17,6 @@ mod text_table;
 pub use estimate::{Trend, time_left_at_rate};
 pub use level_sets::{LevelSet, LevelSetError, LevelSets};
 pub use number::{bytes, count, duration, loss, percent, rate};
-pub use sheet::{Part, Sheet, SheetError};
+pub use sheet::{Part, Sheet, SheetError, Triangles};
 pub use status_line::StatusLine;
 pub use text_table::{Align, TextTable};

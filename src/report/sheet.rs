@@ -1,6 +1,6 @@
 use super::export::{Cell, Rows, free_name, parameter_columns, usual_outputs};
 use super::grid::{self, Points};
-use crate::learner::Learner;
+use crate::learner::{Interpolant, Learner};
 use crate::model::Parameters;
 use std::collections::HashSet;
 use std::io;
@@ -14,6 +14,40 @@ pub struct Part<'a> {
     pub parameters: &'a Parameters,
     /// The learner.
     pub learner: &'a dyn Learner,
+    /// On which triangles its interpolant is linear.
+    pub triangles: Triangles,
+}
+
+/// Which triangles an interpolant of two coordinates is linear on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Triangles {
+    /// The learner's own: Delaunay's.
+    #[default]
+    Delaunay,
+    /// Those of [`Interpolant::data_dependent`].
+    DataDependent,
+}
+
+impl Part<'_> {
+    /// The interpolant, where the learner can interpolate by now.
+    #[must_use]
+    pub fn interpolant(&self) -> Option<Interpolant> {
+        let interpolant = self.learner.interpolant()?;
+        Some(match self.triangles {
+            Triangles::Delaunay => interpolant,
+            Triangles::DataDependent => interpolant.data_dependent(),
+        })
+    }
+
+    /// The interpolant at all these points, as by [`grid::interpolate`].
+    fn at(&self, points: &Points) -> Option<Vec<f64>> {
+        match self.triangles {
+            Triangles::DataDependent if points.dim() == 2 => {
+                grid::interpolate_surface(&self.interpolant()?, points)
+            }
+            _ => grid::interpolate(self.learner, points),
+        }
+    }
 }
 
 /// Why there is nothing to show.
@@ -64,8 +98,7 @@ impl Sheet {
         points: Points,
     ) -> Result<Self, SheetError> {
         let rows = points.len();
-        let values: Vec<Option<Vec<f64>>> =
-            parts.iter().map(|part| grid::interpolate(part.learner, &points)).collect();
+        let values: Vec<Option<Vec<f64>>> = parts.iter().map(|part| part.at(&points)).collect();
         let width = |values: &Vec<f64>| values.len() / rows.max(1);
         let first = values.iter().flatten().map(width).next().ok_or(SheetError::TooFew)?;
         for (part, values) in parts.iter().zip(&values) {

@@ -1,6 +1,6 @@
 //! Interpolants and level sets of the learners of a study.
 
-use super::super::args::{ExportArgs, InterpolationArgs};
+use super::super::args::{ExportArgs, InterpolationArgs, TriangulationKind};
 use super::super::exit::{CommandError, Exit};
 use super::super::open::{Rebuilt, rebuild};
 use super::points::{self, Fixed, usage};
@@ -10,12 +10,23 @@ use crate::learner::{Learner, Loss};
 use crate::model::settings::nearest;
 use crate::report::export::usual_outputs;
 use crate::report::grid::{MOST_POINTS, Points, fine_enough};
-use crate::report::{LevelSetError, LevelSets, Part, Sheet, SheetError};
+use crate::report::{LevelSetError, LevelSets, Part, Sheet, SheetError, Triangles};
 use crate::study::Study;
 
 /// Whether anything else than the table of points is asked for.
 pub(super) fn wanted(args: &InterpolationArgs) -> bool {
     args.grid.is_some() || args.at.is_some() || !args.slice.is_empty() || !args.isoline.is_empty()
+}
+
+/// Whether the arguments fit together, as far as they say themselves.
+pub(super) fn check(args: &InterpolationArgs) -> Result<(), CommandError> {
+    if args.triangulation == TriangulationKind::Delaunay || wanted(args) {
+        return Ok(());
+    }
+    Err(usage(
+        "--triangulation is of no use for the table of points",
+        "say what to interpolate, as in --grid 200, --at points.csv or --isoline 0.5",
+    ))
 }
 
 /// Rebuilds the learners from the checkpoint, and writes what they make of their values.
@@ -31,9 +42,10 @@ pub(super) fn export(
         Some(children) => children.iter().map(AsRef::as_ref).collect(),
         None => vec![engine.learner()],
     };
+    let triangles = triangles(wish, &signature.names)?;
     let parts: Vec<Part<'_>> = select::selected(wish, &combos)?
         .into_iter()
-        .map(|index| Part { index, parameters: &combos[index], learner: learners[index] })
+        .map(|index| Part { index, parameters: &combos[index], learner: learners[index], triangles })
         .collect();
     let bounds = common_bounds(&parts)?;
     let names = &signature.names;
@@ -71,6 +83,18 @@ pub(super) fn export(
     match format {
         Format::Rows(exporter) => write(args, exporter, &sheet),
         Format::Hdf5 => labelled(args, &sheet),
+    }
+}
+
+/// The triangles that are asked for.
+fn triangles(wish: &InterpolationArgs, names: &[String]) -> Result<Triangles, CommandError> {
+    match wish.triangulation {
+        TriangulationKind::Delaunay => Ok(Triangles::Delaunay),
+        TriangulationKind::DataDependent if names.len() == 2 => Ok(Triangles::DataDependent),
+        TriangulationKind::DataDependent => Err(usage(
+            format!("data-dependent triangulations are for 2 coordinates, but there are {}", names.len()),
+            "leave out --triangulation; slices of more coordinates have no points of their own to triangulate",
+        )),
     }
 }
 
