@@ -217,8 +217,8 @@ fn values_beyond_a_threshold_get_fewer_points() {
     assert!(learner.tell(&outside, &f(0.5).into()).is_ok());
 }
 
-/// Errors of a learner for several variables, made as from a study file; without a loss, it gets the default.
-fn several(kind: &str, case: &Case, loss: Option<&str>, n: usize) -> Errors {
+/// A learner for several variables, made as from a study file; without a loss, it gets the default.
+fn several_of(kind: &str, case: &Case, loss: Option<&str>) -> Box<dyn Learner> {
     use adaptive_mpi::model::settings::{Setting, SettingValue, Table};
     let item = |x: f64| Setting { value: SettingValue::Float(x), span: 0..0 };
     let pair =
@@ -229,7 +229,11 @@ fn several(kind: &str, case: &Case, loss: Option<&str>, n: usize) -> Errors {
     if let Some(loss) = loss {
         table = table.with("loss", SettingValue::Text(loss.into()));
     }
-    let mut learner = adaptive_mpi::learner::from_settings(&table).unwrap();
+    adaptive_mpi::learner::from_settings(&table).unwrap()
+}
+
+fn several(kind: &str, case: &Case, loss: Option<&str>, n: usize) -> Errors {
+    let mut learner = several_of(kind, case, loss);
     let told = measure::sampled(learner.as_mut(), case, n, 1);
     measure::learner_errors(learner.as_ref(), case, &told)
 }
@@ -258,6 +262,28 @@ fn in_two_variables_the_default_is_never_worse_than_the_grid_and_rarely_than_ada
     {
         let (good, close) = counted(kind, functions::PLANES, 300, &adaptive);
         assert!(good >= all_good && close >= all_close, "{kind}: {good} and {close} of {cases}");
+    }
+}
+
+#[test]
+fn data_dependent_triangles_are_better_where_something_runs_across_and_rarely_worse() {
+    for kind in ["nd", "2d"] {
+        let (mut gains, mut rows) = (0.0, 0.0);
+        for case in functions::PLANES {
+            let mut learner = several_of(kind, case, None);
+            let told = measure::sampled(learner.as_mut(), case, 300, 1);
+            let own = measure::learner_errors(learner.as_ref(), case, &told);
+            let ours = measure::data_dependent_errors(learner.as_ref(), case);
+            assert!(not_above(ours.l2, 1.05 * own.l2), "{kind}, {}: {ours:?} {own:?}", case.name);
+            assert!(not_above(ours.linf, 1.15 * own.linf), "{kind}, {}: {ours:?} {own:?}", case.name);
+            gains += (own.l2.max(1e-12) / ours.l2.max(1e-12)).ln();
+            rows += 1.0;
+            if case.name.starts_with("tanh(10") {
+                assert!(ours.l2 < own.l2 / 2.0, "{kind}: {ours:?} {own:?}");
+            }
+        }
+        let gain = f64::exp(gains / rows);
+        assert!(gain > 1.3, "{kind}: {gain}");
     }
 }
 

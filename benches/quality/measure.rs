@@ -147,6 +147,16 @@ pub(crate) fn learner_errors(learner: &dyn Learner, case: &Case, told: &Told) ->
     })
 }
 
+/// Errors of the same values of two variables on a data-dependent triangulation.
+pub(crate) fn data_dependent_errors(learner: &dyn Learner, case: &Case) -> Errors {
+    let interpolant = learner.interpolant().unwrap_or_default().data_dependent();
+    let mut lookup = interpolant.lookup();
+    errors(case, |at, out| match &mut lookup {
+        Some(lookup) => lookup.interpolate_all(at, out),
+        None => unreachable!("{}: no interpolant of two variables", case.name),
+    })
+}
+
 /// Errors of the linear interpolant over the Delaunay triangulation of some points, in the unit cube.
 pub(crate) fn scattered_errors(case: &Case, told: &Told) -> Errors {
     let mut learner = match learner_nd::cuboid(case.bounds, learner_nd::Options::default()) {

@@ -53,6 +53,8 @@ pub(crate) struct Row {
     sobol: Errors,
     sparse: Errors,
     pub(crate) learners: Vec<Errors>,
+    /// Ours of two variables, on data-dependent triangulations of the same points.
+    swapped: Vec<Errors>,
 }
 
 /// Errors of a learner after `n` points.
@@ -62,7 +64,19 @@ pub(crate) fn measured(case: &Case, (kind, loss): Method, n: usize, in_flight: u
     measure::learner_errors(learner.as_ref(), case, &told)
 }
 
+/// The same on a data-dependent triangulation.
+fn swapped(case: &Case, (kind, loss): Method, n: usize) -> Errors {
+    let mut learner = learner_of(kind, case, loss);
+    measure::sampled(learner.as_mut(), case, n, 1);
+    measure::data_dependent_errors(learner.as_ref(), case)
+}
+
 impl Plan {
+    /// Ours that have a choice of triangles.
+    fn with_choice(&self) -> &'static [Method] {
+        if self.cases.iter().all(|case| case.bounds.len() == 2) { &self.methods[..self.ours] } else { &[] }
+    }
+
     /// Every figure.
     pub(crate) fn rows(&self) -> Vec<Row> {
         let row = |case: &'static Case, n| Row {
@@ -72,6 +86,7 @@ impl Plan {
             sobol: measure::scattered_errors(case, &points::sobol(case, n)),
             sparse: points::sparse_errors(case, n).1,
             learners: self.methods.iter().map(|method| measured(case, *method, n, 1)).collect(),
+            swapped: self.with_choice().iter().map(|method| swapped(case, *method, n)).collect(),
         };
         self.cases.iter().flat_map(|case| self.points.iter().map(move |n| row(case, *n))).collect()
     }
@@ -129,20 +144,44 @@ impl Plan {
                 factor(mean(rows.iter().map(|row| gain(part(&row.learners[at]), self.best(row, part)))))
             });
         }
+        for (at, (kind, loss)) in self.with_choice().iter().enumerate() {
+            let name = format!("`{kind}`, `{loss}`, data-dependent triangulation");
+            line(&format!("{name}: worse than the grid by more than 10 %"), &|part| {
+                count(&|row| gain(part(&row.swapped[at]), part(&row.grid)) < 1.0 / 1.1)
+            });
+            line(&format!("{name}: gain over the grid, geometric mean"), &|part| {
+                factor(mean(rows.iter().map(|row| gain(part(&row.swapped[at]), part(&row.grid)))))
+            });
+            for (limit, words) in [(1.0, "at least as good as"), (1.1, "at most 10 % worse than")] {
+                line(&format!("{name}: {words} the best of adaptive's in each row"), &|part| {
+                    count(&|row| gain(part(&row.swapped[at]), self.best(row, part)) >= 0.9999 / limit)
+                });
+            }
+            line(&format!("{name}: gain over the best of adaptive's in each row"), &|part| {
+                factor(mean(rows.iter().map(|row| gain(part(&row.swapped[at]), self.best(row, part)))))
+            });
+            line(&format!("{name}: more than 1 % worse than without"), &|part| {
+                count(&|row| gain(part(&row.swapped[at]), part(&row.learners[at])) < 1.0 / 1.01)
+            });
+        }
         out.push_str("\n| function | N | grid | Sobol | sparse grid |");
         let heads: Vec<String> =
             self.methods.iter().map(|(kind, loss)| format!(" {kind} {loss} |")).collect();
         out.push_str(&heads.concat());
+        for (kind, _) in self.with_choice() {
+            let _ = write!(out, " {kind} data-dependent |");
+        }
         out.push_str(
             " L2 gain of ours over the grid | over adaptive's best |\n|---|---|---|---|---|---|---|",
         );
-        out.push_str(&"---|".repeat(self.methods.len()));
+        out.push_str(&"---|".repeat(self.methods.len() + self.with_choice().len()));
         out.push('\n');
         for row in rows {
             let others = [row.grid, row.sobol, row.sparse];
             let cells: Vec<String> = others
                 .iter()
                 .chain(&row.learners)
+                .chain(&row.swapped)
                 .map(|errors| format!("{} / {}", number(errors.linf), number(errors.l2)))
                 .collect();
             let ours = row.learners[0].l2;
