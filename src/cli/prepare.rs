@@ -1,6 +1,6 @@
 use super::exit::{CommandError, Exit};
 use super::together::devices_of;
-use crate::function::{DATA, Evaluator, FunctionSpec, Natives};
+use crate::function::{Code, DATA, Evaluator, FunctionSpec, Natives};
 use crate::learner::Learner;
 use crate::model::{Failure, FailureKind, Parameters, Signature};
 use crate::runner::goal::{Condition, Goal};
@@ -18,6 +18,8 @@ pub(super) struct Prepared {
     pub(super) evaluators: Evaluators,
     /// How urgent the points of learner 0, 1, … are.
     pub(super) priorities: Vec<i32>,
+    /// The files that the function's code is in, as they are now.
+    pub(super) code: Code,
 }
 
 /// Makes one [`Evaluator`] per worker.
@@ -58,11 +60,17 @@ pub(super) fn prepare(path: &Path, natives: &Natives, isolation: Isolation) -> R
             Some(std::env::current_exe().map_or_else(|_| Vec::new(), |program| isolated(&program, &study)))
         }
     };
-    let kinds = AllKinds { folder: study.folder(), natives: natives.clone(), isolated_command };
+    // The child's parent sees to it that both have the same.
+    let code = match isolation {
+        Isolation::Inside => Code::default(),
+        Isolation::AsAsked => Code::of(&study.folder(), study.code_files()),
+    };
+    let (folder, natives) = (study.folder(), natives.clone());
+    let kinds = AllKinds { folder, natives, isolated_command, code: code.clone() };
     let built = study.build(&kinds)?;
     let evaluators =
         Evaluators { function: built.function, signature: built.signature, combos: built.combos.into() };
-    Ok(Prepared { study, learner: built.learner, evaluators, priorities: built.priorities })
+    Ok(Prepared { study, learner: built.learner, evaluators, priorities: built.priorities, code })
 }
 
 /// A warning about a goal that ends every run at once.

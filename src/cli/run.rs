@@ -4,7 +4,7 @@ use super::limits::too_many_workers;
 use super::open::{cache_error, checkpoint_error, logged, open, status_path, unfit};
 use super::output;
 use super::prepare::{Evaluators, Isolation, Prepared, digest, past_end, prepare};
-use super::summary::{exit, outlook, summary};
+use super::summary::{CHANGED, exit, outlook, summary};
 use super::together;
 use super::watch::Watch;
 use crate::cache::Cache;
@@ -49,6 +49,9 @@ pub(super) fn run(args: &RunArgs, natives: &Natives) -> Exit {
     let mut program = Program::new();
     if let Ok(prepared) = &prepared {
         program.alike("study", digest(&prepared.study));
+        for (file, contents) in prepared.code.contents() {
+            program.alike(file, contents);
+        }
     }
     let evaluators = prepared.as_ref().ok().map(|prepared| prepared.evaluators.clone());
     let data = (!needs.data.is_empty()).then(|| program.node_files("data", needs.data.clone()));
@@ -250,7 +253,7 @@ fn manage(
     task: Evaluate,
     signals: &StopSignals,
 ) -> Result<Exit, CommandError> {
-    let Prepared { study, learner, evaluators, priorities } = prepared;
+    let Prepared { study, learner, evaluators, priorities, mut code } = prepared;
     let world = pool.world().summary();
     if !args.quiet {
         output::note(&world);
@@ -283,6 +286,8 @@ fn manage(
         output::note(notice);
     }
     let cached = cached(&study, &evaluators, args.quiet)?;
+    // The checkpoint and the cache have looked at the files by themselves.
+    code.check().map_err(|failure| CommandError::new(Exit::Usage, failure.message).help(CHANGED))?;
     let learner = logged(&study, learner)?;
     let policy = policy(&study);
     let now = |stored| places.now(stored);

@@ -26,7 +26,7 @@ pub(super) fn exit(finished: &Finished) -> Exit {
     match &finished.ended {
         Ended::Stopped(StopReason::NotSaved(_)) => Exit::NotSaved,
         Ended::Stopped(StopReason::LockLost(_)) => Exit::Locked,
-        Ended::Stopped(StopReason::CannotStart(_)) => Exit::Usage,
+        Ended::Stopped(StopReason::CannotStart(_) | StopReason::Changed(_)) => Exit::Usage,
         Ended::Stopped(StopReason::Signal(_) | StopReason::Walltime | StopReason::WorkerLost(_)) => {
             Exit::Resumable
         }
@@ -51,6 +51,11 @@ fn peak_memory() -> Option<u64> {
     // Linux counts in KiB.
     u64::try_from(usage.max_rss()).ok().map(|kib| kib * 1024)
 }
+
+/// What to do about a function that has been changed while a run goes on.
+pub(super) const CHANGED: &str = "no value of it was kept: change it back and start the same command again, give the study another \
+     `name`, or go on with the old results by --accept-changes; with a `version` in [function], that alone says when \
+     values change";
 
 /// More learners than this fill the screen.
 const FIGURES_SHOWN: usize = 12;
@@ -127,6 +132,7 @@ pub(super) fn summary(
         output::note(ended);
     }
     match ended {
+        Ended::Stopped(StopReason::Changed(_)) => output::note(format!("help: {CHANGED}")),
         Ended::Stopped(StopReason::BrokeDown(_)) => {
             output::note("help: mend it, and start the same command again");
         }

@@ -390,12 +390,15 @@ impl Function for Command {
 impl Command {
     fn evaluate_on(&mut self, call: &Call<'_>, hosts: &[String]) -> Result<Value, Failure> {
         self.prepare()?;
+        self.shared.code.check()?;
         let scratch = self.make_scratch(call, hosts).map_err(|error| {
             let parent = self.scratch_parent.display();
             Failure::new(FailureKind::Setup, format!("can't make a scratch folder in {parent}: {error}"))
         })?;
         let folder = scratch.as_ref().map_or(Path::new(""), Scratch::path);
         let outcome = self.run(call, Places { scratch: folder, study: &self.study, hosts });
+        // It may have read what was changed meanwhile: a shell reads a script bit by bit.
+        let outcome = self.shared.code.check().and(outcome);
         let keep = match self.keep {
             Keep::Never => false,
             Keep::Failed => outcome.is_err(),

@@ -1,7 +1,7 @@
 use super::child::{Child, Until, how_it_ended, wait_for_news};
 use super::json::{self, Reply};
 use super::launch::Launch;
-use super::{Call, Function, Shared};
+use super::{Call, Code, Function, Shared};
 use crate::model::{Failure, FailureKind, Value};
 use std::io;
 use std::ops::ControlFlow;
@@ -52,8 +52,8 @@ impl Coprocess {
         shared: &Shared,
         announces: bool,
     ) -> Result<Self, Failure> {
-        let running = Some(Running::start(&launch, announces)?);
-        let shared = shared.clone();
+        let mut shared = shared.clone();
+        let running = Some(Running::start(&launch, announces, &mut shared.code)?);
         Ok(Self { what, launch, shared, announces, running, next_id: 1, early_deaths: 0 })
     }
 
@@ -66,7 +66,7 @@ impl Coprocess {
                 deaths => FIRST_PAUSE.saturating_mul(1 << (deaths - 2).min(16)).min(LONGEST_PAUSE),
             };
             sleep(pause);
-            self.running = Some(Running::start(&self.launch, self.announces)?);
+            self.running = Some(Running::start(&self.launch, self.announces, &mut self.shared.code)?);
         }
         let on_trial = !self.announces && self.early_deaths + 1 >= HOPELESS;
         let Some(running) =
@@ -141,7 +141,13 @@ impl Coprocess {
         }
         match line {
             Ok(Line::Text(text)) => {
-                running.answered = true;
+                // By now it has read its code.
+                if !std::mem::replace(&mut running.answered, true)
+                    && let Err(failure) = self.shared.code.check()
+                {
+                    self.give_up();
+                    return Err(failure);
+                }
                 match json::reply(&text) {
                     Ok(reply) if reply.id.is_some_and(|got| got != id) => {
                         let got = reply.id.unwrap_or_default();
@@ -259,7 +265,8 @@ enum Line {
 }
 
 impl Running {
-    fn start(launch: &Launch, announces: bool) -> Result<Self, Failure> {
+    fn start(launch: &Launch, announces: bool, code: &mut Code) -> Result<Self, Failure> {
+        code.check()?;
         let child = launch.spawn(true)?;
         Ok(Self {
             // Those that announce themselves are ours.

@@ -33,7 +33,7 @@ impl Doubt {
                 None
             }
             // It says so itself.
-            Err(failure) if failure.kind == FailureKind::Setup => None,
+            Err(failure) if matches!(failure.kind, FailureKind::Setup | FailureKind::Changed) => None,
             Err(_) => {
                 self.failed = self.failed.saturating_add(1);
                 let times = PATIENCE.saturating_pow(self.trust.unsigned_abs());
@@ -57,6 +57,9 @@ impl Doubt {
 
     /// What is to be said of a point where a function failed that fails at `known`, too. It is not the point's fault.
     pub fn confirmed(known: &Sample, failure: Failure) -> Failure {
+        if failure.kind == FailureKind::Changed {
+            return failure;
+        }
         let point = known.point.to_vec();
         let message = format!("it fails at {point:?}, too, where it had a value before: {}", failure.message);
         Failure::new(FailureKind::Setup, message).with_detail(failure.detail)

@@ -182,6 +182,7 @@ impl Shelf {
             unsafe { library.get::<Init>(name.as_bytes()).map(|symbol| *symbol) }
                 .map_err(|_| setup(format!("the library {file} has no function `{name}` (function.init)")))
         });
+        self.shared.code.clone().check()?;
         Ok(Loaded { shelf: self.clone(), model, init: init.transpose()?, why, _library: library })
     }
 }

@@ -35,6 +35,11 @@
 //! there any more it is started anew (with its `init`), and if that is of no use (a quota is reached, a licence server is gone), that is no
 //! fault of the points: the worker pauses, and they go to others, or wait.
 //!
+//! The files that a function's code is in ([`Code`]) are compared with what they were when the run began: by each worker before
+//! it starts a child process and after that one's first answer, when it loads a library, and before and after each call of a `command`.
+//! Other contents end the run, and no value that may come from them is kept. What runs already goes on with what it has read, so a Python
+//! process is not looked after between its first answer and its end: a module that it imports only later may be a changed one.
+//!
 //! `command`, `library`, `python` and `rust` can also be evaluated by several ranks together ([`team`]).
 //!
 //! A new kind is one file with a `from_settings`, and one line in [`FUNCTIONS`].
@@ -44,6 +49,7 @@ use std::time::Duration;
 
 pub mod builtin;
 mod child;
+mod code;
 pub mod command;
 mod coprocess;
 pub mod crashes;
@@ -68,6 +74,7 @@ mod registry;
 mod scratch;
 pub mod team;
 
+pub use code::Code;
 pub use doubt::Doubt;
 pub use evaluator::Evaluator;
 pub use isolated::{serve, serve_process};

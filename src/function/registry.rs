@@ -1,4 +1,4 @@
-use super::{FunctionSpec, Natives};
+use super::{Code, FunctionSpec, Natives};
 use super::{builtin, command, expression, isolated, library, native, program, python};
 use crate::model::Signature;
 use crate::model::settings::{self, SettingError, SettingValue, Table};
@@ -107,6 +107,8 @@ pub struct Context {
     /// [`serve_process`](super::serve_process). It runs in `folder`, so paths in it should be absolute. `None` means: whatever the settings say, evaluate in this process; the isolated
     /// child itself says so. Empty: it is not known, and a function that needs it can't be evaluated.
     pub isolated_command: Option<Vec<OsString>>,
+    /// The files that the function's code is in, as this run knows them.
+    pub code: Code,
     /// Ranks per evaluation; filled in by [`from_settings`]. 0 and 1: one.
     pub ranks: u32,
 }
@@ -149,6 +151,8 @@ pub struct Shared {
     pub gpus: u32,
     /// `data`: files that every node should have for itself.
     pub data: Vec<PathBuf>,
+    /// What has to be the same whenever something is started.
+    pub(super) code: Code,
 }
 
 /// Variables that set the number of threads of OpenMP, of the usual BLAS libraries and of numba and numexpr.
@@ -179,7 +183,7 @@ pub fn from_settings(table: &Table, context: &Context) -> settings::Result<Arc<d
     }
     // Children run elsewhere than we do, so their folder has to be absolute.
     let folder = std::path::absolute(&context.folder).unwrap_or_else(|_| context.folder.clone());
-    let shared = Shared::from_settings(table, &folder)?;
+    let shared = Shared { code: context.code.clone(), ..Shared::from_settings(table, &folder)? };
     if !(kind.compiled || shared.data.is_empty()) {
         return Err(table
             .error("data", format!("a function of the kind `{}` reads no files", kind.name))
@@ -303,6 +307,7 @@ impl Shared {
             threads: threads.map_or(0, |threads| u32::try_from(threads).unwrap_or(u32::MAX)),
             gpus: small(table, "gpus", 0)?.unwrap_or(0),
             data,
+            code: Code::default(),
         })
     }
 

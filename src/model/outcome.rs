@@ -62,10 +62,12 @@ pub enum FailureKind {
     WorkerLost,
     /// The function could not be started (missing file, wrong settings).
     Setup,
+    /// The function's files are not those that the run began with. It ends the run, and is never stored.
+    Changed,
 }
 
 impl FailureKind {
-    /// All kinds with their names, as written to files; the position is the number in HDF5.
+    /// All kinds that are stored, with their names, as written to files; the position is the number in HDF5.
     pub const ALL: [(Self, &'static str); 9] = [
         (Self::Error, "error"),
         (Self::Panic, "panic"),

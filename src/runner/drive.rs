@@ -85,6 +85,7 @@ pub fn drive(mut drive: Drive<'_>, observer: &mut dyn Observer) -> Finished {
         doubts_said: false,
         first_failure: None,
         starts: Starts::default(),
+        changed: None,
         not_saved: None,
         chores_due: Instant::now(),
         moment: Moment { elapsed: Duration::ZERO, now: Timestamp::now() },
@@ -172,6 +173,8 @@ struct Loop {
     /// The first failure, until a value comes or it was said.
     first_failure: Option<(Instant, String)>,
     starts: Starts,
+    /// The function's files are not those that the run began with.
+    changed: Option<String>,
     /// Results can't be saved any more, or not by this run.
     not_saved: Option<StopReason>,
     chores_due: Instant,

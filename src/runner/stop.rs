@@ -15,6 +15,8 @@ pub enum StopReason {
     Walltime,
     /// The function can't be started, on any worker.
     CannotStart(String),
+    /// The function's files are not those that the run began with.
+    Changed(String),
     /// A sample failed too often, and the study says to stop then.
     RetriesExceeded,
     /// So many points failed for good in this run, and not one got a value.
@@ -35,6 +37,7 @@ impl std::fmt::Display for StopReason {
             Self::Signal(name) => write!(f, "{name} received"),
             Self::Walltime => f.write_str("the time limit is near"),
             Self::CannotStart(why) => write!(f, "the function can't be started: {why}"),
+            Self::Changed(why) => write!(f, "the function was changed: {why}"),
             Self::RetriesExceeded => f.write_str("a point failed more often than `run.retries` allows"),
             Self::NothingWorks(points) => {
                 write!(

@@ -19,6 +19,13 @@ impl Study {
     pub fn function_file_names(&self) -> Vec<String> {
         named_with(&self.function, &self.folder(), &|_| Ok(String::new())).into_keys().collect()
     }
+
+    /// The names of those among them that are run. None where `version` alone says when values change.
+    pub fn code_files(&self) -> Vec<String> {
+        let mut names = self.function_file_names();
+        names.retain(|name| self.function.get("version").is_none() && is_run(&self.function, name));
+        names
+    }
 }
 
 /// The file that holds the function itself: what stands before the colon, or the first word of a command.
@@ -45,10 +52,15 @@ const SCRIPTS: [&str; 13] = ["py", "so", "sh", "pl", "rb", "jl", "R", "r", "m", 
 /// Whether this file belongs to what the function is: the file itself, a module that a Python model imports, a script among
 /// its words, a template, or data. Other files that its words name may be such that it writes.
 pub(super) fn is_code(function: &Table, name: &str) -> bool {
+    let reads = |key: &str| function.get(key).is_some_and(|setting| names(&setting.value, name));
+    is_run(function, name) || reads("template") || reads("data")
+}
+
+/// The same without those that are read once, at the start of a run: templates and data.
+fn is_run(function: &Table, name: &str) -> bool {
     let is_script =
         || Path::new(name).extension().is_some_and(|ending| SCRIPTS.iter().any(|known| ending == *known));
-    let reads = |key: &str| function.get(key).is_some_and(|setting| names(&setting.value, name));
-    code(function).is_some_and(|file| file == name) || is_script() || reads("template") || reads("data")
+    code(function).is_some_and(|file| file == name) || is_script()
 }
 
 /// Whether one of the texts of a setting is this one.

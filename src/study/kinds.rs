@@ -1,7 +1,7 @@
 //! The real makers of learners and functions: the one place that knows every kind.
 
 use super::Makers;
-use crate::function::{Context, FUNCTIONS, FunctionSpec, Natives};
+use crate::function::{Code, Context, FUNCTIONS, FunctionSpec, Natives};
 use crate::learner::{BalancingLearner, Learner};
 use crate::model::settings::{self, Table};
 use crate::model::{Signature, Value};
@@ -18,6 +18,8 @@ pub struct AllKinds {
     pub natives: Natives,
     /// As [`Context::isolated_command`].
     pub isolated_command: Option<Vec<OsString>>,
+    /// As [`Context::code`].
+    pub code: Code,
 }
 
 impl Makers for AllKinds {
@@ -50,6 +52,7 @@ impl Makers for AllKinds {
             parameter_names: parameters.to_vec(),
             natives: self.natives.clone(),
             isolated_command: self.isolated_command.clone(),
+            code: self.code.clone(),
             ..Context::default()
         };
         crate::function::from_settings(table, &context)

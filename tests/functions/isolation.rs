@@ -75,6 +75,7 @@ fn context(folder: PathBuf) -> Context {
         natives: natives(),
         isolated_command: None,
         ranks: 1,
+        ..Context::default()
     }
 }
 

@@ -1,7 +1,8 @@
 //! Study files that change between two runs.
 
-use crate::study_run::{Folder, check_rows};
-use crate::{PEAK, peak};
+use crate::study_run::{Ended, Folder, check_rows};
+use crate::{PEAK, peak, renamed};
+use adaptive_mpi::model::FailureKind;
 
 #[test]
 fn a_changed_function_domain_or_learner_is_refused_with_the_difference_shown() {
@@ -265,4 +266,70 @@ fn files_that_the_function_reads_are_part_of_it() {
         folder.run(2, &["--quiet"]).says(&format!("{file} has other contents"));
         folder.run(0, &["--quiet", "--accept-changes"]);
     }
+}
+
+/// A study with this function, whose points are all 0.
+fn slow(function: &str) -> Folder {
+    Folder::new(&format!(
+        "[function]\n{function}\n[learner]\ntype = '1d'\nbounds = [0, 1]\n[goal]\nnpoints = 200\n[run]\nworkers = 2\n"
+    ))
+}
+
+/// Changes a file when a few points have their values, and waits for the end of the run.
+fn edit(folder: &Folder, file: &str, from: &str, to: &str) -> Ended {
+    let mut run = folder.command(&["run"]).start();
+    assert!(run.until(|_| folder.file("data/adaptive.journal").exists() && folder.read().len() >= 5));
+    let text = folder.text(file).replace(from, to);
+    // In one step, as editors do it.
+    folder.write("edited", text);
+    std::fs::copy(folder.file(file), folder.file("old")).unwrap();
+    std::fs::set_permissions(
+        folder.file("edited"),
+        std::fs::metadata(folder.file("old")).unwrap().permissions(),
+    )
+    .unwrap();
+    std::fs::rename(folder.file("edited"), folder.file(file)).unwrap();
+    run.end()
+}
+
+/// That the run was ended because of a file, with nothing but old values, and goes on when that is as before.
+fn stops_and_goes_on(folder: &Folder, ended: Ended, file: &str) {
+    let ended = ended.expect(2).says(&format!("the function was changed: {file} has other contents since"));
+    ended.says("--accept-changes");
+    let rows = folder.rows();
+    assert!((5..200).contains(&rows.len()), "{}", rows.len());
+    check_rows(&[], &rows, |_| 0.0);
+    assert!(folder.read().failures.iter().all(|failed| failed.failure.kind == FailureKind::Timeout));
+    folder.run(2, &[]).says(&format!("{file} has other contents"));
+    std::fs::rename(folder.file("old"), folder.file(file)).unwrap();
+    folder.run(0, &[]);
+    check_rows(&rows, &folder.rows(), |_| 0.0);
+}
+
+#[test]
+fn a_python_model_that_is_edited_during_a_run_is_not_started_again() {
+    let folder = slow("python = 'model.py:h'\ntimeout = '1s'");
+    folder.write(
+        "model.py",
+        "import os, time\ndef h(x):\n    time.sleep(0.02)\n    if os.path.exists('old') and not os.path.exists('hung'):\n        \
+         open('hung', 'w')\n        time.sleep(100)\n    return 0.0\n",
+    );
+    let ended = edit(&folder, "model.py", "return 0.0", "return 1.0");
+    stops_and_goes_on(&folder, ended, "model.py");
+}
+
+#[test]
+fn no_value_of_a_command_that_is_edited_during_a_run_is_kept_not_even_in_a_cache() {
+    let folder = slow("command = ['./sim.sh', '{x}']\ncache = true");
+    folder.write("sim.sh", "#!/bin/sh\nsleep 0.02\necho 0\n");
+    std::fs::set_permissions(folder.file("sim.sh"), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .unwrap();
+    let study = folder.text("adaptive.toml");
+    let ended = edit(&folder, "sim.sh", "echo 0", "echo 1");
+    stops_and_goes_on(&folder, ended, "sim.sh");
+    folder.write("adaptive.toml", renamed("other", &study));
+    let again = folder.command(&["run", "--json"]).end().expect(0).json();
+    assert!(again["from_cache"].as_u64().unwrap() >= 200, "{again}");
+    let values: Vec<_> = folder.export().iter().map(|row| row["value"].as_f64()).collect();
+    assert!(values.iter().all(|value| *value == Some(0.0)), "{values:?}");
 }

@@ -113,7 +113,11 @@ impl Function for Loader {
         };
         let loaded = match &mut self.loaded {
             Some(loaded) => loaded,
-            none => none.insert(self.spec.load()?),
+            none => {
+                let loaded = self.spec.load()?;
+                self.spec.shared.code.check()?;
+                none.insert(loaded)
+            }
         };
         let id = self.next_id;
         self.next_id += 1;

@@ -45,6 +45,12 @@ impl Loop {
             }
             Err(error) => Err(failure(error)),
         };
+        if let Err(failure) = &outcome
+            && failure.kind == FailureKind::Changed
+        {
+            self.changed.get_or_insert_with(|| failure.message.clone());
+            return self.withdraw(drive, key);
+        }
         // Some batch systems send the signal to all processes of a job, also to those of functions: no fault of the point.
         if outcome.is_err() && drive.signals.received().is_some() {
             return self.withdraw(drive, key);

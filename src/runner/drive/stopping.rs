@@ -24,6 +24,9 @@ impl Loop {
         if let Some(reason) = &self.not_saved {
             return Some(reason.clone());
         }
+        if let Some(why) = &self.changed {
+            return Some(StopReason::Changed(why.clone()));
+        }
         // A launcher that ends the job because of a dead rank sends a signal first: the rank is what to name.
         let signal = drive.signals.received();
         if let Some(why) = drive.queue.fatal_loss(signal.is_some()) {
