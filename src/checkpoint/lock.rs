@@ -113,7 +113,14 @@ impl Lock {
             if let Some(lock) = create(&path, &me).map_err(failed)? {
                 return Ok(lock);
             }
-            let mut file = match OpenOptions::new().read(true).write(true).open(&path) {
+            let opened = OpenOptions::new().read(true).write(true).open(&path);
+            let is_writable = opened.is_ok();
+            let opened = opened.or_else(|error| match error.kind() {
+                // Another user's: who holds it can be read all the same, and whether it is held.
+                io::ErrorKind::PermissionDenied => File::open(&path).map_err(|_| error),
+                _ => Err(error),
+            });
+            let mut file = match opened {
                 Ok(file) => file,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(failed(error)),
@@ -145,6 +152,7 @@ impl Lock {
                     // from the batch system alone. On this host the `flock` is proof.
                     if let Some(held @ Held::Flock(_)) = flock
                         && holder.host == me.host
+                        && is_writable
                     {
                         rewrite(&mut file, &me).map_err(failed)?;
                         return Ok(Self { identity: identity(&path), path, _held: held });
