@@ -7,7 +7,11 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum CheckpointError {
     /// Results could not be written to the journal: from here on, they are in memory only (exit 6).
-    #[error("could not {action} {path}: {source}; {} or choose another `checkpoint.folder`", mend(source))]
+    #[error(
+        "could not {action} {path}: {source}; {} or move the study's files to another `checkpoint.folder`, which begins anew \
+         without them",
+        mend(source)
+    )]
     NotSaved {
         /// What was tried.
         action: &'static str,
