@@ -326,7 +326,7 @@ fn no_value_of_a_command_that_is_edited_during_a_run_is_kept_not_even_in_a_cache
         .unwrap();
     let study = folder.text("adaptive.toml");
     let ended = edit(&folder, "sim.sh", "echo 0", "echo 1");
-    stops_and_goes_on(&folder, ended, "sim.sh");
+    stops_and_goes_on(&folder, ended, "./sim.sh");
     folder.write("adaptive.toml", renamed("other", &study));
     let again = folder.command(&["run", "--json"]).end().expect(0).json();
     assert!(again["from_cache"].as_u64().unwrap() >= 200, "{again}");
