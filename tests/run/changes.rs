@@ -329,7 +329,8 @@ fn no_value_of_a_command_that_is_edited_during_a_run_is_kept_not_even_in_a_cache
     stops_and_goes_on(&folder, ended, "./sim.sh");
     folder.write("adaptive.toml", renamed("other", &study));
     let again = folder.command(&["run", "--json"]).end().expect(0).json();
-    assert!(again["from_cache"].as_u64().unwrap() >= 200, "{again}");
+    // The first 129 divide the domain evenly; which ones follow depends on what comes back first.
+    assert!(again["from_cache"].as_u64().unwrap() >= 100, "{again}");
     let values: Vec<_> = folder.export().iter().map(|row| row["value"].as_f64()).collect();
     assert!(values.iter().all(|value| *value == Some(0.0)), "{values:?}");
 }
