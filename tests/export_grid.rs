@@ -218,8 +218,11 @@ fn long_triangles_along_a_ridge_are_taken_where_they_are_asked_for() {
     let exact = |row: &Vec<f64>| row[1] * (10.0 * (row[2] + 0.4 * (row[3] - 1.0))).tanh();
     let long =
         |arguments: &[&str]| csv(&folder, &[arguments, &["--triangulation", "data-dependent"]].concat());
-    let square_error =
-        |rows: &[Vec<f64>]| rows.iter().map(|row| (row[4] - exact(row)).powi(2)).sum::<f64>().sqrt();
+    // Sides on the border can't be swapped: what is gained is gained within.
+    let is_within = |row: &&Vec<f64>| row[2].abs() < 1.0 && (row[3] - 1.0).abs() < 1.0;
+    let square_error = |rows: &[Vec<f64>]| {
+        rows.iter().filter(is_within).map(|row| (row[4] - exact(row)).powi(2)).sum::<f64>().sqrt()
+    };
 
     let grid = ["--grid", "61x53", "--learner", "0"];
     let (head, delaunay) = csv(&folder, &grid);
@@ -227,7 +230,9 @@ fn long_triangles_along_a_ridge_are_taken_where_they_are_asked_for() {
     let (own_head, rows) = long(&grid);
     assert_eq!((own_head, rows.len()), (head, delaunay.len()));
     let (ours, others) = (square_error(&rows), square_error(&delaunay));
-    assert!(ours < others / 2.0, "{ours} {others}");
+    assert!(ours < others / 3.0, "{ours} {others}");
+    let border = rows.iter().zip(&delaunay).filter(|(row, _)| !is_within(row));
+    assert!(border.into_iter().all(|(row, other)| near(row[4], other[4])));
 
     // Given points, slices and isolines are of the same surface; told points keep their values.
     let text: String = rows.iter().step_by(7).map(|row| format!("{},{}\n", row[2], row[3])).collect();

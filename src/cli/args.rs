@@ -234,7 +234,8 @@ pub(crate) struct InterpolationArgs {
         conflicts_with = "grid"
     )]
     pub(crate) isoline: Vec<f64>,
-    /// Of 2 coordinates: on which triangles of the known points the interpolant is linear
+    /// Of 2 coordinates: the triangles on which the interpolant is linear. Data-dependent ones are long along ridges,
+    /// kinks and layers, where the error is often half as large or less; at jumps and in noise they gain next to nothing
     #[arg(long, value_enum, value_name = "KIND", default_value_t = TriangulationKind::Delaunay)]
     pub(crate) triangulation: TriangulationKind,
     /// With --isoline: which of the learned outputs of the function [default: the first]
@@ -248,12 +249,10 @@ pub(crate) struct InterpolationArgs {
     pub(crate) with: Vec<String>,
 }
 
+// Without comments on its values, so that the help stays a list of one entry for each option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TriangulationKind {
-    /// Those that the learner itself has: as round as they can be
     Delaunay,
-    /// Long ones along ridges, kinks and layers, where the error is often half as large or less; at jumps and in noise
-    /// nothing is gained
     DataDependent,
 }
 

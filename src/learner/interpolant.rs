@@ -65,7 +65,8 @@ impl Interpolant {
     ///
     /// It is a guess from the slopes of the function. Along a jump, in noise, and where an oscillation is not resolved,
     /// slopes say little: nothing is gained there, and the error may rise here and there. Triangles with an unknown
-    /// value stay. How it is done: [`data_dependent`]. About O(N log N).
+    /// value stay, and so does the border, on which the interpolant is the same as before. How it is done:
+    /// [`data_dependent`]. About O(N log N).
     ///
     /// ```
     /// use adaptive_mpi::learner::Interpolant;
