@@ -18,7 +18,7 @@ cd "${SLURM_SUBMIT_DIR:-.}" || exit 1
 program=${ADAPTIVE_MPI:-./adaptive-mpi}
 # What the files of the study say.
 field() { "$program" status --json adaptive.toml 2>/dev/null | grep -o "\"$1\":[^,}]*" | head -n 1; }
-results() { field npoints; field failed_attempts; }
+results() { field npoints; field early; field failed_attempts; }
 last_end=$(field ended_at)
 results_before=$(results)
 

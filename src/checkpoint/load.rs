@@ -123,8 +123,12 @@ pub(super) fn load(files: &Files) -> Result<Found, CheckpointError> {
     merge.drop_answered();
     // A journal that is lost may have told what an older one has as waiting, and the generation knows it.
     if !found.early.is_empty() {
+        let early = |told: &Told| key(told.sample.learner, told.sample.replica, &told.sample.point);
+        let early: FxHashSet<_> = found.early.iter().map(early).collect();
         for row in found.columns.iter() {
-            no_longer_early(&mut found.early, row.learner, row.replica, row.point);
+            if early.contains(&key(row.learner, row.replica, row.point)) {
+                no_longer_early(&mut found.early, row.learner, row.replica, row.point);
+            }
         }
     }
     // A generation that can't be read held facts up to an unknown number: they are all here only if the

@@ -64,6 +64,7 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
             "generation": loaded.generation,
             "written": loaded.written,
             "ending": ending,
+            "early": restored.early,
             "ended_at": loaded.ended.as_ref().map(|ended| ended.at),
             "holder": loaded.holder.as_ref().map(ToString::to_string),
             "notices": notices,

@@ -398,7 +398,10 @@ impl Command {
         let folder = scratch.as_ref().map_or(Path::new(""), Scratch::path);
         let outcome = self.run(call, Places { scratch: folder, study: &self.study, hosts });
         // It may have read what was changed meanwhile: a shell reads a script bit by bit.
-        let outcome = self.shared.code.check().and(outcome);
+        let outcome = match self.shared.code.check() {
+            Err(changed) if changed.kind == FailureKind::Changed => Err(changed),
+            _ => outcome,
+        };
         let keep = match self.keep {
             Keep::Never => false,
             Keep::Failed => outcome.is_err(),

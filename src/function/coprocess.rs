@@ -25,12 +25,26 @@ pub(super) struct Coprocess {
     what: &'static str,
     launch: Launch,
     shared: Shared,
-    /// Whether the program says when it has loaded; loading then has a time limit of its own.
-    announces: bool,
+    program: Program,
     running: Option<Running>,
     next_id: u64,
     /// Processes in a row that ended before they answered anything.
     early_deaths: u32,
+}
+
+/// Whose program it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Program {
+    /// The user's. Whether it says when it has loaded; loading then has a time limit of its own.
+    Users { announces: bool },
+    /// Ours, which says so, and takes no notice of the signals that stop jobs.
+    Ours,
+}
+
+impl Program {
+    fn announces(self) -> bool {
+        self != Self::Users { announces: false }
+    }
 }
 
 #[derive(Debug)]
@@ -50,11 +64,11 @@ impl Coprocess {
         what: &'static str,
         launch: Launch,
         shared: &Shared,
-        announces: bool,
+        program: Program,
     ) -> Result<Self, Failure> {
         let mut shared = shared.clone();
-        let running = Some(Running::start(&launch, announces, &mut shared.code)?);
-        Ok(Self { what, launch, shared, announces, running, next_id: 1, early_deaths: 0 })
+        let running = Some(Running::start(&launch, program, &mut shared.code)?);
+        Ok(Self { what, launch, shared, program, running, next_id: 1, early_deaths: 0 })
     }
 
     /// Waits until the process has loaded. Only for those that say so.
@@ -66,9 +80,9 @@ impl Coprocess {
                 deaths => FIRST_PAUSE.saturating_mul(1 << (deaths - 2).min(16)).min(LONGEST_PAUSE),
             };
             sleep(pause);
-            self.running = Some(Running::start(&self.launch, self.announces, &mut self.shared.code)?);
+            self.running = Some(Running::start(&self.launch, self.program, &mut self.shared.code)?);
         }
-        let on_trial = !self.announces && self.early_deaths + 1 >= HOPELESS;
+        let on_trial = !self.program.announces() && self.early_deaths + 1 >= HOPELESS;
         let Some(running) =
             self.running.as_mut().filter(|running| !running.ready || on_trial && !running.answered)
         else {
@@ -77,7 +91,8 @@ impl Coprocess {
         let limit = if on_trial { TRIAL } else { self.shared.start_timeout };
         let deadline = Instant::now().checked_add(limit);
         let mut line = running.line(&[], deadline);
-        while self.announces && matches!(&line, Ok(Line::Text(text)) if json::reply(text).is_err()) {
+        while self.program.announces() && matches!(&line, Ok(Line::Text(text)) if json::reply(text).is_err())
+        {
             // What it runs on may have something to say first, as a `sitecustomize` of Python; nothing is asked yet.
             let is_late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
             line = if is_late { Ok(Line::TooLate) } else { running.line(&[], deadline) };
@@ -201,7 +216,7 @@ impl Coprocess {
             Moment::Evaluation => ("during the evaluation", FailureKind::Crash, String::new()),
             Moment::Loading if self.early_deaths < HOPELESS => {
                 // Without a request no point is at fault; those that don't announce themselves may have read one.
-                let kind = if self.announces { FailureKind::Setup } else { FailureKind::Crash };
+                let kind = if self.program.announces() { FailureKind::Setup } else { FailureKind::Crash };
                 ("while it was loading", kind, String::new())
             }
             Moment::Loading => {
@@ -265,15 +280,14 @@ enum Line {
 }
 
 impl Running {
-    fn start(launch: &Launch, announces: bool, code: &mut Code) -> Result<Self, Failure> {
+    fn start(launch: &Launch, program: Program, code: &mut Code) -> Result<Self, Failure> {
         code.check()?;
         let child = launch.spawn(true)?;
         Ok(Self {
-            // Those that announce themselves are ours.
-            child: if announces { child.shielded() } else { child },
+            child: if program == Program::Ours { child.shielded() } else { child },
             unread: Vec::new(),
             unsent: Vec::new(),
-            ready: !announces,
+            ready: !program.announces(),
             answered: false,
         })
     }

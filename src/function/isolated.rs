@@ -4,7 +4,7 @@
 //! The child is this same executable with a hidden command, which reads the same study, starts the function, and
 //! calls [`serve_process`]. A crash or an endless loop then costs one evaluation and not the rank.
 
-use super::coprocess::Coprocess;
+use super::coprocess::{Coprocess, Program};
 use super::evaluator::guarded;
 use super::launch::Launch;
 use super::{Call, Context, Function, FunctionSpec, Needs, Shared, json};
@@ -85,7 +85,7 @@ impl FunctionSpec for Isolated {
             return Err(Failure::new(FailureKind::Setup, problem));
         }
         let launch = self.launch.with(environment);
-        Ok(Box::new(Coprocess::start("isolated process", launch, &self.shared, true)?))
+        Ok(Box::new(Coprocess::start("isolated process", launch, &self.shared, Program::Ours)?))
     }
 }
 

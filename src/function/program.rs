@@ -1,7 +1,7 @@
 #![doc = include_str!("protocol.md")]
 
 use super::command::words;
-use super::coprocess::Coprocess;
+use super::coprocess::{self, Coprocess};
 use super::launch::Launch;
 use super::{Context, Function, FunctionSpec, Needs, Shared};
 use crate::model::Failure;
@@ -56,6 +56,7 @@ impl FunctionSpec for Program {
 
     fn start_with(&self, environment: &[(String, String)]) -> Result<Box<dyn Function>, Failure> {
         let launch = self.launch.with(environment);
-        Ok(Box::new(Coprocess::start("program", launch, &self.shared, self.announces)?))
+        let program = coprocess::Program::Users { announces: self.announces };
+        Ok(Box::new(Coprocess::start("program", launch, &self.shared, program)?))
     }
 }

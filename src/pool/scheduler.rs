@@ -92,7 +92,7 @@ struct Task {
     serial: u32,
     /// When it was put into the queue, as a number that grows.
     stamp: u64,
-    /// The message that it was sent with, as a number that grows.
+    /// The message that it was sent with first, as a number that grows.
     message: u64,
     /// The earlier of two workers that have it, with its attempt; see [`stragglers`].
     twin: Option<(u32, u32)>,

@@ -127,6 +127,8 @@ impl Service<'_> {
                 self.transport.recycle(message);
                 continue;
             }
+            // Of what has ended already.
+            self.withdrawn.clear();
             match self.transport.receive(CHECK.min(self.silence))? {
                 Some(received) => self.take(received),
                 None => self.check_manager()?,

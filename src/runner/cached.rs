@@ -22,6 +22,7 @@ pub struct Cached {
     refused: FxHashSet<Key>,
     found: u64,
     trouble: Option<CheckpointError>,
+    trouble_was_told: bool,
 }
 
 /// A value that is being computed.
@@ -58,6 +59,7 @@ impl Cached {
             refused: FxHashSet::default(),
             found: 0,
             trouble: None,
+            trouble_was_told: false,
         }
     }
 
@@ -153,7 +155,8 @@ impl Cached {
 
     /// What went wrong with the file first, said once.
     pub fn trouble(&mut self) -> Option<CheckpointError> {
-        self.trouble.take()
+        // A full disk would have the same to say at each commit.
+        self.trouble.take().filter(|_| !std::mem::replace(&mut self.trouble_was_told, true))
     }
 
     /// Attempts that were answered from the cache.

@@ -314,6 +314,14 @@ impl Engine {
         Some(fact)
     }
 
+    /// With [`Order::Asked`]: the value whose turn it is, if it has not been settled because the run is over. Nothing has
+    /// been remembered of it, as those that wait for their turn are.
+    pub fn due_value(&self) -> Option<Told> {
+        let (turn, (attempt, outcome, meta)) = self.early.first_key_value()?;
+        let value = outcome.as_ref().ok().filter(|_| *turn <= self.turn_to_settle)?;
+        Some(Told { sample: attempt.sample.clone(), value: value.clone(), meta: *meta })
+    }
+
     fn checked(&self, outcome: Outcome) -> Outcome {
         let value = outcome?;
         if self.policy.nan == NanPolicy::Fail && !value.is_finite() {

@@ -145,13 +145,31 @@ impl Walltime {
     }
 
     /// What the batch system says: `SLURM_JOB_END_TIME` where SLURM sets it, else what `squeue` answers for the
-    /// job. `None` outside of a job, or where the job has no limit.
+    /// job. `None` outside of a job, or where the job has no limit. What can't be made out is warned of.
     pub fn from_batch_system() -> Option<Self> {
         if let Ok(end) = std::env::var("SLURM_JOB_END_TIME") {
-            return end.trim().parse().ok().map(Self::at);
+            let at = end.trim().parse().map(Self::at);
+            match at {
+                Ok(at) if at.left() > Duration::ZERO => return Some(at),
+                Ok(_) => tracing::warn!(
+                    "SLURM_JOB_END_TIME={end} has passed: it is taken for that of an earlier job, and left out"
+                ),
+                Err(_) => {
+                    tracing::warn!("SLURM_JOB_END_TIME={end} is no time in seconds since 1970: left out")
+                }
+            }
         }
         let job = std::env::var("SLURM_JOB_ID").ok()?;
-        Some(Self::from_now(parse_time_left(ask_squeue(&job)?.trim())?))
+        let said = ask_squeue(&job);
+        let left = said.as_deref().ok().and_then(parse_time_left);
+        if left.is_none() && said.as_deref() != Ok("UNLIMITED") {
+            let why = said.unwrap_or_else(|why| why);
+            tracing::warn!(
+                "the time limit of the job {job} is not known, as squeue says nothing of it ({why}): \
+                 `--walltime` sets one"
+            );
+        }
+        left.map(Self::from_now)
     }
 
     /// The time that is left; zero after the end.
@@ -163,27 +181,31 @@ impl Walltime {
 /// The longest wait for `squeue`, which itself waits for minutes where its controller does not answer.
 const SQUEUE_LIMIT: Duration = Duration::from_secs(5);
 
-/// What `squeue` says of the time left to a job.
-fn ask_squeue(job: &str) -> Option<String> {
+/// What `squeue` says of the time left to a job, or why it says nothing.
+fn ask_squeue(job: &str) -> Result<String, String> {
+    let failed = |error: io::Error| format!("it can't be asked: {error}");
     let mut command = Command::new("squeue");
     command.args(["-h", "-j", job, "-o", "%L"]);
-    let mut asked = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut asked = command.spawn().map_err(failed)?;
     let deadline = Instant::now() + SQUEUE_LIMIT;
-    while asked.try_wait().ok()?.is_none() {
+    let status = loop {
+        if let Some(status) = asked.try_wait().map_err(failed)? {
+            break status;
+        }
         if Instant::now() > deadline {
-            tracing::warn!(
-                "squeue does not answer within {SQUEUE_LIMIT:?}: the time limit of the job is not known; \
-                 `--walltime` sets one"
-            );
             // It is waited for, so that it does not stay as a zombie.
             let _ = asked.kill().and_then(|()| asked.wait());
-            return None;
+            return Err(format!("it does not answer within {SQUEUE_LIMIT:?}"));
         }
         std::thread::sleep(Duration::from_millis(10));
-    }
+    };
     let mut said = String::new();
-    asked.stdout?.read_to_string(&mut said).ok()?;
-    Some(said)
+    asked.stdout.iter_mut().try_for_each(|out| out.read_to_string(&mut said).map(drop)).map_err(failed)?;
+    match said.trim() {
+        "" => Err(format!("it ends with {status}")),
+        said => Ok(said.to_owned()),
+    }
 }
 
 /// SLURM's `[D-]HH:MM:SS`, `MM:SS` or `SS`; `UNLIMITED`, `INVALID` and `NOT_SET` are none.

@@ -60,7 +60,8 @@ pub(super) fn is_code(function: &Table, name: &str) -> bool {
 fn is_run(function: &Table, name: &str) -> bool {
     let is_script =
         || Path::new(name).extension().is_some_and(|ending| SCRIPTS.iter().any(|known| ending == *known));
-    code(function).is_some_and(|file| file == name) || is_script()
+    let is_read = |key: &str| function.get(key).is_some_and(|setting| names(&setting.value, name));
+    code(function).is_some_and(|file| file == name) || is_script() && !is_read("template") && !is_read("data")
 }
 
 /// Whether one of the texts of a setting is this one.

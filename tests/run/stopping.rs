@@ -235,8 +235,24 @@ fn the_time_limit_of_a_job_is_asked_for_and_a_run_does_not_wait_for_the_answer()
         run.env("PATH", &path).env("SLURM_JOB_ID", "7").end().expect(75).says("the time limit is near")
     };
     run("echo 0:03", &[]);
-    let ended = run("exec sleep 60", &["--walltime", "3s"]).says("squeue does not answer within 5s");
+    let ended =
+        run("exec sleep 60", &["--walltime", "3s"]).says("says nothing of it (it does not answer within 5s)");
     assert!(ended.took < std::time::Duration::from_secs(40), "{:?}", ended.took);
+    run("exit 1", &["--walltime", "2s"])
+        .says("the time limit of the job 7 is not known")
+        .says("exit status: 1");
+    let unlimited = run("echo UNLIMITED", &["--walltime", "2s"]);
+    assert!(!unlimited.err.contains("not known"), "{}", unlimited.err);
+}
+
+#[test]
+fn the_end_of_an_earlier_job_is_not_that_of_this_one() {
+    let folder = Folder::new(
+        "[function]\nbuiltin = 'sleep'\n[learner]\ntype = '1d'\nbounds = [0, 1]\n[goal]\nnpoints = 5\n[run]\nworkers = 2\n",
+    );
+    for (end, why) in [("1700000000", "has passed"), ("soon", "is no time in seconds since 1970")] {
+        folder.command(&["run"]).env("SLURM_JOB_END_TIME", end).end().expect(0).says(why);
+    }
 }
 
 #[test]

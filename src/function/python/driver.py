@@ -8,15 +8,18 @@ import signal
 import threading
 import time
 
-OWN = os.getpid()
+
+def shrug(*_):
+    """Nothing is done."""
 
 
-def shrug(number, _):
-    """Nothing is done, except in a copy of this process that the function has made: it may be ended by this."""
-    if number == signal.SIGTERM and os.getpid() != OWN:
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
+def end_by_sigterm():
+    """In a copy of this process that the function has made: that may be ended by it, also while it is in compiled code."""
+    if signal.getsignal(signal.SIGTERM) is shrug:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
+
+os.register_at_fork(after_in_child=end_by_sigterm)
 
 # A scheduler sends the signals that stop a job to all of its processes, while the worker may still want the point that
 # has begun. Code that wants them installs its own handlers. The worker itself ends this process by SIGKILL.

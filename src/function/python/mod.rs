@@ -48,7 +48,7 @@
 #[cfg(feature = "python")]
 mod embedded;
 
-use super::coprocess::Coprocess;
+use super::coprocess::{Coprocess, Program};
 use super::launch::Launch;
 use super::{Context, Function, FunctionSpec, Needs, Shared};
 use crate::model::Failure;
@@ -174,7 +174,7 @@ impl Target {
 
 impl Python {
     fn coprocess(&self, environment: &[(String, String)]) -> Result<Coprocess, Failure> {
-        Coprocess::start("Python process", self.launch.with(environment), &self.shared, true)
+        Coprocess::start("Python process", self.launch.with(environment), &self.shared, Program::Ours)
     }
 }
 

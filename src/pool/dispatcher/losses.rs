@@ -48,14 +48,14 @@ impl Dispatcher {
         if self.duplicate_stragglers {
             self.start_copies(now);
         }
-        self.take_back(now);
+        self.take_back();
         self.send_beats(now);
     }
 
     /// Withdraws what waits behind a task that takes long. It is sent to others with the next flush.
-    fn take_back(&mut self, now: Duration) {
+    fn take_back(&mut self) {
         let slots = &self.slots;
-        let taken = self.scheduler.take_back(now, |slot| !slots[slot as usize].message.is_empty());
+        let taken = self.scheduler.take_back(self.dry, |slot| !slots[slot as usize].message.is_empty());
         for TakenBack { worker, slot, attempt } in taken {
             tracing::debug!(rank = worker + 1, "a task is taken back from behind a long one");
             let head = TaskHead { slot, attempt, task: self.slots[slot as usize].task };

@@ -101,6 +101,8 @@ pub(in crate::pool) struct Dispatcher {
     excused: Duration,
     beat: Duration,
     visited: Option<Duration>,
+    /// When nothing was left to read for the last time: what workers have said since may not be known yet.
+    dry: Duration,
     appetite: Appetite,
     /// Something arrived at the last visit: a caller who only wants what is there should deal with that first.
     fresh: bool,
@@ -311,6 +313,9 @@ impl Dispatcher {
             arrived = true;
         }
         self.appetite.note(taken, dry);
+        if dry {
+            self.dry = began;
+        }
         let mut limit = limit.min(ROUND);
         if let Some(deadline) = self.scheduler.next_deadline() {
             arrived |= self.expire(began);
@@ -325,6 +330,9 @@ impl Dispatcher {
                     let later = self.transport.now();
                     self.manager.idle += later.saturating_sub(now);
                     now = later;
+                    if received.is_none() {
+                        self.dry = now;
+                    }
                     if let Some(received) = received {
                         self.take(received, now);
                         self.flush_at(now);

@@ -61,8 +61,6 @@ impl Scheduler {
         task.place = Place::With(idle);
         task.attempt = task.attempt.wrapping_add(1);
         task.given += 1;
-        self.messages += 1;
-        task.message = self.messages;
         self.out += 1;
         self.heard[idle as usize] = now;
         self.loads.insert(idle, 1);

@@ -2,7 +2,7 @@
 
 use super::stopping::not_saved;
 use super::{Drive, Loop};
-use crate::checkpoint::{Fact, Meta};
+use crate::checkpoint::{Fact, Meta, Told};
 use crate::model::{Failure, FailureKind, Outcome};
 use crate::pool::{Completed, TaskError, TaskErrorKind};
 use crate::runner::Phase;
@@ -78,13 +78,18 @@ impl Loop {
     }
 
     pub(super) fn arrive(&mut self, drive: &mut Drive<'_>, key: u64, outcome: Outcome, meta: Meta) {
-        if let Some(mut waiting) = drive.engine.completed(key, outcome, meta) {
-            if let Some(stored) = &drive.stored_learner {
-                waiting.sample.learner = stored[waiting.sample.learner as usize];
-            }
-            drive.checkpoint.append_early(&waiting);
-            self.waiting = true;
+        if let Some(waiting) = drive.engine.completed(key, outcome, meta) {
+            self.save_early(drive, waiting);
         }
+    }
+
+    /// Saves a value that waits for its turn.
+    pub(super) fn save_early(&mut self, drive: &mut Drive<'_>, mut waiting: Told) {
+        if let Some(stored) = &drive.stored_learner {
+            waiting.sample.learner = stored[waiting.sample.learner as usize];
+        }
+        drive.checkpoint.append_early(&waiting);
+        self.waiting = true;
     }
 
     pub(super) fn settle(&mut self, drive: &mut Drive<'_>) {

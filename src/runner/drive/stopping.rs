@@ -194,10 +194,18 @@ impl Loop {
             }
             self.show(drive, observer);
         }
+        if keep {
+            self.settle(drive);
+        }
+        if drive.engine.is_deterministic()
+            && let Some(told) = drive.engine.due_value()
+        {
+            self.save_early(drive, told);
+            self.commit(drive);
+        }
         if !keep {
             return;
         }
-        self.settle(drive);
         // Otherwise they are kept for the next run, which tells them in their turn.
         while !drive.engine.is_deterministic()
             && let Some(fact) = drive.engine.settle_early()
