@@ -300,8 +300,8 @@ impl Engine {
         self.settle_early()
     }
 
-    /// At the end of a stopping run: settles results whose turn has not come, because a point before them did
-    /// not come back in this run, so that none is lost.
+    /// As [`Engine::settle`], though its turn may not have come. Runs of earlier versions ended so when a point before it did not
+    /// come back, and their checkpoints are gone on with.
     pub fn settle_early(&mut self) -> Option<Fact> {
         let (turn, arrived) = self.early.pop_first()?;
         // A stopping run passes turns over, so the turn may be an old one.

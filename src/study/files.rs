@@ -52,16 +52,21 @@ const SCRIPTS: [&str; 13] = ["py", "so", "sh", "pl", "rb", "jl", "R", "r", "m", 
 /// Whether this file belongs to what the function is: the file itself, a module that a Python model imports, a script among
 /// its words, a template, or data. Other files that its words name may be such that it writes.
 pub(super) fn is_code(function: &Table, name: &str) -> bool {
-    let reads = |key: &str| function.get(key).is_some_and(|setting| names(&setting.value, name));
-    is_run(function, name) || reads("template") || reads("data")
+    is_run(function, name) || is_read(function, name)
 }
 
-/// The same without those that are read once, at the start of a run: templates and data.
+/// Whether it is read once, at the start of a run: a template, or data.
+fn is_read(function: &Table, name: &str) -> bool {
+    ["template", "data"]
+        .iter()
+        .any(|key| function.get(key).is_some_and(|setting| names(&setting.value, name)))
+}
+
+/// The same without those that are read once.
 fn is_run(function: &Table, name: &str) -> bool {
     let is_script =
         || Path::new(name).extension().is_some_and(|ending| SCRIPTS.iter().any(|known| ending == *known));
-    let is_read = |key: &str| function.get(key).is_some_and(|setting| names(&setting.value, name));
-    code(function).is_some_and(|file| file == name) || is_script() && !is_read("template") && !is_read("data")
+    code(function).is_some_and(|file| file == name) || is_script() && !is_read(function, name)
 }
 
 /// Whether one of the texts of a setting is this one.

@@ -197,22 +197,13 @@ impl Loop {
         if keep {
             self.settle(drive);
         }
-        if drive.engine.is_deterministic()
-            && let Some(told) = drive.engine.due_value()
-        {
+        // What waits for its turn is saved already, and the next run tells it in its turn.
+        if let Some(told) = drive.engine.due_value() {
             self.save_early(drive, told);
+        }
+        if std::mem::take(&mut self.waiting) || keep {
             self.commit(drive);
         }
-        if !keep {
-            return;
-        }
-        // Otherwise they are kept for the next run, which tells them in their turn.
-        while !drive.engine.is_deterministic()
-            && let Some(fact) = drive.engine.settle_early()
-        {
-            self.record(drive, fact);
-        }
-        self.commit(drive);
     }
 }
 
