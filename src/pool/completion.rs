@@ -2,9 +2,9 @@
 
 use super::dispatcher::Shared;
 use super::error::TaskError;
-use super::future::{Future, left};
+use super::future::Future;
 use super::handle::Pool;
-use super::turn::{LONG, turn};
+use super::turn::{LONG, Patience, turn};
 use serde::de::DeserializeOwned;
 use std::rc::Rc;
 use std::time::Duration;
@@ -77,7 +77,7 @@ impl Pool {
     #[track_caller]
     pub fn wait<R>(&self, futures: &[Future<R>], until: Until, timeout: Option<Duration>) -> Waited {
         futures.iter().for_each(|future| self.check_own(future));
-        let (limit, mut began) = (timeout.unwrap_or(Duration::MAX), None);
+        let mut patience = Patience::new(timeout.unwrap_or(Duration::MAX));
         let (mut open, mut failed) = (0, false);
         let tickets: Vec<u32> = futures.iter().filter_map(|future| future.ticket).collect();
         let taken = tickets.len() < futures.len();
@@ -93,7 +93,7 @@ impl Pool {
                 Until::FirstFailed => failed,
                 Until::All => false,
             };
-            let left = left(&self.shared, &mut began, limit);
+            let left = patience.left(&self.shared);
             if enough || open == 0 || (left.is_zero() && !turn(&self.shared, left)) {
                 break;
             }
@@ -152,7 +152,7 @@ pub struct AsCompleted<R> {
 impl<R: DeserializeOwned + 'static> AsCompleted<R> {
     /// The next one, if it comes within `limit`.
     pub fn next_within(&mut self, limit: Duration) -> Option<(usize, Result<R, TaskError>)> {
-        let mut began = None;
+        let mut patience = Patience::new(limit);
         while self.open > 0 {
             let seen = self.shared.borrow_mut().seen(self.watcher);
             if let Some(index) = seen {
@@ -161,7 +161,7 @@ impl<R: DeserializeOwned + 'static> AsCompleted<R> {
                 let result = future.try_result()?;
                 return Some((index as usize, result));
             }
-            let left = left(&self.shared, &mut began, limit);
+            let left = patience.left(&self.shared);
             if !turn(&self.shared, left.min(LONG)) && left.is_zero() {
                 return None;
             }

@@ -5,7 +5,7 @@ use super::error::TaskError;
 use super::inputs::Inputs;
 use super::panics;
 use super::queue::Completed;
-use super::turn::{LONG, settled, turn};
+use super::turn::{LONG, Patience, settled, turn};
 use super::wire;
 use serde::{Serialize, de::DeserializeOwned};
 use std::cell::RefCell;
@@ -91,13 +91,13 @@ impl<R: DeserializeOwned + 'static> Future<R> {
     /// The result if it comes within `limit`, once; afterwards always `None`. The task goes on if it does not.
     pub fn wait_within(&mut self, limit: Duration) -> Option<Result<R, TaskError>> {
         let ticket = self.ticket?;
-        let mut began = None;
+        let mut patience = Patience::new(limit);
         loop {
             if let Some(result) = self.shared.borrow_mut().take_result(ticket) {
                 self.ticket = None;
                 return Some(result);
             }
-            let left = left(&self.shared, &mut began, limit);
+            let left = patience.left(&self.shared);
             if !turn(&self.shared, left) && left.is_zero() {
                 let result = self.shared.borrow_mut().take_result(ticket)?;
                 self.ticket = None;
@@ -239,13 +239,4 @@ impl<R> Drop for Future<R> {
             dispatcher.drop_ticket(ticket);
         }
     }
-}
-
-/// What is left of `limit`, counted from the first call.
-pub(super) fn left(shared: &Shared, began: &mut Option<Duration>, limit: Duration) -> Duration {
-    if limit.is_zero() {
-        return limit;
-    }
-    let now = shared.borrow().now();
-    limit.saturating_sub(now.saturating_sub(*began.get_or_insert(now)))
 }

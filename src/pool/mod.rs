@@ -44,6 +44,7 @@ mod appetite;
 #[cfg(feature = "mpi")]
 pub mod bench;
 mod bulk;
+mod clock;
 mod completion;
 mod data;
 mod dispatcher;

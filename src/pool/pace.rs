@@ -50,10 +50,12 @@ const USUAL: f64 = 0.99;
 impl Pace {
     /// Takes in the duration of one task.
     pub(super) fn note(&mut self, duration: Duration) {
-        let seconds = duration.as_secs_f64();
+        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        // A product: the exact way divides.
+        let seconds = nanos as f64 * 1e-9;
         let bits = seconds.max(SHORTEST).to_bits().cast_signed();
         self.longest = self.longest.max(seconds);
-        self.spread.note(duration);
+        self.spread.note(nanos);
         let weight = self.spread.len().min(MEMORY) as i64;
         // A constant where it is no longer a few: this is done for every task.
         let share = |step: i64| if weight == MEMORY as i64 { step / MEMORY as i64 } else { step / weight };

@@ -3,12 +3,11 @@
 use super::bulk::{Bulk, Packed};
 use super::dispatcher::{Owner, Shared};
 use super::error::TaskError;
-use super::future::left;
 use super::health::Health;
 use super::options::TaskOptions;
 use super::program::Task;
 use super::scheduler::{Order, Standing};
-use super::turn::turn;
+use super::turn::{Patience, turn};
 use serde::{Serialize, de::DeserializeOwned};
 use smallvec::SmallVec;
 use std::time::Duration;
@@ -108,7 +107,7 @@ impl<A: Serialize + 'static, R: DeserializeOwned + 'static> Queue<A, R> {
     /// A task that has ended; `None` after `wait` without one, or if none is in flight.
     /// `Duration::ZERO`: only what is there.
     pub fn next(&mut self, wait: Duration) -> Option<Completed<R>> {
-        let mut began = None;
+        let mut patience = Patience::new(wait);
         loop {
             {
                 let mut dispatcher = self.shared.borrow_mut();
@@ -128,7 +127,7 @@ impl<A: Serialize + 'static, R: DeserializeOwned + 'static> Queue<A, R> {
             if self.open == 0 {
                 return None;
             }
-            let left = left(&self.shared, &mut began, wait);
+            let left = patience.left(&self.shared);
             if !turn(&self.shared, left) && left.is_zero() {
                 return None;
             }

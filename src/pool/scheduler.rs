@@ -464,7 +464,11 @@ impl Scheduler {
                 depth = depth.min(self.depth(held.kind));
             }
         }
-        let share = (self.out + self.waiting).div_ceil(self.loads.listed()).saturating_sub(load).max(1);
+        let share = match self.waiting {
+            // Whatever its share is: without a division, which takes as long as all the rest.
+            1 => 1,
+            waiting => (self.out + waiting).div_ceil(self.loads.listed()).saturating_sub(load).max(1),
+        };
         let most = depth.saturating_sub(load).min(if is_suspect { 1 } else { bundle }).min(share);
         let is_worth_it = load == 0 || most.min(self.waiting) >= bundle || load < depth / 2;
         if is_worth_it { most } else { 0 }

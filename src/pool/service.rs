@@ -1,6 +1,7 @@
 //! A worker's service: it takes tasks, runs them one after the other, answers.
 
 use super::bulk::Bulk;
+use super::clock::Clock;
 use super::error::{LaunchError, TransportError};
 use super::group::{Group, Place};
 use super::options::PoolOptions;
@@ -55,8 +56,10 @@ struct Service<'t> {
     spoken: bool,
     /// When it last looked for messages while it had tasks. Not before each task: a look that finds nothing
     /// may give the core away (Open MPI does, with more ranks than cores).
-    looked: Instant,
-    base: (Instant, f64),
+    looked: Duration,
+    clock: Clock,
+    /// The unix time at which the clock began, in seconds.
+    base: f64,
 }
 
 /// Serves rank 0 until it releases this worker.
@@ -93,8 +96,9 @@ pub(crate) fn serve(
         withdrawn: Vec::new(),
         heard,
         spoken: false,
-        looked: Instant::now(),
-        base: (Instant::now(), unix),
+        looked: Duration::ZERO,
+        clock: Clock::new(),
+        base: unix,
     };
     let ran = service.run(&mut runners);
     if let (Err(_), Some(pulse)) = (&ran, &service.pulse) {
@@ -112,7 +116,7 @@ pub(crate) fn serve(
 
 impl Service<'_> {
     fn run(&mut self, runners: &mut Runners) -> Result<(), LaunchError> {
-        let mut idle_since = Instant::now();
+        let mut idle_since = self.clock.now();
         loop {
             if self.released {
                 return Ok(());
@@ -217,13 +221,13 @@ impl Service<'_> {
         runners: &mut Runners,
         message: &[u8],
         mut bulk: Option<Box<Bulk>>,
-        idle_since: Instant,
-    ) -> Result<Instant, LaunchError> {
+        idle_since: Duration,
+    ) -> Result<Duration, LaunchError> {
         let count = Header::read(message).map_or(0, |header| header.count);
         let mut out = self.transport.buffer();
         wire::begin(Kind::Results, &mut out);
         let (mut at, mut answers) = (HEADER, 0);
-        let mut then = Instant::now();
+        let mut then = self.clock.now();
         let mut waited = then - idle_since;
         let mut first = then;
         for left in (0..count).rev() {
@@ -236,10 +240,10 @@ impl Service<'_> {
                 self.withdrawn.swap_remove(place);
                 continue;
             }
-            let started = self.base.1 + (then - self.base.0).as_secs_f64();
+            let started = self.base + then.as_secs_f64();
             let mut end = then;
             let mut stopwatch = || {
-                end = Instant::now();
+                end = self.clock.now();
                 (started, (end - then).as_nanos() as u64)
             };
             // A message with something beside it holds one task.
@@ -259,7 +263,7 @@ impl Service<'_> {
                 let message = std::mem::replace(&mut out, self.transport.buffer());
                 self.reply_with(message, Box::new(result), std::mem::take(&mut waited))?;
                 wire::begin(Kind::Results, &mut out);
-                then = Instant::now();
+                then = self.clock.now();
                 first = then;
             } else {
                 answers += 1;
@@ -270,7 +274,7 @@ impl Service<'_> {
                 wire::begin(Kind::Results, &mut out);
                 if left > 0 {
                     // Sending is not part of the next task's time.
-                    then = Instant::now();
+                    then = self.clock.now();
                 }
                 (answers, first) = (0, then);
             }
@@ -280,7 +284,7 @@ impl Service<'_> {
                 if self.released {
                     break;
                 }
-                then = Instant::now();
+                then = self.clock.now();
             }
         }
         if answers > 0 {
@@ -297,9 +301,9 @@ impl Service<'_> {
         runners: &mut Runners,
         message: &[u8],
         bulk: Option<Box<Bulk>>,
-        idle_since: Instant,
-    ) -> Result<Instant, LaunchError> {
-        let begin = Instant::now();
+        idle_since: Duration,
+    ) -> Result<Duration, LaunchError> {
+        let (begin, since) = (self.clock.now(), Instant::now());
         let parts = wire::group_at(message)
             .and_then(|(members, anew, at)| Some((members, anew, wire::task_at(message, at)?)));
         let Some((members, anew, (head, arguments))) = parts else {
@@ -308,8 +312,8 @@ impl Service<'_> {
         };
         let mut out = self.transport.buffer();
         wire::begin(Kind::Results, &mut out);
-        let started = self.base.1 + (begin - self.base.0).as_secs_f64();
-        let mut stopwatch = || (started, begin.elapsed().as_nanos() as u64);
+        let started = self.base + begin.as_secs_f64();
+        let mut stopwatch = || (started, since.elapsed().as_nanos() as u64);
         // Before all else, whatever has happened meanwhile: the others wait for this.
         let link = self.transport.join(&members, anew);
         let mut result = None;
@@ -327,7 +331,7 @@ impl Service<'_> {
             Ok(link) => {
                 let (transport, manager) = (&mut *self.transport, self.manager.as_ref());
                 let mut given_up = false;
-                let mut checked = begin;
+                let mut checked = since;
                 let mut ears = || {
                     while let Ok(Some(received)) = transport.try_receive() {
                         let header = Header::read(&received.message);
@@ -354,7 +358,7 @@ impl Service<'_> {
             Some(result) => self.reply_with(out, Box::new(result), begin - idle_since)?,
             None => self.reply(out, 1, begin - idle_since)?,
         }
-        Ok(Instant::now())
+        Ok(self.clock.now())
     }
 
     /// A member has died: its end is what counts, so this one's failure should not reach rank 0 before that does.

@@ -11,7 +11,9 @@ pub(super) const LONG: Duration = Duration::from_secs(3600);
 pub(super) fn turn(shared: &Shared, limit: Duration) -> bool {
     let mut dispatcher = shared.borrow_mut();
     let mut happened = dispatcher.has_due();
-    if !happened {
+    if happened {
+        dispatcher.pass();
+    } else {
         happened = dispatcher.progress(limit);
     }
     if dispatcher.has_due() {
@@ -42,5 +44,33 @@ fn run_due(shared: &Shared) {
             None => break,
         }
     }
-    shared.borrow_mut().flush();
+    let mut dispatcher = shared.borrow_mut();
+    dispatcher.flush();
+    dispatcher.end_turn();
+}
+
+/// Who waits for at most so long, in as many turns as it takes.
+///
+/// The time is that of the turns: with messages that come every half a microsecond, a look at the clock for each would be
+/// a tenth of the work.
+pub(super) struct Patience {
+    limit: Duration,
+    waits: bool,
+    /// When its first turn began.
+    began: Option<Duration>,
+}
+
+impl Patience {
+    pub(super) fn new(limit: Duration) -> Self {
+        Self { limit, waits: false, began: None }
+    }
+
+    /// What is left, asked before each turn.
+    pub(super) fn left(&mut self, shared: &Shared) -> Duration {
+        if !std::mem::replace(&mut self.waits, true) || self.limit.is_zero() {
+            return self.limit;
+        }
+        let (came, went) = shared.borrow().last_turn();
+        self.limit.saturating_sub(went.saturating_sub(*self.began.get_or_insert(came)))
+    }
 }

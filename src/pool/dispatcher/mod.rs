@@ -36,6 +36,8 @@ pub(in crate::pool) type Shared = Rc<RefCell<Dispatcher>>;
 
 /// How often workers are looked after: overdue ones, dead processes, heartbeats.
 const ROUND: Duration = Duration::from_millis(200);
+/// Rank 0 looks for all that is there at least so often while it waits for one message after the other.
+const LOOK_UP: Duration = Duration::from_millis(1);
 /// Where the arguments of a task lie in its buffer.
 const ARGUMENTS: usize = HEADER + TASK_HEAD;
 
@@ -101,6 +103,8 @@ pub(in crate::pool) struct Dispatcher {
     excused: Duration,
     beat: Duration,
     visited: Option<Duration>,
+    /// When the last turn began and ended; see [`Self::last_turn`].
+    turn: (Duration, Duration),
     /// When nothing was left to read for the last time: what workers have said since may not be known yet.
     dry: Duration,
     appetite: Appetite,
@@ -282,10 +286,30 @@ impl Dispatcher {
         out
     }
 
+    /// When rank 0 last came by to wait, and when it went: for those who wait several times, without a look at the clock.
+    pub(in crate::pool) fn last_turn(&self) -> (Duration, Duration) {
+        self.turn
+    }
+
+    /// Takes in that rank 0 comes by and does not wait.
+    pub(in crate::pool) fn pass(&mut self) {
+        let now = self.transport.now();
+        self.turn = (now, now);
+    }
+
+    /// Takes in that what was due has run.
+    pub(in crate::pool) fn end_turn(&mut self) {
+        self.turn.1 = self.transport.now();
+    }
+
     /// Takes in what has arrived and sends what that makes room for. Waits up to `limit` if nothing is there.
     /// Returns whether anything arrived.
     pub(in crate::pool) fn progress(&mut self, limit: Duration) -> bool {
-        if self.closed.is_some() || (std::mem::take(&mut self.fresh) && limit.is_zero()) {
+        if std::mem::take(&mut self.fresh) && limit.is_zero() {
+            return false;
+        }
+        if self.closed.is_some() {
+            self.pass();
             return false;
         }
         let began = self.transport.now();
@@ -294,7 +318,10 @@ impl Dispatcher {
         }
         let (mut arrived, mut dry) = (false, false);
         let mut taken = 0;
-        for _ in 0..self.appetite.messages() {
+        // Where messages come one by one, the wait below finds them as well as a look before it, and does not look twice.
+        let is_trickle = self.appetite.messages() == 1 && began.saturating_sub(self.dry) < LOOK_UP;
+        let first_look = limit.is_zero() || !is_trickle;
+        for _ in 0..if first_look { self.appetite.messages() } else { 0 } {
             match self.transport.try_receive() {
                 Ok(Some(received)) => {
                     self.take(received, began);
@@ -312,7 +339,9 @@ impl Dispatcher {
             }
             arrived = true;
         }
-        self.appetite.note(taken, dry);
+        if first_look {
+            self.appetite.note(taken, dry);
+        }
         if dry {
             self.dry = began;
         }
@@ -322,8 +351,11 @@ impl Dispatcher {
             limit = limit.min(deadline.saturating_sub(began));
         }
         self.flush_at(began);
-        let mut now = self.transport.now();
-        self.manager.wire += now.saturating_sub(began);
+        let mut now = began;
+        if first_look {
+            now = self.transport.now();
+            self.manager.wire += now.saturating_sub(began);
+        }
         if !arrived && !limit.is_zero() {
             match self.transport.receive(limit) {
                 Ok(received) => {
@@ -334,6 +366,9 @@ impl Dispatcher {
                         self.dry = now;
                     }
                     if let Some(received) = received {
+                        if !first_look {
+                            self.appetite.note(1, false);
+                        }
                         self.take(received, now);
                         self.flush_at(now);
                         arrived = true;
@@ -349,6 +384,7 @@ impl Dispatcher {
             self.look_after_workers(now);
         }
         self.visited = Some(now);
+        self.turn = (began, now);
         self.fresh = arrived;
         arrived
     }

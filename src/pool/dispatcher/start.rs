@@ -142,6 +142,7 @@ impl Dispatcher {
             excused: Duration::ZERO,
             beat: now,
             visited: None,
+            turn: (now, now),
             dry: Duration::ZERO,
             appetite: Appetite::default(),
             fresh: false,

@@ -46,8 +46,12 @@ impl Dispatcher {
 
     fn encode_arguments<A: Serialize>(&mut self, slot: u32, arguments: Packed<A>) {
         let place = &mut self.slots[slot as usize];
-        place.message.clear();
-        place.message.resize(ARGUMENTS, 0);
+        // What is in front of the arguments is written when it is sent.
+        if place.message.len() > ARGUMENTS {
+            place.message.truncate(ARGUMENTS);
+        } else {
+            place.message.resize(ARGUMENTS, 0);
+        }
         let encoded = match arguments {
             Ok(bulk) => {
                 place.bulk = Some(Box::new(bulk));
@@ -101,7 +105,16 @@ impl Dispatcher {
         self.scheduler.unblock(slot);
     }
 
+    #[inline]
     fn cannot_run(&self) -> Option<(TaskErrorKind, String)> {
+        if self.closed.is_none() && self.refusing.is_none() && self.scheduler.alive() > 0 {
+            return None;
+        }
+        self.why_not()
+    }
+
+    #[cold]
+    fn why_not(&self) -> Option<(TaskErrorKind, String)> {
         if let (None, Some(reason)) = (&self.closed, self.refusing) {
             return Some((TaskErrorKind::Closed, reason.to_owned()));
         }

@@ -6,6 +6,7 @@ use super::ladder::{Ladder, Step};
 use super::messages::{Open, Posted, Probed};
 use super::world::{self, MpiWorld};
 use crate::pool::bulk::Bulk;
+use crate::pool::clock::Clock;
 use crate::pool::error::TransportError;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -47,7 +48,7 @@ impl Turn {
 pub(crate) struct MpiTransport {
     world: Rc<MpiWorld>,
     matched: bool,
-    start: Instant,
+    clock: Clock,
     /// The receive for small messages. `None`: they are received by probes like the others, as a posted receive has failed.
     /// Some libraries end these when a rank dies.
     small: Option<Posted>,
@@ -57,6 +58,8 @@ pub(crate) struct MpiTransport {
     receives: Vec<Open>,
     next_send: Turn,
     next_receive: Turn,
+    /// Looks since the last one for all messages.
+    looks: u32,
     buffers: Buffers,
     ladder: Ladder,
     communicators: Communicators,
@@ -67,13 +70,14 @@ impl MpiTransport {
         Self {
             world,
             matched,
-            start: Instant::now(),
+            clock: Clock::new(),
             small: Some(Posted::default()),
             dead: Vec::new(),
             sends: Vec::new(),
             receives: Vec::new(),
             next_send: Turn::default(),
             next_receive: Turn::default(),
+            looks: 0,
             buffers: Buffers::default(),
             ladder,
             communicators: Communicators::default(),
@@ -203,7 +207,7 @@ impl Transport for MpiTransport {
     }
 
     fn now(&self) -> Duration {
-        self.start.elapsed()
+        self.clock.now()
     }
 
     fn send(&mut self, to: u32, mut message: Vec<u8>) -> Result<(), TransportError> {
@@ -243,10 +247,10 @@ impl Transport for MpiTransport {
     fn receive(&mut self, limit: Duration) -> Result<Option<Received>, TransportError> {
         let world = Rc::clone(&self.world);
         let _off = world.yields.off();
-        let (mut began, mut looks) = (None, 0_u32);
+        let mut began = None;
         loop {
-            let found = self.look(looks.is_multiple_of(LOOKS_PER_PROBE))?;
-            looks = looks.wrapping_add(1);
+            let found = self.look(self.looks.is_multiple_of(LOOKS_PER_PROBE))?;
+            self.looks = self.looks.wrapping_add(1);
             if found.is_some() {
                 return Ok(found);
             }
@@ -263,12 +267,12 @@ impl Transport for MpiTransport {
                 Step::Poll => std::hint::spin_loop(),
                 Step::Yield => {
                     std::thread::yield_now();
-                    looks = 0;
+                    self.looks = 0;
                 }
                 Step::Sleep(time) => {
                     std::thread::sleep(time.min(left));
                     self.ladder.awake(Instant::now());
-                    looks = 0;
+                    self.looks = 0;
                 }
             }
         }
