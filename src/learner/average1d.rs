@@ -34,7 +34,8 @@ use std::sync::Arc;
 ///    times the mean number of its neighbours. Points with a value come first, in the order in which they got their
 ///    first value; then those that are only asked, in that order. (Upstream: the order of a hash set.)
 /// 2. The point with the largest ratio of its error to the distance to its nearest neighbour, if that is more than
-///    `delta`. The error is half the width of the interval of confidence of the mean, by Student's t.
+///    `delta`. The error is half the width of the interval of confidence of the mean, by Student's t. Only the latest error
+///    counts. (Upstream never comes back to a point whose error was within `min_error` before it had a neighbour.)
 /// 3. The point that [`Learner1D`] would ask.
 ///
 /// Pending samples count in all three as if they were told and left the spread as it is, so that many workers share

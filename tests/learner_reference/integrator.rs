@@ -19,15 +19,16 @@ fn learner(case: &Case) -> IntegratorLearner {
     IntegratorLearner::new((bounds[0], bounds[1]), number(&case.json["params"]["tol"])).unwrap()
 }
 
-/// Tells what was recorded, in the recorded order of asks and tells; hands over the number of tells so far.
+/// Tells what was recorded, points and values, in the recorded order of asks and tells; hands over the number of tells so far.
 fn retell(case: &Case, learner: &mut IntegratorLearner, mut check: impl FnMut(&IntegratorLearner, usize)) {
-    let (mut asked, mut told) = (Vec::new(), 0);
+    let mut told = 0;
     for event in case.list("events") {
         let argument = event[1].as_u64().unwrap() as usize;
         if event[0] == "ask" {
-            asked.extend(learner.ask(argument));
+            learner.ask(argument);
         } else {
-            learner.tell(&asked[argument].sample, &value(&case.list("values")[argument])).unwrap();
+            let sample = case.sample(&case.list("asked")[argument]);
+            learner.tell(&sample, &value(&case.list("values")[argument])).unwrap();
             told += 1;
             check(learner, told);
         }

@@ -55,11 +55,9 @@ pub(super) struct Rule {
 
 impl Rule {
     fn new() -> Self {
-        let mut xi = [0.0; NODES];
-        for i in 0..NODES / 2 {
-            xi[i] = -(PI * i as f64 / (NODES - 1) as f64).cos();
-            xi[NODES - 1 - i] = -xi[i];
-        }
+        // The mean of both halves, as upstream: not a bit may differ, or a point that was asked there is none of ours.
+        let cosine = |i: usize| (PI * i as f64 / (NODES - 1) as f64).cos();
+        let xi = std::array::from_fn(|i| (cosine(NODES - 1 - i) - cosine(i)) / 2.0);
         let connection = connection();
         let from_values = [0, 1, 2, 3].map(|depth| from_values(depth, &xi, &connection));
         let newton = [0, 1, 2, 3].map(|depth| newton(depth, &connection));

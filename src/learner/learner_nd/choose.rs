@@ -43,10 +43,45 @@ impl From<Cut> for Choice {
     }
 }
 
+/// The box in whose coordinates upstream takes means. They are rounded there, so only who does the same asks for the same
+/// points to the last bit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Frame<const D: usize> {
+    lower: [f64; D],
+    upper: [f64; D],
+    /// One by its widths.
+    inverse: [f64; D],
+}
+
+impl<const D: usize> Frame<D> {
+    pub(super) fn new(lower: [f64; D], upper: [f64; D]) -> Self {
+        Self { lower, upper, inverse: std::array::from_fn(|axis| 1.0 / (upper[axis] - lower[axis])) }
+    }
+
+    /// The mean of some points as upstream, but never outside of the box.
+    fn mean(&self, points: &[[f64; D]]) -> [f64; D] {
+        std::array::from_fn(|axis| {
+            let (lower, upper, inverse) = (self.lower[axis], self.upper[axis], self.inverse[axis]);
+            let sum: f64 = points.iter().map(|point| point[axis] * inverse).sum();
+            let mean = sum / points.len() as f64 / inverse;
+            // Of numbers that are too large or too small for that.
+            if mean.is_finite() { mean.clamp(lower, upper) + 0.0 } else { mean_along(points, axis) }
+        })
+    }
+}
+
 impl Choice {
-    /// The point, from the D + 1 corners.
+    /// The point, from the D + 1 corners. `frame`: as upstream computes it.
     #[inline]
-    pub(super) fn point<const D: usize>(self, corner: impl Fn(usize) -> [f64; D]) -> [f64; D] {
+    pub(super) fn point<const D: usize>(
+        self,
+        corner: impl Fn(usize) -> [f64; D],
+        frame: Option<&Frame<D>>,
+    ) -> [f64; D] {
+        let mean = |points: &[[f64; D]]| match frame {
+            Some(frame) => frame.mean(points),
+            None => std::array::from_fn(|axis| mean_along(points, axis)),
+        };
         match self {
             Self::Edge(i, j) => mean(&[corner(i), corner(j)]),
             Self::Between(weights) => {
@@ -61,18 +96,16 @@ impl Choice {
     }
 }
 
-/// The mean of some points.
+/// The mean of some points along an axis.
 #[inline]
-fn mean<const D: usize>(points: &[[f64; D]]) -> [f64; D] {
+fn mean_along<const D: usize>(points: &[[f64; D]], axis: usize) -> f64 {
     let count = points.len() as f64;
-    std::array::from_fn(|axis| {
-        let along = points.iter().map(|point| point[axis]);
-        let mean = along.clone().sum::<f64>() / count;
-        // A sum may be too large where the numbers are not.
-        let mean = if mean.is_finite() { mean } else { along.map(|x| x / count).sum() };
-        // Adding 0.0 turns -0.0 into 0.0: they are the same point.
-        mean + 0.0
-    })
+    let along = points.iter().map(|point| point[axis]);
+    let mean = along.clone().sum::<f64>() / count;
+    // A sum may be too large where the numbers are not.
+    let mean = if mean.is_finite() { mean } else { along.map(|x| x / count).sum() };
+    // Adding 0.0 turns -0.0 into 0.0: they are the same point.
+    mean + 0.0
 }
 
 #[cfg(test)]
@@ -81,7 +114,7 @@ mod tests {
 
     fn chosen<const D: usize>(corners: &[[f64; D]]) -> (Choice, [f64; D]) {
         let choice = choose::<D>(corners.as_flattened());
-        (choice.clone(), choice.point(|i| corners[i]))
+        (choice.clone(), choice.point(|i| corners[i], None))
     }
 
     #[test]
@@ -112,9 +145,22 @@ mod tests {
     #[test]
     fn a_sum_that_is_too_large_still_has_a_mean() {
         let corners = [[0.0, 1.0], [1.6e308, -1.6e308], [1.6e308, -1.6e308]];
-        let point = |choice: Choice| choice.point(|i| corners[i]);
+        let frame = Frame::new([0.0, -1.7e308], [1.7e308, 1.0]);
+        let point = |choice: Choice| choice.point(|i| corners[i], None);
         assert_eq!(point(Choice::Edge(1, 2)), [1.6e308, -1.6e308]);
         let [x, y] = point(Choice::Centroid);
         assert!((x / 1.6e308 - 2.0 / 3.0).abs() < 1e-15 && (y / 1.6e308 + 2.0 / 3.0).abs() < 1e-15);
+        assert_eq!(Choice::Edge(1, 2).point(|i| corners[i], Some(&frame)), [1.6e308, -1.6e308]);
+    }
+
+    #[test]
+    fn a_mean_as_upstream_has_its_bits_and_stays_in_the_box() {
+        let frame = Frame::new([-2.0, 0.0], [3.0, 0.5]);
+        let between = |a, b| Choice::Edge(0, 1).point(|i| [a, b][i], Some(&frame));
+        // Upstream asks for [3.0000000000000004, 0.25] here.
+        assert_eq!(between([3.0, 0.0], [3.0, 0.5]), [3.0, 0.25]);
+        // numpy 2.4: solve(t, (a @ t + b @ t) / 2) with t = inv(diag([5, 0.5])).
+        let (a, b) = ([0.1, 0.3], [0.7, 0.1]);
+        assert_eq!(between(a, b), [0.3999999999999999, 0.2]);
     }
 }

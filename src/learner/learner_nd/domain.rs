@@ -1,6 +1,7 @@
 //! Where points may lie, and the scaled coordinates in which all geometry is done.
 
 use super::DIMENSIONS;
+use super::choose::Frame;
 use crate::geometry::{Triangulation, hull};
 use crate::learner::lattice::{Lattice, NotWhole};
 use crate::learner::learner1d::wanted;
@@ -9,6 +10,9 @@ use crate::model::{Signature, shown};
 
 /// Below this ratio of widths, nothing is triangulated in their proportions.
 const MOST_UNLIKE: f64 = 1e-4;
+
+/// How far outside of the box a point may be told that is meant to be on its face, by the width.
+const OUTSIDE: f64 = 1e-8;
 
 /// A domain that is none.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -206,6 +210,21 @@ impl<const D: usize> Domain<D> {
         std::array::from_fn(|i| point[i] * (self.upper[i] - self.lower[i]) + self.lower[i])
     }
 
+    /// The box around it.
+    pub(super) fn frame(&self) -> Frame<D> {
+        Frame::new(self.lower, self.upper)
+    }
+
+    /// The same point, but on the face of the box where rounding has put it just outside. Upstream asks for such points, and
+    /// takes those within an absolute 1e-8.
+    pub(super) fn onto(&self, point: [f64; D]) -> [f64; D] {
+        std::array::from_fn(|i| {
+            let (x, lower, upper) = (point[i], self.lower[i], self.upper[i]);
+            let nearest = x.clamp(lower, upper);
+            if (x - nearest).abs() <= OUTSIDE * (upper - lower) { nearest } else { x }
+        })
+    }
+
     /// Whether a point lies in the domain; points a little outside of a slanted face of a hull count as inside.
     #[inline]
     pub(super) fn contains(&self, point: &[f64; D]) -> bool {
@@ -226,6 +245,14 @@ mod tests {
         assert_eq!(domain.corners, [[-1.0, 0.0], [-1.0, 1e-9], [2.0, 0.0], [2.0, 1e-9]]);
         assert_eq!(domain.scaled(&[2.0, 1e-9]), [1.0, 1.0]);
         assert!(domain.contains(&[2.0, 1e-9]) && !domain.contains(&[2.0, 2e-9]));
+    }
+
+    #[test]
+    fn points_just_outside_of_a_face_are_on_it() {
+        let domain = Domain::<2>::cuboid(&[(-2.0, 3.0), (0.0, 0.5)]).unwrap();
+        assert_eq!(domain.onto([3.0000000000000004, -1e-9]), [3.0, 0.0]);
+        assert_eq!(domain.onto([3.0001, 0.25]), [3.0001, 0.25]);
+        assert_eq!(domain.onto([2.9999999999999996, 0.1]), [2.9999999999999996, 0.1]);
     }
 
     #[test]

@@ -9,6 +9,8 @@ use super::super::lattice::Lattice;
 use super::super::ranking::Ranking;
 use super::super::slopes::Slopes;
 use super::Options;
+use super::choose::Frame;
+use super::domain::Domain;
 use super::inside::{Corners, Division, Inside, Pending};
 use super::rank::{Rank, Rounding};
 use super::told::Told;
@@ -33,6 +35,8 @@ pub(super) struct Mesh<const D: usize> {
     triangulation: Triangulation<D>,
     /// Where only whole numbers are asked.
     lattice: Option<Lattice<D>>,
+    /// Where points are rounded as upstream rounds them.
+    frame: Option<Frame<D>>,
     /// Kept if the loss looks at them.
     slopes: Slopes<D>,
     cells: Vec<Cell<D>>,
@@ -61,21 +65,23 @@ impl<const D: usize> Mesh<D> {
     pub(super) fn new(
         triangulation: Triangulation<D>,
         options: Arc<Options>,
-        (lattice, aspect): (Option<Lattice<D>>, [f64; D]),
+        domain: &Domain<D>,
         told: &Told<D>,
     ) -> Self {
         // Some losses of our own stay small everywhere.
         let is_own = options.loss.demands().is_current;
         let division = Division {
             rounding: if is_own { Rounding::Fine } else { Rounding::AsUpstream },
-            aspect: if options.as_upstream { aspect } else { [1.0; D] },
+            aspect: if options.as_upstream { domain.aspect() } else { [1.0; D] },
             magnitude: triangulation.magnitude(),
         };
+        let frame = options.as_upstream.then(|| domain.frame());
         let mut mesh = Self {
             options,
             division,
             triangulation,
-            lattice,
+            lattice: domain.lattice.clone(),
+            frame,
             slopes: Slopes::default(),
             cells: Vec::new(),
             queue: IndexedHeap::default(),

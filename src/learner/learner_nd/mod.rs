@@ -237,7 +237,7 @@ impl<const D: usize> LearnerNd<D> {
                 let (names, x) = (Signature::usual_names(D), point[axis]);
                 Err(TellError::Foreign(format!("{} = {} is not a whole number", names[axis], shown(x))))
             }
-            None => Ok(point),
+            None => Ok(self.domain.onto(point)),
         }
     }
 
@@ -295,8 +295,7 @@ impl<const D: usize> LearnerNd<D> {
             }
         }
         let Some(triangulation) = first else { return };
-        let shape = (self.domain.lattice.clone(), self.domain.aspect());
-        let mut mesh = Mesh::new(triangulation, self.options.clone(), shape, &self.told);
+        let mut mesh = Mesh::new(triangulation, self.options.clone(), &self.domain, &self.told);
         self.waiting = Vec::new();
         let pending = if self.options.as_upstream { Vec::new() } else { self.known.pending_inside() };
         for (point, order) in pending {

@@ -98,7 +98,7 @@ impl<const D: usize> Mesh<D> {
             choose::<D>(corners.scaled.as_flattened())
         };
         let improvement = if cell.loss == f64::INFINITY { f64::INFINITY } else { share };
-        let mut point = choice.point(|i| corners.user[i]);
+        let mut point = choice.point(|i| corners.user[i], self.frame.as_ref());
         if let Some(lattice) = &self.lattice {
             point = lattice.free_point(&corners.user, &point, is_known).unwrap_or(corners.user[0]);
         }
