@@ -46,7 +46,7 @@ impl Clock {
         let Some(ticks) = counter() else { return self.start.elapsed() };
         let Gauge { ticks: then, time, rate, trust } = self.gauge.get();
         let since = ticks.wrapping_sub(then);
-        let time = if since < trust { time + (since * rate >> 32) } else { self.look(ticks) };
+        let time = if since < trust { time + ((since * rate) >> 32) } else { self.look(ticks) };
         let time = time.max(self.latest.get());
         self.latest.set(time);
         Duration::from_nanos(time)
