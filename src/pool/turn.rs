@@ -17,8 +17,11 @@ pub(super) fn turn(shared: &Shared, limit: Duration) -> bool {
         happened = dispatcher.progress(limit);
     }
     if dispatcher.has_due() {
+        // What is due may take turns of its own.
+        let (came, _) = dispatcher.last_turn();
         drop(dispatcher);
         run_due(shared);
+        shared.borrow_mut().end_turn(came);
     }
     happened
 }
@@ -44,9 +47,7 @@ fn run_due(shared: &Shared) {
             None => break,
         }
     }
-    let mut dispatcher = shared.borrow_mut();
-    dispatcher.flush();
-    dispatcher.end_turn();
+    shared.borrow_mut().flush();
 }
 
 /// Who waits for at most so long, in as many turns as it takes.

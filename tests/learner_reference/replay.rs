@@ -93,7 +93,8 @@ pub fn replay_on(case: &Case, mut learner: Box<dyn Learner>, tolerance: f64) -> 
         }
         losses += 1;
     }
-    // Each told point was one that was asked for here, bit by bit; stretched coordinates are rounded in another way.
+    // Of a run that is followed to its end, each told point was one that was asked for here, bit by bit; stretched coordinates
+    // are rounded in another way.
     if case.name() != "lnd2_anisotropic_seq" {
         assert_eq!(learner.npending(), open, "{}", case.name());
     }

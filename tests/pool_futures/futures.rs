@@ -170,6 +170,23 @@ fn callbacks_are_called_once_and_in_order_even_if_one_panics() {
 }
 
 #[test]
+fn a_wait_is_over_in_time_though_a_callback_waits_itself() {
+    let second = Duration::from_secs(1);
+    simulate(
+        3,
+        |nth| if nth == 0 { 10 } else { 100_000 },
+        |pool, square| {
+            let [quick, mut slow, mut other] = [1, 2, 3].map(|x| pool.submit(square, x));
+            quick.add_done_callback(move |_| assert_eq!(other.wait_within(5 * second), None));
+            let began = pool.stats().elapsed;
+            assert_eq!(slow.wait_within(second), None);
+            let took = pool.stats().elapsed - began;
+            assert!((5 * second..6 * second).contains(&took), "{took:?}");
+        },
+    );
+}
+
+#[test]
 fn futures_of_another_pool_are_refused_loudly() {
     let of_both = |give: fn(&Pool, Future<u64>)| {
         let (mut one, mut other) = (Program::new(), Program::new());

@@ -11,8 +11,8 @@ use crate::model::{Signature, shown};
 /// Below this ratio of widths, nothing is triangulated in their proportions.
 const MOST_UNLIKE: f64 = 1e-4;
 
-/// How far outside of the box a point may be told that is meant to be on its face, by the width.
-const OUTSIDE: f64 = 1e-8;
+/// How far outside of the box rounding may have put a point of its face, by the largest of the numbers that it is computed from.
+const OUTSIDE: f64 = 8.0 * f64::EPSILON;
 
 /// A domain that is none.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -215,13 +215,13 @@ impl<const D: usize> Domain<D> {
         Frame::new(self.lower, self.upper)
     }
 
-    /// The same point, but on the face of the box where rounding has put it just outside. Upstream asks for such points, and
-    /// takes those within an absolute 1e-8.
+    /// The same point, but on the face of the box where rounding has put it just outside, as upstream asks for some.
     pub(super) fn onto(&self, point: [f64; D]) -> [f64; D] {
         std::array::from_fn(|i| {
             let (x, lower, upper) = (point[i], self.lower[i], self.upper[i]);
             let nearest = x.clamp(lower, upper);
-            if (x - nearest).abs() <= OUTSIDE * (upper - lower) { nearest } else { x }
+            let size = lower.abs().max(upper.abs());
+            if (x - nearest).abs() <= OUTSIDE * size { nearest } else { x }
         })
     }
 
@@ -250,8 +250,8 @@ mod tests {
     #[test]
     fn points_just_outside_of_a_face_are_on_it() {
         let domain = Domain::<2>::cuboid(&[(-2.0, 3.0), (0.0, 0.5)]).unwrap();
-        assert_eq!(domain.onto([3.0000000000000004, -1e-9]), [3.0, 0.0]);
-        assert_eq!(domain.onto([3.0001, 0.25]), [3.0001, 0.25]);
+        assert_eq!(domain.onto([3.0000000000000004, -1e-16]), [3.0, 0.0]);
+        assert_eq!(domain.onto([3.0 + 1e-12, -1e-12]), [3.0 + 1e-12, -1e-12], "another point");
         assert_eq!(domain.onto([2.9999999999999996, 0.1]), [2.9999999999999996, 0.1]);
     }
 

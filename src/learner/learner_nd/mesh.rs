@@ -75,7 +75,8 @@ impl<const D: usize> Mesh<D> {
             aspect: if options.as_upstream { domain.aspect() } else { [1.0; D] },
             magnitude: triangulation.magnitude(),
         };
-        let frame = options.as_upstream.then(|| domain.frame());
+        // Upstream knows no whole numbers, whose halves should not be rounded either way.
+        let frame = (options.as_upstream && domain.lattice.is_none()).then(|| domain.frame());
         let mut mesh = Self {
             options,
             division,

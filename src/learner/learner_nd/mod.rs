@@ -237,6 +237,7 @@ impl<const D: usize> LearnerNd<D> {
                 let (names, x) = (Signature::usual_names(D), point[axis]);
                 Err(TellError::Foreign(format!("{} = {} is not a whole number", names[axis], shown(x))))
             }
+            None if self.domain.lattice.is_some() => Ok(point),
             None => Ok(self.domain.onto(point)),
         }
     }

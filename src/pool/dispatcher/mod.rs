@@ -297,9 +297,9 @@ impl Dispatcher {
         self.turn = (now, now);
     }
 
-    /// Takes in that what was due has run.
-    pub(in crate::pool) fn end_turn(&mut self) {
-        self.turn.1 = self.transport.now();
+    /// Takes in that what was due has run, in a turn that began at `came`.
+    pub(in crate::pool) fn end_turn(&mut self, came: Duration) {
+        self.turn = (came, self.transport.now());
     }
 
     /// Takes in what has arrived and sends what that makes room for. Waits up to `limit` if nothing is there.
@@ -350,9 +350,10 @@ impl Dispatcher {
             arrived |= self.expire(began);
             limit = limit.min(deadline.saturating_sub(began));
         }
+        let sent = self.manager.messages_sent;
         self.flush_at(began);
         let mut now = began;
-        if first_look {
+        if first_look || self.manager.messages_sent > sent {
             now = self.transport.now();
             self.manager.wire += now.saturating_sub(began);
         }
